@@ -1,0 +1,1 @@
+"""Everything that needs weights: trackers, AU estimators, editors. No ray, no av."""

@@ -1,0 +1,1 @@
+"""Face editors: crops and AU deltas in, edited crops out."""

@@ -1,0 +1,1 @@
+"""AU estimators: faces in, AU intensities out."""

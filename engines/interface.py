@@ -1,0 +1,164 @@
+"""What engines take and give. Values in, values out; arrays are never shared or kept.
+
+Spaces: *frame pixels* are those of the RGB frame a tracker is shown (upright, square pixels, x right,
+y down, integer coordinates are pixel centres); *crop pixels* are those of an aligned face crop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.errors import EngineError
+from keyframes.au import AUDelta, AUIntensity
+
+RGBFrame = NDArray[np.uint8]
+"""`(H, W, 3)` uint8, RGB, full range."""
+
+
+def _expect(array: NDArray[Any], what: str, shape: tuple[int | None, ...], *dtypes: Any) -> None:
+    fits = array.ndim == len(shape) and all(
+        n in (None, m) for n, m in zip(shape, array.shape, strict=True)
+    )
+    if not fits or array.dtype not in [np.dtype(d) for d in dtypes]:
+        wanted = "/".join(np.dtype(d).name for d in dtypes)
+        raise EngineError(
+            f"{what}: got {array.dtype} {array.shape}; expected {wanted} "
+            f"({', '.join('N' if n is None else str(n) for n in shape)})"
+        )
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in one frame.
+
+    Attributes:
+        box: `(4,)` float32 x0, y0, x1, y1 in frame pixels, the hull of the landmarks.
+        score: presence, 0…1.
+        landmarks_px: `(68, 2)` float32 iBUG points, frame pixels.
+        yaw, pitch, roll: degrees; 0 is frontal, yaw > 0 turns to the viewer's right, pitch > 0 looks
+            up, roll > 0 tilts clockwise as the viewer sees it.
+        mesh_px: `(478, 3)` float32 frame pixels (z scaled by the frame's width), or None.
+        blendshapes: `(52,)` float32 0…1 in MediaPipe's order, or None.
+        matrix: `(4, 4)` float32 face → camera in cm (y up, −z into the scene), or None.
+    """
+
+    box: NDArray[np.float32]
+    score: float
+    landmarks_px: NDArray[np.float32]
+    yaw: float
+    pitch: float
+    roll: float
+    mesh_px: NDArray[np.float32] | None = None
+    blendshapes: NDArray[np.float32] | None = None
+    matrix: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        _expect(self.box, "face box", (4,), np.float32)
+        _expect(self.landmarks_px, "face landmarks", (68, 2), np.float32)
+
+
+@runtime_checkable
+class FaceTracker(Protocol):
+    """Finds faces frame by frame; linking over time is the pipeline's work (pipeline/track.py)."""
+
+    def track(self, frames: Sequence[RGBFrame]) -> list[list[Face]]:
+        """Faces of each frame, best first; an empty list where there is none.
+
+        Frames come in presentation order from one clip. The answer for a frame must not depend on
+        where the sequence was cut, beyond the tracker's own documented tile searches.
+        """
+        ...
+
+
+@runtime_checkable
+class AUEstimator(Protocol):
+    """Measures AUs in two steps, so that a whole track can be calibrated to its own neutral.
+
+    `measure` needs pixels and runs per chunk of frames; `intensity` needs a whole track's features
+    and nothing else (no weights, no pixels), and runs once per video.
+    """
+
+    @property
+    def feature_names(self) -> tuple[str, ...]: ...
+
+    def measure(
+        self, frames: Sequence[RGBFrame], faces: Sequence[Sequence[Face]]
+    ) -> list[NDArray[np.float32]]:
+        """Per frame `(faces, K)` float32 features, K = len(feature_names)."""
+        ...
+
+    def intensity(self, features: NDArray[np.float32]) -> AUIntensity:
+        """`(N, K)` float32 features of one face over time → `(N, 12)` intensities, 0…5."""
+        ...
+
+
+@dataclass(frozen=True)
+class AlignedCrops:
+    """Face crops of one size, each with what an editor may need to know of its face.
+
+    Attributes:
+        images: `(N, S, S, 3)` uint8 (8-bit footage) or uint16 (deeper footage), RGB, full range.
+        landmarks_px: `(N, 68, 2)` float32, crop pixels.
+        frame_index: `(N,)` int64, number of the frame in its clip (a per-frame seed derives from it).
+    """
+
+    images: NDArray[np.uint8] | NDArray[np.uint16]
+    landmarks_px: NDArray[np.float32]
+    frame_index: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        size = self.images.shape[1] if self.images.ndim == 4 else -1
+        _expect(self.images, "aligned crops", (None, size, size, 3), np.uint8, np.uint16)
+        _expect(self.landmarks_px, "crop landmarks", (len(self.images), 68, 2), np.float32)
+        _expect(self.frame_index, "crop frame numbers", (len(self.images),), np.int64)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class EditedCrops:
+    """What an editor gives back; the pipeline pastes `mask · (edited − reference)`.
+
+    Attributes:
+        edited: `(N, S, S, 3)`, dtype uint8/uint16 as the crops' or float32 on the crops' scale.
+        reference: the same shape and scale: what this editor gives for the *unedited* crop, so that
+            its own losses cancel (the crop itself for a lossless editor).
+        mask: `(N, S, S)` float32 0…1; 0 = not one sample changes there.
+        notes: what a report should tell, e.g. which mask was used; equal notes are counted once.
+    """
+
+    edited: NDArray[Any]
+    reference: NDArray[Any]
+    mask: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = self.edited.shape
+        _expect(self.reference, "reference crops", shape, np.uint8, np.uint16, np.float32)
+        _expect(self.mask, "edit mask", shape[:3], np.float32)
+
+    def __len__(self) -> int:
+        return len(self.edited)
+
+
+@runtime_checkable
+class FaceEditor(Protocol):
+    """Changes faces. Deterministic: the same crops, delta and seed give the same bytes."""
+
+    @property
+    def crop_size(self) -> int:
+        """Side S of the square crops it works on, pixels."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Crops per call; the pipeline always fills a batch up to this (padding with repeats)."""
+        ...
+
+    def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops: ...

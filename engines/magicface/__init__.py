@@ -1,0 +1,1 @@
+"""MagicFace: the AU-steered Stable Diffusion 1.5 editor, on stock diffusers networks."""

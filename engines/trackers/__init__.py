@@ -1,0 +1,1 @@
+"""Face trackers: frames in, faces out."""

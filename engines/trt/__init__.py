@@ -1,0 +1,1 @@
+"""TensorRT: export, build, cache and run the MagicFace networks as engines."""

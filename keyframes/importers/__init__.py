@@ -1,0 +1,1 @@
+"""One file per foreign format, each giving a table of AU intensities over time."""

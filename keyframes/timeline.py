@@ -1,0 +1,38 @@
+"""The clip's own clock, as curves see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keyframes.errors import KeyframeError
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Presentation times of a clip's frames; curves are evaluated at these and at nothing else.
+
+    Attributes:
+        times_s: `(N,)` float64, seconds on the clip's clock (0 = the container's start, what a
+            player shows), strictly increasing, one per frame; need not be evenly spaced.
+        duration_s: length of the clip in seconds; `100%` of a percentage time.
+        frame_rate: nominal frames per second, for times given as frames or timecode.
+        start_timecode: SMPTE timecode of the first frame, where the clip carries one.
+    """
+
+    times_s: NDArray[np.float64]
+    duration_s: float
+    frame_rate: Fraction
+    start_timecode: str | None = None
+
+    def __post_init__(self) -> None:
+        times = self.times_s
+        if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise KeyframeError("timeline: times must be finite and strictly increasing seconds")
+        if not self.duration_s > 0 or self.frame_rate <= 0:
+            raise KeyframeError(
+                f"timeline: got duration {self.duration_s} s at {self.frame_rate} fps; expected both above 0"
+            )

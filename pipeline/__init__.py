@@ -1,0 +1,1 @@
+"""A Ray Data pipeline over finished footage."""

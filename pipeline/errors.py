@@ -1,0 +1,15 @@
+"""PipelineError is the one base of everything that can go wrong between frames.
+
+    PipelineError
+    └── MediaError   a file that cannot be read, decoded, written or verified
+
+Positional arguments only, so that every error survives pickling between processes.
+"""
+
+
+class PipelineError(Exception):
+    """A stage that cannot do its work; one line a user can act on."""
+
+
+class MediaError(PipelineError):
+    """Footage that cannot be read or written faithfully; the line names the file."""

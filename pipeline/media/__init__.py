@@ -1,0 +1,1 @@
+"""Reading, writing and muxing footage without losing anything. PyAV lives here only."""
