@@ -1,8 +1,8 @@
 """EngineError is the one base of everything that can go wrong with weights and models.
 
     EngineError
-    ├── UnknownEngine     no engine of that name
-    └── EngineUnavailable the engine exists, but its packages, weights or device are not here
+    ├── UnknownEngineError     no engine of that name
+    └── EngineUnavailableError the engine exists, but its packages, weights or device are not here
 
 Positional arguments only, so that every error survives pickling between processes.
 """
@@ -12,9 +12,9 @@ class EngineError(Exception):
     """A tracker, estimator or editor that cannot do what was asked; one line a user can act on."""
 
 
-class UnknownEngine(EngineError):
+class UnknownEngineError(EngineError):
     """No engine of that name; the message lists the known ones."""
 
 
-class EngineUnavailable(EngineError):
+class EngineUnavailableError(EngineError):
     """Packages, weights or a device are missing; the message says which and how to get them."""

@@ -1,7 +1,7 @@
 """What engines take and give. Values in, values out; arrays are never shared or kept.
 
-Spaces: *frame pixels* are those of the RGB frame a tracker is shown (upright, square pixels, x right,
-y down, integer coordinates are pixel centres); *crop pixels* are those of an aligned face crop.
+Spaces: *frame pixels* are those of the RGB frame a tracker is shown (upright, square pixels, x
+right, y down, integer coordinates are pixel centres); *crop pixels* are those of an aligned crop.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Face:
         box: `(4,)` float32 x0, y0, x1, y1 in frame pixels, the hull of the landmarks.
         score: presence, 0…1.
         landmarks_px: `(68, 2)` float32 iBUG points, frame pixels.
-        yaw, pitch, roll: degrees; 0 is frontal, yaw > 0 turns to the viewer's right, pitch > 0 looks
-            up, roll > 0 tilts clockwise as the viewer sees it.
+        yaw, pitch, roll: degrees; 0 is frontal, yaw > 0 turns to the viewer's right, pitch > 0
+            looks up, roll > 0 tilts clockwise as the viewer sees it.
         mesh_px: `(478, 3)` float32 frame pixels (z scaled by the frame's width), or None.
         blendshapes: `(52,)` float32 0…1 in MediaPipe's order, or None.
         matrix: `(4, 4)` float32 face → camera in cm (y up, −z into the scene), or None.
@@ -104,7 +104,7 @@ class AlignedCrops:
     Attributes:
         images: `(N, S, S, 3)` uint8 (8-bit footage) or uint16 (deeper footage), RGB, full range.
         landmarks_px: `(N, 68, 2)` float32, crop pixels.
-        frame_index: `(N,)` int64, number of the frame in its clip (a per-frame seed derives from it).
+        frame_index: `(N,)` int64, number of the frame in its clip (per-frame seeds derive from it).
     """
 
     images: NDArray[np.uint8] | NDArray[np.uint16]

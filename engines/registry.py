@@ -1,4 +1,4 @@
-"""Every engine by name, one line each. Classes are imported only when made, in the process that runs them."""
+"""Every engine by name, one line each; imported only when made, in the process that runs it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engines.errors import EngineUnavailable, UnknownEngine
+from engines.errors import EngineUnavailableError, UnknownEngineError
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ def entry(kind: str, name: str) -> Entry:
     """The registry line of an engine.
 
     Raises:
-        UnknownEngine: naming the known ones.
+        UnknownEngineError: naming the known ones.
     """
     try:
         return KINDS[kind][name]
     except KeyError:
-        raise UnknownEngine(f"no {kind} {name!r}; known: {', '.join(KINDS[kind])}") from None
+        raise UnknownEngineError(f"no {kind} {name!r}; known: {', '.join(KINDS[kind])}") from None
 
 
 def missing(kind: str, name: str) -> str | None:
-    """Why an engine cannot be imported here (one clause), or None when its packages are installed."""
+    """Why an engine cannot be imported here (one clause); None when its packages are there."""
     found = entry(kind, name)
     absent = [m for m in found.modules if importlib.util.find_spec(m) is None]
     if not absent:
@@ -66,12 +66,12 @@ def engine_class(kind: str, name: str) -> type[Any]:
     """The engine's class, imported now.
 
     Raises:
-        UnknownEngine: naming the known ones.
-        EngineUnavailable: naming the missing packages and the extra that installs them.
+        UnknownEngineError: naming the known ones.
+        EngineUnavailableError: naming the missing packages and the extra that installs them.
     """
     reason = missing(kind, name)
     if reason is not None:
-        raise EngineUnavailable(f"{kind} {name!r}: {reason}")
+        raise EngineUnavailableError(f"{kind} {name!r}: {reason}")
     module, _, attribute = entry(kind, name).target.partition(":")
     return getattr(importlib.import_module(module), attribute)
 

@@ -50,7 +50,7 @@ def _checked(values: NDArray[np.float32], what: str, low: float, high: float) ->
 
 @dataclass(frozen=True)
 class AUIntensity:
-    """Measured intensities: `(N, 12)` float32 in AU_ORDER, 0…5; a NaN row is a frame without a face."""
+    """Measured: `(N, 12)` float32 in AU_ORDER, 0…5; a NaN row is a frame without a face."""
 
     values: NDArray[np.float32]
 

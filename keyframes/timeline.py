@@ -34,5 +34,6 @@ class Timeline:
             raise KeyframeError("timeline: times must be finite and strictly increasing seconds")
         if not self.duration_s > 0 or self.frame_rate <= 0:
             raise KeyframeError(
-                f"timeline: got duration {self.duration_s} s at {self.frame_rate} fps; expected both above 0"
+                f"timeline: got duration {self.duration_s} s at {self.frame_rate} fps; "
+                "expected both above 0"
             )

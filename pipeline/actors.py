@@ -1,0 +1,1 @@
+"""Thin Ray actors and tasks around the pure functions of this package."""

@@ -1,0 +1,1 @@
+"""The whole job as Ray Data datasets, on one screen."""
