@@ -1,0 +1,154 @@
+"""Which backend runs the networks on this machine, and why: a pure rule over what was found.
+
+`auto` prefers what is fastest there and goes down a fixed list; a backend asked for by name is
+taken or refused, never replaced.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engines.errors import EngineError, EngineUnavailableError
+from engines.trt.binding import BACKENDS, RTX_SMS
+
+NAMES = ("auto", "eager", "compile", "onnxruntime", "tensorrt", "tensorrt-rtx")
+"""What a user may ask for."""
+
+DISTRIBUTIONS = {
+    "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
+    "tensorrt-rtx": ("tensorrt-rtx-cu13", "tensorrt-rtx-cu12", "tensorrt-rtx"),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "compile": ("triton", "triton-windows", "pytorch-triton"),
+}
+"""Backend → packages whose presence, in that order, tells its version."""
+
+NOT_INSTALLED = {
+    "tensorrt": "tensorrt not installed; pip install 'aureel[tensorrt]'",
+    "tensorrt-rtx": "tensorrt_rtx not installed; pip install 'aureel[rtx]'",
+    "onnxruntime": "onnxruntime not installed; pip install 'aureel[onnx]'",
+    "compile": "triton not installed, which torch.compile needs on a GPU; use backend=eager",
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to run networks on.
+
+    Attributes:
+        gpu: the CUDA GPU's name as its driver tells it, or None.
+        sm: its generation (90 for compute capability 9.0), None without a GPU.
+        versions: backend → version of its package, for those installed.
+        rtx_sms: generations the installed TensorRT for RTX targets.
+    """
+
+    gpu: str | None = None
+    sm: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    rtx_sms: tuple[int, ...] = RTX_SMS
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        return "no CUDA GPU" if self.gpu is None else f"GPU {self.gpu} (SM{self.sm})"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend and the reason for it, one clause for the report."""
+
+    backend: str
+    reason: str
+
+
+def look_around() -> Machine:
+    """This machine, by asking torch for the GPU and the package metadata for the rest."""
+    import torch
+
+    versions = {b: v for b in DISTRIBUTIONS if (v := _installed(b)) is not None}
+    if not torch.cuda.is_available():
+        return Machine(versions=versions)
+    major, minor = torch.cuda.get_device_capability()
+    return Machine(torch.cuda.get_device_name(), major * 10 + minor, versions)
+
+
+def _installed(backend: str) -> str | None:
+    module = {**BACKENDS, "compile": "triton"}.get(backend, backend)
+    if importlib.util.find_spec(module) is None:
+        return None
+    for name in DISTRIBUTIONS[backend]:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "of unknown version"
+
+
+def obstacle(backend: str, machine: Machine) -> str | None:
+    """Why a backend cannot run on a machine, with what can be done; None when it can.
+
+    Raises:
+        EngineError: no such backend.
+    """
+    if backend not in NAMES[1:]:
+        raise EngineError(f"no backend {backend!r}; known: {', '.join(NAMES)}")
+    if backend == "eager" or (backend == "onnxruntime" and backend in machine.versions):
+        return None
+    if machine.sm is None and backend != "onnxruntime":
+        ahead = ", or build for another machine with jobs/build_engines.py --target sm89"
+        advice = "use backend=eager or onnxruntime" + (ahead if backend in BACKENDS else "")
+        return f"no CUDA GPU on this machine; {advice}"
+    if backend not in machine.versions:
+        return NOT_INSTALLED[backend]
+    if backend == "tensorrt-rtx" and machine.sm not in machine.rtx_sms:
+        return (
+            f"GPU {machine.gpu} is SM{machine.sm}; {_rtx_label(machine)} targets "
+            f"{', '.join(map(str, machine.rtx_sms))}; use backend=tensorrt or compile"
+        )
+    return None
+
+
+def candidates(backend: str, machine: Machine) -> list[Choice]:
+    """The backends to try in turn: one for an explicit name, the falling list for `auto`.
+
+    Returns:
+        At least one choice; the reason of each tells why those before it were passed over.
+    Raises:
+        EngineUnavailableError: an explicit backend that cannot run here.
+    """
+    if backend != "auto":
+        if (why := obstacle(backend, machine)) is not None:
+            raise EngineUnavailableError(f"backend {backend!r}: {why}")
+        return [Choice(backend, f"asked for by name; {machine.label}")]
+    if machine.sm is None:
+        return [Choice("eager", "auto: no CUDA GPU on this machine, so torch on the CPU")]
+    passed: list[str] = []
+    found: list[Choice] = []
+    for name in ("tensorrt-rtx", "tensorrt", "compile", "eager"):
+        if (why := obstacle(name, machine)) is not None:
+            passed.append(f"not {name}: {_finding(why)}")
+            continue
+        reason = f"auto: {name} {machine.versions.get(name, '')}".rstrip()
+        found.append(Choice(name, "; ".join([f"{reason} on {machine.label}", *passed])))
+    return found
+
+
+def choose(backend: str, machine: Machine) -> Choice:
+    """The first candidate: what runs where every engine it needs has been built.
+
+    Raises:
+        EngineUnavailableError: an explicit backend that cannot run here.
+    """
+    return candidates(backend, machine)[0]
+
+
+def _finding(obstacle_text: str) -> str:
+    """An obstacle without its advice, which is the last clause."""
+    return obstacle_text.rpartition("; ")[0]
+
+
+def _rtx_label(machine: Machine) -> str:
+    version = machine.versions.get("tensorrt-rtx", "")
+    return f"TensorRT-RTX {'.'.join(version.split('.')[:2])}".rstrip()
