@@ -1,0 +1,72 @@
+"""Opening files for reading, and turning what FFmpeg raises into one line that names the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from pipeline.errors import MediaError
+from pipeline.media.info import VideoInfo
+
+MAX_PIXELS = 16384 * 8192
+"""The largest frame that is decoded; a decoder refuses beyond it before it allocates."""
+
+
+@contextmanager
+def one_line_errors(path: str | os.PathLike[str], doing: str) -> Iterator[None]:
+    """Raise what FFmpeg or the system says as `MediaError: <path>: cannot <doing>: <reason>`."""
+    try:
+        yield
+    except (av.FFmpegError, OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise MediaError(f"{path}: cannot {doing}: {reason}") from error
+
+
+@contextmanager
+def open_video(path: str) -> Iterator[InputContainer]:
+    """A container open for reading, closed on leaving.
+
+    Raises:
+        MediaError: missing, a folder, empty, or no file FFmpeg can read.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise MediaError(f"{path}: no such file")
+    if not file.is_file():
+        raise MediaError(f"{path}: not a file")
+    if file.stat().st_size == 0:
+        raise MediaError(f"{path}: the file is empty (0 bytes)")
+    try:
+        container = av.open(path, metadata_errors="replace")
+    except (av.FFmpegError, OSError) as error:
+        raise MediaError(
+            f"{path}: cannot be opened as a video ({error.strerror or error}): "
+            "not a media file, or cut before its index was written"
+        ) from error
+    with container:
+        yield container
+
+
+def video_stream(container: InputContainer, info: VideoInfo) -> VideoStream:
+    """The stream that `info` describes.
+
+    Raises:
+        MediaError: the file is not the one that was probed any more.
+    """
+    streams = {s.index: s for s in container.streams.video}
+    if info.stream_index not in streams:
+        raise MediaError(f"{info.path}: stream {info.stream_index} is no video any more")
+    return streams[info.stream_index]
+
+
+def ready_decoder(stream: VideoStream, threads: int) -> None:
+    """Set the stream's decoder up: frame and slice threads, and no frame beyond MAX_PIXELS."""
+    stream.thread_type = "AUTO"
+    stream.thread_count = threads
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}

@@ -1,0 +1,121 @@
+"""The frames of a clip, from its packets alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from av.packet import Packet
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from pipeline.errors import MediaError
+from pipeline.media.envelope import missing_bytes
+from pipeline.media.info import VideoInfo
+from pipeline.media.opening import one_line_errors, open_video, video_stream
+
+TRUNCATION_SLACK_S = 0.5
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Every frame a player shows, in the order it shows them.
+
+    Attributes:
+        pts: `(N,)` int64, time_base units, strictly increasing.
+        is_key: `(N,)` bool, the packet is flagged as one decoding can start at.
+        duration: `(N,)` int64, time_base units, as the packets declare; 0 where they don't.
+    """
+
+    pts: NDArray[np.int64]
+    is_key: NDArray[np.bool_]
+    duration: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if not (self.pts.ndim == 1 and self.pts.shape == self.is_key.shape == self.duration.shape):
+            raise MediaError(
+                f"frame index: got {self.pts.shape}, {self.is_key.shape}, {self.duration.shape}; "
+                "expected three arrays of one length"
+            )
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+
+def times_s(info: VideoInfo, index: FrameIndex) -> NDArray[np.float64]:
+    """`(N,)` float64: when each frame is shown, seconds on the clock a player shows."""
+    base = info.time_base
+    return index.pts * base.numerator / base.denominator - info.clock_start_s
+
+
+def scan(path: str, info: VideoInfo) -> FrameIndex:
+    """Index a clip by its packets, without decoding.
+
+    Frames that an edit list hides are left out, as every player does; time stamps are continued
+    over a wrap of MPEG-TS's 33 bits.
+
+    Raises:
+        MediaError: the file ends before what it declares, has no frames, frames without a time, or
+            two frames at one time.
+    """
+    missing = missing_bytes(path)
+    if missing:
+        raise MediaError(f"{path}: cut short, {missing} bytes of what it declares are missing")
+    with open_video(path) as container, one_line_errors(path, "read its packets"):
+        stream = video_stream(container, info)
+        rows = [
+            (packet.pts, packet.is_keyframe, packet.duration or 0)
+            for packet in container.demux(stream)
+            if packet.size and _is_shown(packet, info)
+        ]
+        declared_s = _declared_end_s(stream)
+    if not rows:
+        raise MediaError(f"{path}: its video stream holds no frames")
+    untimed = sum(pts is None for pts, _, _ in rows)
+    if untimed:
+        raise MediaError(
+            f"{path}: {untimed} of {len(rows)} frames have no time stamp; "
+            "remux it into mp4 or mkv at its frame rate first"
+        )
+    rows.sort()
+    index = FrameIndex(
+        pts=np.array([row[0] for row in rows], np.int64),
+        is_key=np.array([row[1] for row in rows], np.bool_),
+        duration=np.array([row[2] for row in rows], np.int64),
+    )
+    _check_complete(path, index, info.time_base, declared_s)
+    return index
+
+
+def _is_shown(packet: Packet[VideoStream], info: VideoInfo) -> bool:
+    if packet.is_discard:
+        return False
+    # A VP8 stream stores its hidden reference frames as packets of their own.
+    return info.codec != "vp8" or bool(bytes(packet)[0] & 0x10)
+
+
+def _check_complete(path: str, index: FrameIndex, base: Fraction, declared_s: float) -> None:
+    twice = int(np.count_nonzero(np.diff(index.pts) <= 0))
+    if twice:
+        raise MediaError(f"{path}: {twice} of {len(index)} frames share another's time stamp")
+    end_s = float((index.pts[-1] + index.duration[-1]) * base)
+    if end_s + TRUNCATION_SLACK_S < declared_s:
+        raise MediaError(
+            f"{path}: cut short, its video ends at {end_s:.2f} s; it declares {declared_s:.2f} s"
+        )
+
+
+def _declared_end_s(stream: VideoStream) -> float:
+    """Where the video stream should end by its header, on the stream's own time scale; 0 if unsaid.
+
+    Matroska keeps it in a DURATION tag per track, counted from 0 and not from the first frame.
+    """
+    if stream.duration and stream.time_base:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
+    minutes, _, seconds = rest.partition(":")
+    try:
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0.0
