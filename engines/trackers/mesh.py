@@ -1,0 +1,155 @@
+"""The embedded tracker: MediaPipe's published face models in LiteRT, in this process.
+
+Every frame is searched as a whole. A face of the frame before that this search missed is looked for
+once more in its own landmark region, so a face that turns or blurs is not lost. Only when that
+leaves fewer than `min_faces`, the frame is searched by tiles, at most every 30 frames of one call.
+The calls themselves share nothing: one call to `track` is one sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from engines.errors import EngineError
+from engines.interface import Face, RGBFrame
+from engines.litert import packaged_task
+from engines.trackers.canonical import TASK, canonical_face
+from engines.trackers.head_pose import head_matrix, pose_angles, rotation_of
+from engines.trackers.ibug import ibug_points
+from engines.trackers.mesh_detector import FaceDetector, box_overlap, letterbox
+from engines.trackers.mesh_landmarks import (
+    BlendshapeModel,
+    LandmarkModel,
+    region_from_detection,
+    region_from_mesh,
+)
+from engines.trackers.mesh_sampling import Region
+from engines.trackers.mesh_tiles import detect_in_tiles
+
+TILE_EVERY = 30
+PRESENCE_MIN = 0.5
+PRESENCE_MIN_TILE = 0.9  # false boxes in tiles reached 0.53; real faces of 40 px and more 1.0
+_SAME_FACE = 0.5  # of the smaller box
+
+
+class MeshTracker:
+    """Faces with 478 mesh points, 52 blendshapes and a head matrix, on a CPU.
+
+    Args:
+        max_faces: most faces per frame.
+        min_faces: tiles are searched only where a frame shows fewer than this.
+        tiles: search small faces at all.
+        tile_levels: tile sizes tried in turn: the frame's shorter side, its half, its quarter.
+        threads: per model; parallelism is better had from more actors.
+
+    Raises:
+        EngineError: a setting outside its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_faces: int = 4,
+        min_faces: int = 1,
+        tiles: bool = True,
+        tile_levels: int = 2,
+        threads: int = 1,
+    ) -> None:
+        if not 1 <= min_faces <= max_faces:
+            raise EngineError(
+                f"mesh tracker: got min_faces {min_faces} and max_faces {max_faces}; "
+                "expected 1 ≤ min_faces ≤ max_faces"
+            )
+        if not 1 <= tile_levels <= 3:
+            raise EngineError(f"mesh tracker: got tile_levels {tile_levels}; expected 1, 2 or 3")
+        self._max_faces, self._min_faces = max_faces, min_faces
+        self._tile_levels = tile_levels if tiles else 0
+        with packaged_task(TASK) as task:
+            self._detector = FaceDetector(task.read("face_detector.tflite"), threads=threads)
+            self._landmarks = LandmarkModel(
+                task.read("face_landmarks_detector.tflite"), threads=threads
+            )
+            self._blendshapes = BlendshapeModel(
+                task.read("face_blendshapes.tflite"), threads=threads
+            )
+
+    def track(self, frames: Sequence[RGBFrame]) -> list[list[Face]]:
+        """As the Protocol says; the frames of one call are one sequence."""
+        tracked: list[list[Face]] = []
+        next_search = 0
+        before: list[Face] = []
+        for number, frame in enumerate(frames):
+            checked = _checked(frame)
+            faces = self._in_whole_frame(checked)
+            faces = self._followed(checked, faces, before)
+            if len(faces) < self._min_faces and number >= next_search and self._tile_levels:
+                faces = self._in_tiles(checked, faces)
+                next_search = number + TILE_EVERY
+            tracked.append(faces)
+            before = faces
+        return tracked
+
+    def _in_whole_frame(self, frame: RGBFrame) -> list[Face]:
+        height, width = frame.shape[:2]
+        found = self._detector.detect(frame, letterbox(width, height))[: self._max_faces]
+        return self._added(frame, [], map(region_from_detection, found), PRESENCE_MIN)
+
+    def _followed(self, frame: RGBFrame, faces: list[Face], before: list[Face]) -> list[Face]:
+        lost = (f.mesh_px for f in before if f.mesh_px is not None and not _is_among(f, faces))
+        return self._added(frame, faces, map(region_from_mesh, lost), PRESENCE_MIN)
+
+    def _in_tiles(self, frame: RGBFrame, faces: list[Face]) -> list[Face]:
+        for level in range(self._tile_levels):
+            found = detect_in_tiles(self._detector, frame, level)
+            faces = self._added(frame, faces, map(region_from_detection, found), PRESENCE_MIN_TILE)
+            if len(faces) >= self._min_faces:
+                break
+        return faces
+
+    def _added(
+        self, frame: RGBFrame, faces: list[Face], regions: Iterable[Region], presence_min: float
+    ) -> list[Face]:
+        """The faces and, up to `max_faces`, those new ones that the regions hold."""
+        grown = list(faces)
+        for region in regions:
+            if len(grown) >= self._max_faces:
+                break
+            face = self._face(frame, region, presence_min)
+            if face is not None and not _is_among(face, grown):
+                grown.append(face)
+        return grown
+
+    def _face(self, frame: RGBFrame, region: Region, presence_min: float) -> Face | None:
+        mesh_px, presence = self._landmarks(frame, region)
+        if presence <= presence_min:
+            return None
+        height, width = frame.shape[:2]
+        matrix = head_matrix(mesh_px, width, height, canonical_face())
+        yaw, pitch, roll = pose_angles(rotation_of(matrix))
+        landmarks_px = ibug_points(mesh_px[:, :2])
+        return Face(
+            box=np.concatenate([landmarks_px.min(axis=0), landmarks_px.max(axis=0)]),
+            score=presence,
+            landmarks_px=landmarks_px,
+            yaw=yaw,
+            pitch=pitch,
+            roll=roll,
+            mesh_px=mesh_px,
+            blendshapes=self._blendshapes(mesh_px),
+            matrix=matrix,
+        )
+
+
+def _is_among(face: Face, others: Sequence[Face]) -> bool:
+    boxes = np.array([o.box for o in others]).reshape(-1, 4)
+    return bool((box_overlap(face.box, boxes, of_smaller=True) > _SAME_FACE).any())
+
+
+def _checked(frame: RGBFrame) -> RGBFrame:
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
+        raise EngineError(
+            f"frame to track: got {frame.dtype} {frame.shape}; expected uint8 (H, W, 3)"
+        )
+    return frame
