@@ -1,0 +1,185 @@
+"""Between a frame's own samples and RGB: matrices, and crops taken straight from the planes.
+
+A crop samples every plane where it lies, chroma at its own sites, and applies the frame's matrix
+and range once, in float32: no conversion of the whole frame, no intermediate rounding.
+
+Source of the formulas: ITU-T H.273 §8.3 (equations 20–40, matrix coefficients and ranges).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import MediaError
+from pipeline.media.info import VideoInfo
+from pipeline.media.planes import SampleLayout, VideoFrame, plane_views, sample_layout
+
+JPEG_SITED = {"mjpeg"}
+"""Codecs whose chroma lies in the middle of its luma samples; the others' is level with the left
+one (ITU-T H.264 annex E, chroma_sample_loc_type 0, the default)."""
+
+
+def samples_from_rgb(info: VideoInfo, layout: SampleLayout) -> NDArray[Any]:
+    """`(C, 3)` float64: R'G'B' of 0…1 → sample values, without their offset (`black_level`).
+
+    Raises:
+        MediaError: a matrix that is not linear.
+    """
+    if layout.is_rgb:
+        return np.eye(3) * layout.full_scale
+    kr, kb = info.colour.luma_weights()
+    luma = np.array([kr, 1 - kr - kb, kb])
+    blue = (np.array([0.0, 0.0, 1.0]) - luma) / (2 - 2 * kb)
+    red = (np.array([1.0, 0.0, 0.0]) - luma) / (2 - 2 * kr)
+    luma_range, chroma_range = float(layout.full_scale), float(layout.full_scale)
+    if not info.colour.full_range:
+        luma_range, chroma_range = 219.0 * 2 ** (layout.bits - 8), 224.0 * 2 ** (layout.bits - 8)
+    rows = [luma * luma_range, blue * chroma_range, red * chroma_range]
+    return np.array(rows[: len(layout.planes)])
+
+
+def black_level(info: VideoInfo, layout: SampleLayout) -> NDArray[Any]:
+    """`(C,)` float64 sample values of black."""
+    if layout.is_rgb:
+        return np.zeros(3)
+    luma = 0.0 if info.colour.full_range else 16.0 * 2 ** (layout.bits - 8)
+    chroma = 128.0 * 2 ** (layout.bits - 8)
+    return np.array([luma, chroma, chroma][: len(layout.planes)])
+
+
+def rgb_from_samples(info: VideoInfo, layout: SampleLayout) -> NDArray[Any]:
+    """`(3, C + 1)`: sample values → R'G'B' of 0…1; the last column holds the offsets."""
+    forward = samples_from_rgb(info, layout)
+    back = np.linalg.inv(forward) if len(forward) == 3 else np.ones((3, 1)) / forward.sum()
+    return np.column_stack([back, -back @ black_level(info, layout)])
+
+
+def chroma_from_coded(info: VideoInfo, layout: SampleLayout) -> NDArray[np.float64]:
+    """`(2, 3)`: luma pixel centres → chroma sample positions."""
+    centred = info.codec in JPEG_SITED
+    offset_x = (1 - layout.step_x) / (2 * layout.step_x) if centred else 0.0
+    offset_y = (1 - layout.step_y) / (2 * layout.step_y)
+    return np.array([[1 / layout.step_x, 0, offset_x], [0, 1 / layout.step_y, offset_y]])
+
+
+def compose(b_from_a: NDArray[np.float64], c_from_b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(2, 3)` affine that does `b_from_a`, then `c_from_b`."""
+    linear = c_from_b[:, :2]
+    return np.column_stack([linear @ b_from_a[:, :2], linear @ b_from_a[:, 2] + c_from_b[:, 2]])
+
+
+def inverse(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(2, 3)` affine that undoes another."""
+    linear = np.linalg.inv(affine[:, :2])
+    return np.column_stack([linear, -linear @ affine[:, 2]])
+
+
+def crop_rgb(
+    frame: VideoFrame, info: VideoInfo, coded_from_crop: NDArray[np.float64], size: int
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """A square crop in RGB, full range, black outside the frame.
+
+    Args:
+        coded_from_crop: `(2, 3)`, crop pixel centres → coded pixel centres
+            (`info.coded_from_crop` makes it from upright pixels).
+        size: side of the crop, pixels.
+    Returns:
+        `(size, size, 3)` uint8 for 8-bit footage; uint16 on the scale 0…65535 for deeper footage.
+    Raises:
+        MediaError: a pixel format or matrix that cannot be edited; a degenerate affine.
+    """
+    layout = sample_layout(frame.format.name)
+    affine = _checked(coded_from_crop)
+    chroma = compose(affine, chroma_from_coded(info, layout))
+    planes = [
+        _warp_plane(view, affine if number == 0 or layout.is_rgb else chroma, size)
+        for number, view in enumerate(plane_views(frame))
+    ]
+    scale, depth = (255.0, cv2.CV_8U) if layout.bits == 8 else (65535.0, cv2.CV_16U)
+    rgb = cv2.transform(cv2.merge(planes), rgb_from_samples(info, layout) * scale)
+    # Adding 0 rounds and saturates in one pass; OpenCV's stubs know no scalars.
+    crop: NDArray[Any] = cv2.add(rgb, 0.0, dtype=depth)  # pyright: ignore
+    _blacken_outside(crop, affine, (frame.width, frame.height))
+    return crop
+
+
+def _checked(coded_from_crop: NDArray[np.float64]) -> NDArray[np.float64]:
+    affine = np.asarray(coded_from_crop, np.float64)
+    if affine.shape != (2, 3) or not np.isfinite(affine).all():
+        raise MediaError(f"crop: got an affine of shape {affine.shape}; expected finite (2, 3)")
+    if abs(np.linalg.det(affine[:, :2])) < 1e-6:
+        raise MediaError(f"crop: the affine {affine.tolist()} maps the crop onto no area")
+    return affine
+
+
+def _warp_plane(
+    view: NDArray[Any], plane_from_crop: NDArray[np.float64], size: int
+) -> NDArray[Any]:
+    height, width = view.shape
+    corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]], np.float64)
+    reached = corners @ plane_from_crop.T
+    shrink = shrink_factors(plane_from_crop)
+    margin = 2 * max(shrink)
+    low = np.clip(np.floor(reached.min(axis=0)).astype(int) - margin, 0, [width - 1, height - 1])
+    high = np.clip(np.ceil(reached.max(axis=0)).astype(int) + margin, low + 1, [width, height])
+    part: NDArray[Any] = view[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    part, part_from_plane = shrink_by_area(part, shrink, low)
+    return cv2.warpAffine(
+        part,
+        compose(plane_from_crop, part_from_plane),
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def shrink_factors(source_from_target: NDArray[np.float64]) -> tuple[int, int]:
+    """By how many source pixels in x and y a warp that minifies must average first; 1 = none."""
+    across = np.abs(source_from_target[:, :2]).max(axis=1)
+    factor_x, factor_y = (max(1, int(value + 0.5)) for value in across)
+    return factor_x, factor_y
+
+
+def shrink_by_area(
+    part: NDArray[Any],
+    factors: tuple[int, int],
+    origin: NDArray[np.int64],
+    border: int = cv2.BORDER_REPLICATE,
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Average blocks of `factors` pixels, and the `(2, 3)` affine source → averaged part.
+
+    The part is padded up to a whole number of blocks as OpenCV's `border` says.
+    """
+    factor_x, factor_y = factors
+    if factors != (1, 1):
+        height, width = part.shape[:2]
+        odd = 0, -height % factor_y, 0, -width % factor_x
+        part = cv2.copyMakeBorder(part, *odd, border)
+        target = (part.shape[1] // factor_x, part.shape[0] // factor_y)
+        part = cv2.resize(part, target, interpolation=cv2.INTER_AREA)
+    affine = np.array(
+        [
+            [1 / factor_x, 0, (0.5 - origin[0]) / factor_x - 0.5],
+            [0, 1 / factor_y, (0.5 - origin[1]) / factor_y - 0.5],
+        ]
+    )
+    return part, affine
+
+
+def _blacken_outside(
+    crop: NDArray[Any], coded_from_crop: NDArray[np.float64], frame_size: tuple[int, int]
+) -> None:
+    size = crop.shape[0]
+    corners = np.array([[0, 0, 1], [size - 1, 0, 1], [0, size - 1, 1], [size - 1] * 2 + [1]])
+    reached = corners @ coded_from_crop.T
+    if (reached >= -0.5).all() and (reached <= np.array(frame_size) - 0.5).all():
+        return
+    steps = np.arange(size)
+    for axis, length in enumerate(frame_size):
+        across, down, start = coded_from_crop[axis]
+        position = across * steps[None, :] + down * steps[:, None] + start
+        crop[(position < -0.5) | (position > length - 0.5)] = 0
