@@ -1,0 +1,207 @@
+"""Bézier segments: handles from neighbouring keys, and the curve through them.
+
+Handles are offsets (time, value) from their key. The five kinds are Blender's, computed as Blender
+computes them with its auto smoothing off; `ease` is After Effects' pair of speed and influence.
+
+Source: Blender manual, "F-Curves: Handle Types"; behaviour checked against bpy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+HANDLE_KINDS: tuple[str, ...] = ("auto_clamped", "auto", "vector", "aligned", "free")
+_AUTO = ("auto", "auto_clamped")
+_AUTO_LENGTH = 2 * 2.5614
+"""An auto handle is 2 / 5.1228 of its segment long: near a circle's Bézier (Blender)."""
+_UNEVEN = 5.0
+"""Of two neighbouring segments the longer counts as at most this many times the shorter."""
+
+
+@dataclass(frozen=True)
+class HandleRequest:
+    """What the file asks of the handles on one side, `(K,)` each.
+
+    Attributes:
+        kinds: one of HANDLE_KINDS per key.
+        offsets: `(K, 2)` time and value offsets for `free` and `aligned`; NaN where not given.
+    """
+
+    kinds: NDArray[np.str_]
+    offsets: Array
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Steps in time and value from the key before and to the key after, `(K,)` each."""
+
+    time_before: Array
+    value_before: Array
+    time_after: Array
+    value_after: Array
+
+
+def _neighbours(times: Array, values: Array, cyclic: bool) -> Neighbours:
+    steps, rises = np.diff(times), np.diff(values)
+    ends = (-1, 0) if cyclic else (0, -1)
+    return Neighbours(
+        np.concatenate([steps[[ends[0]]], steps]),
+        np.concatenate([rises[[ends[0]]], rises]),
+        np.concatenate([steps, steps[[ends[1]]]]),
+        np.concatenate([rises, rises[[ends[1]]]]),
+    )
+
+
+def _clamped(rise: Array, length: Array, near: Neighbours, side: str) -> tuple[Array, Flags]:
+    """Auto handles kept level at extremes and inside their neighbour's value; which were cut."""
+    extreme = near.value_before * near.value_after <= 0
+    limit = -near.value_before if side == "left" else near.value_after
+    beyond = np.abs(rise) > np.abs(limit)
+    cut = ~extreme & beyond
+    return np.where(extreme, 0.0, np.where(cut, limit, rise)), cut & (length != 0)
+
+
+def _auto(near: Neighbours, clamp: tuple[Flags, Flags], inner: Flags) -> list[Array]:
+    before = np.minimum(near.time_before, _UNEVEN * near.time_after)
+    after = np.minimum(near.time_after, _UNEVEN * before)
+    slope = near.value_before / near.time_before + near.value_after / near.time_after
+    left = np.stack([-2 * before, -slope * before], axis=1) / _AUTO_LENGTH
+    right = np.stack([2 * after, slope * after], axis=1) / _AUTO_LENGTH
+    left_rise, left_cut = _clamped(left[:, 1], left[:, 0], near, "left")
+    right_rise, right_cut = _clamped(right[:, 1], right[:, 0], near, "right")
+    left_clamp, right_clamp = clamp[0] & inner, clamp[1] & inner
+    left[:, 1] = np.where(left_clamp, left_rise, left[:, 1])
+    right[:, 1] = np.where(right_clamp, right_rise, right[:, 1])
+    # The side that was cut turns the other one with it, so that the key stays smooth.
+    by_left = left_cut & left_clamp
+    by_right = right_cut & right_clamp & ~by_left
+    right[:, 1] = np.where(by_left, left[:, 1] / left[:, 0] * right[:, 0], right[:, 1])
+    left[:, 1] = np.where(by_right, right[:, 1] / right[:, 0] * left[:, 0], left[:, 1])
+    return [left, right]
+
+
+def _align(left: Array, right: Array, kinds: tuple[NDArray[np.str_], NDArray[np.str_]]) -> None:
+    """Turn aligned handles into one line through their key, in place."""
+    left_given, right_given = ~np.isnan(left[:, 0]), ~np.isnan(right[:, 0])
+    for turned, guide, kind, given, guided in (
+        (right, left, kinds[1], right_given, left_given),
+        (left, right, kinds[0], left_given, right_given),
+    ):
+        rows = (kind == "aligned") & guided
+        if turned is left:
+            rows &= ~((kinds[1] == "aligned") & right_given & left_given)
+        reach = np.where(given, np.abs(turned[:, 0]), np.abs(guide[:, 0]))
+        run = np.where(guide[:, 0] == 0, 1.0, guide[:, 0])
+        slope = np.where(guide[:, 0] == 0, 0.0, guide[:, 1] / run)
+        direction = -np.sign(guide[:, 0])
+        turned[rows, 0] = (direction * reach)[rows]
+        turned[rows, 1] = (direction * reach * slope)[rows]
+
+
+def place_handles(
+    times: Array,
+    values: Array,
+    left: HandleRequest,
+    right: HandleRequest,
+    *,
+    flat_ends: tuple[bool, bool] = (True, True),
+    cyclic: bool = False,
+) -> tuple[Array, Array]:
+    """Handle offsets of every key.
+
+    Args:
+        times: `(K,)`, strictly increasing.
+        values: `(K,)`.
+        left: request for the sides facing the key before.
+        right: request for the sides facing the key after.
+        flat_ends: whether automatic handles of the first and last key lie level, as they do
+            where the curve holds beyond them.
+        cyclic: the curve repeats, and its end keys see each other as neighbours.
+
+    Returns:
+        Left and right offsets, `(K, 2)` each: time ≤ 0 on the left and ≥ 0 on the right.
+    """
+    count = len(times)
+    if count == 1:
+        return np.zeros((1, 2)), np.zeros((1, 2))
+    near = _neighbours(times, values, cyclic)
+    inner = np.ones(count, bool)
+    inner[[0, -1]] = cyclic
+    automatic = _auto(near, (left.kinds == "auto_clamped", right.kinds == "auto_clamped"), inner)
+    vectors = [
+        -np.stack([near.time_before, near.value_before], axis=1) / 3,
+        np.stack([near.time_after, near.value_after], axis=1) / 3,
+    ]
+    placed = [side.offsets.copy() for side in (left, right)]
+    for handle, request, auto, vector in zip(
+        placed, (left, right), automatic, vectors, strict=True
+    ):
+        rows = np.isin(request.kinds, _AUTO)
+        handle[rows] = auto[rows]
+        rows = request.kinds == "vector"
+        handle[rows] = vector[rows]
+        rows = (request.kinds == "free") & np.isnan(handle[:, 0])
+        handle[rows] = auto[rows]
+    _align(placed[0], placed[1], (left.kinds, right.kinds))
+    for handle, auto in zip(placed, automatic, strict=True):
+        rows = np.isnan(handle[:, 0])
+        handle[rows] = auto[rows]
+    both_auto = np.isin(left.kinds, _AUTO) & np.isin(right.kinds, _AUTO)
+    for key, flat in zip((0, -1), flat_ends, strict=True):
+        if flat and both_auto[key] and not cyclic:
+            placed[0][key, 1] = placed[1][key, 1] = 0.0
+    return placed[0], placed[1]
+
+
+def limit_to_segment(right: Array, left: Array, durations: Array) -> tuple[Array, Array]:
+    """Handles shortened so that none reaches past the segment's other key (Blender does the same).
+
+    Args:
+        right: `(S, 2)` offsets of the segments' first keys.
+        left: `(S, 2)` offsets of their last keys.
+        durations: `(S,)`.
+    """
+    limited: list[Array] = []
+    for handle in (right, left):
+        reach = np.abs(handle[:, 0])
+        factor = np.where(reach > durations, durations / np.where(reach == 0, 1.0, reach), 1.0)
+        limited.append(handle * factor[:, None])
+    return limited[0], limited[1]
+
+
+def solve_parameter(x: Array, x1: Array, x2: Array) -> Array:
+    """The parameter at which a Bézier time component reaches a time.
+
+    Args:
+        x: `(N,)`, 0…1 of the segment.
+        x1: `(N,)`, time of the first handle, 0…1.
+        x2: `(N,)`, time of the second handle, 0…1.
+
+    Returns:
+        `(N,)`, 0…1; Newton steps kept inside a shrinking bracket, to about 1e-12.
+    """
+    cubic, square, linear = 1 - 3 * x2 + 3 * x1, 3 * x2 - 6 * x1, 3 * x1
+    s = x.copy()
+    rows = np.arange(len(x))
+    low, high = np.zeros_like(x), np.ones_like(x)
+    for _ in range(64):
+        now, a, b, c = s[rows], cubic[rows], square[rows], linear[rows]
+        miss = ((a * now + b) * now + c) * now - x[rows]
+        open_rows = np.abs(miss) > 1e-13
+        if not open_rows.any():
+            break
+        rows, now, miss = rows[open_rows], now[open_rows], miss[open_rows]
+        a, b, c = a[open_rows], b[open_rows], c[open_rows]
+        low[rows] = np.where(miss < 0, now, low[rows])
+        high[rows] = np.where(miss > 0, now, high[rows])
+        slope = (3 * a * now + 2 * b) * now + c
+        step = now - miss / np.where(slope > 1e-12, slope, np.inf)
+        inside = (slope > 1e-12) & (step > low[rows]) & (step < high[rows])
+        s[rows] = np.where(inside, step, (low[rows] + high[rows]) / 2)
+    return s

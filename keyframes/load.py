@@ -1,0 +1,77 @@
+"""Curve files into sheets; errors say file, line, column, key, what was found and what is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keyframes.located import MAX_BYTES, read_yaml, too_large
+from keyframes.presets import known_presets, preset_text
+from keyframes.problems import Place, Problem, SheetError
+from keyframes.read_sheet import read_sheet
+from keyframes.reader import Reader
+from keyframes.sheet import KeyframeSheet
+
+
+def load_sheet(reference: str) -> KeyframeSheet:
+    """A sheet from a path, else from the preset of that name (`smile` or `smile.yaml`).
+
+    Raises:
+        SheetError: no such file or preset (the presets named), or a file that cannot be used.
+    """
+    path = Path(reference)
+    if path.is_file():
+        return parse_sheet(read_text(path), str(path), folder=path.resolve().parent)
+    name = reference.removesuffix(".yaml").removesuffix(".yml")
+    if name in known_presets():
+        return parse_sheet(preset_text(name), f"{name}.yaml")
+    known = ", ".join(known_presets())
+    raise SheetError([Problem(Place(reference), f"no such curve file; presets: {known}")])
+
+
+def read_text(path: Path) -> str:
+    """A curve file's text, its size checked before a byte is read.
+
+    Raises:
+        SheetError: too large, not readable or not UTF-8.
+    """
+    place = Place(str(path))
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise SheetError([Problem(place, too_large(size))])
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise SheetError([Problem(place, f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 text (byte {error.start}); expected YAML"
+        raise SheetError([Problem(place, message)]) from None
+
+
+def parse_sheet(text: str, name: str, *, folder: Path | None = None) -> KeyframeSheet:
+    """A sheet from YAML text.
+
+    Args:
+        text: the file's content.
+        name: its path, or whatever messages should call it.
+        folder: where its relative paths start; None leaves them as they are.
+
+    Raises:
+        SheetError: every problem of the text; the first is the message.
+    """
+    sheet, problems = inspect_sheet(text, name, folder=folder)
+    if sheet is None:
+        raise SheetError([problem for problem in problems if problem.is_error])
+    return sheet
+
+
+def inspect_sheet(
+    text: str, name: str, *, folder: Path | None = None
+) -> tuple[KeyframeSheet | None, list[Problem]]:
+    """A sheet, where the text gives one, and all problems of the text, warnings too."""
+    try:
+        root = read_yaml(text, name)
+    except SheetError as error:
+        return None, list(error.problems)
+    reader = Reader()
+    sheet = read_sheet(reader, root, Path(name).stem, folder)
+    return sheet, sorted(reader.problems, key=lambda found: (found.place.line, found.place.column))

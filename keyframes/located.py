@@ -1,0 +1,221 @@
+"""YAML text as a tree in which every value knows its line and column.
+
+Built from parser events alone: nothing is ever constructed, so a tag cannot name code to run.
+Size, depth and the number of values after alias expansion are bounded before they cost anything.
+"""
+
+# ruamel.yaml ships no types: what comes out of them is checked by the annotations here.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from keyframes.problems import Place, Problem, SheetError
+
+MAX_BYTES: Final = 2_000_000
+"""Larger curves belong in a table that the file imports."""
+MAX_DEPTH: Final = 32
+MAX_VALUES: Final = 500_000
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value: a scalar, a tuple of nodes or a mapping of nodes."""
+
+    value: Scalar | tuple[Node, ...] | Mapping[str, Node]
+    place: Place
+    key_places: Mapping[str, Place] = field(default_factory=dict[str, Place])
+
+    def items(self) -> tuple[Node, ...]:
+        """The nodes of a sequence; empty for anything else."""
+        return self.value if isinstance(self.value, tuple) else ()
+
+    def entries(self) -> Mapping[str, Node]:
+        """The nodes of a mapping; empty for anything else."""
+        return self.value if isinstance(self.value, Mapping) else {}
+
+    def scalar(self) -> Scalar:
+        """The value of a scalar; None for anything else."""
+        return None if isinstance(self.value, tuple | Mapping) else self.value
+
+    def plain(self) -> Any:
+        """The same without places, as JSON would hold it."""
+        if isinstance(self.value, tuple):
+            return [item.plain() for item in self.value]
+        if isinstance(self.value, Mapping):
+            return {key: item.plain() for key, item in self.value.items()}
+        return self.value
+
+    def kind(self) -> str:
+        """What it is, in words for a message."""
+        if isinstance(self.value, tuple):
+            return "a list"
+        if isinstance(self.value, Mapping):
+            return "a map"
+        return "nothing" if self.value is None else repr(self.value)
+
+
+class _Builder:
+    """Turns the events of one document into nodes; recursion is bounded by MAX_DEPTH."""
+
+    def __init__(self, events: Iterator[Event], file: str) -> None:
+        self.events = events
+        self.file = file
+        self.anchors: dict[str, tuple[Node, int]] = {}
+        self.values = 0
+
+    def fail(self, place: Place, message: str) -> SheetError:
+        return SheetError([Problem(place, message)])
+
+    def place(self, event: Event, key: str) -> Place:
+        mark = event.start_mark
+        return Place(self.file, mark.line + 1, mark.column + 1, key)
+
+    def count(self, values: int, place: Place) -> None:
+        self.values += values
+        if self.values > MAX_VALUES:
+            raise self.fail(place, f"more than {MAX_VALUES} values, aliases counted as written out")
+
+    def node(self, event: Event, key: str, depth: int) -> Node:
+        place = self.place(event, key)
+        if depth > MAX_DEPTH:
+            raise self.fail(place, f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(event, AliasEvent):
+            return self.alias(str(event.anchor), place)
+        assert isinstance(event, NodeEvent)
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise self.fail(place, f"tag {tag!r}; a curve file holds plain values without tags")
+        before = self.values
+        self.count(1, place)
+        if isinstance(event, ScalarEvent):
+            plain_style = event.style is None
+            node = Node(self.scalar(event.value, place) if plain_style else event.value, place)
+        elif isinstance(event, SequenceStartEvent):
+            node = self.sequence(place, depth)
+        else:
+            assert isinstance(event, MappingStartEvent)
+            node = self.mapping(place, depth)
+        if event.anchor is not None:
+            self.anchors[str(event.anchor)] = (node, self.values - before)
+        return node
+
+    def alias(self, anchor: str, place: Place) -> Node:
+        if anchor not in self.anchors:
+            raise self.fail(place, f"alias *{anchor} of nothing that stands complete before it")
+        node, values = self.anchors[anchor]
+        self.count(values, place)
+        return node
+
+    def scalar(self, text: str, place: Place) -> Scalar:
+        if _INFINITE.fullmatch(text):
+            raise self.fail(place, f"{text} is not a finite number")
+        if text in ("", "~", "null"):
+            return None
+        if text in ("true", "false"):
+            return text == "true"
+        if _INT.fullmatch(text) and len(text) < 19:
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return self.finite(float(text), place)
+        return text
+
+    def finite(self, number: float, place: Place) -> float:
+        if abs(number) > 1e300:
+            raise self.fail(place, f"{number} is not a finite number")
+        return number
+
+    def sequence(self, place: Place, depth: int) -> Node:
+        items: list[Node] = []
+        while not isinstance(event := next(self.events), SequenceEndEvent):
+            items.append(self.node(event, f"{place.key}[{len(items)}]", depth + 1))
+        return Node(tuple(items), place)
+
+    def mapping(self, place: Place, depth: int) -> Node:
+        entries: dict[str, Node] = {}
+        places: dict[str, Place] = {}
+        while not isinstance(event := next(self.events), MappingEndEvent):
+            spot = self.place(event, place.key)
+            if not isinstance(event, ScalarEvent):
+                raise self.fail(spot, "a key must be a plain word")
+            key = str(event.value)
+            path = f"{place.key}.{key}" if place.key else key
+            spot = Place(spot.file, spot.line, spot.column, path)
+            if key in entries:
+                raise self.fail(spot, f"key {key!r} stands twice, first in line {places[key].line}")
+            places[key] = spot
+            entries[key] = self.node(next(self.events), path, depth + 1)
+        return Node(entries, place, places)
+
+
+def read_yaml(text: str, file: str) -> Node:
+    """The one document of a YAML 1.2 text.
+
+    Raises:
+        SheetError: too large or deep, not YAML, tags, duplicate keys, infinite numbers, more than
+            one document; with the place.
+    """
+    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        raise SheetError([Problem(Place(file), too_large(len(text)))])
+    try:
+        return _document(text, file)
+    except YAMLError as error:
+        raise SheetError([_syntax_problem(error, file)]) from None
+
+
+def too_large(size: int) -> str:
+    """The message for a file beyond MAX_BYTES."""
+    return (
+        f"{size / 1e6:.1f} MB; a curve file may have {MAX_BYTES / 1e6:g} MB, "
+        "longer curves are imported from a table"
+    )
+
+
+def _document(text: str, file: str) -> Node:
+    events: Iterator[Event] = iter(YAML(typ="safe", pure=True).parse(text))
+    root: Node | None = None
+    for event in events:
+        if not isinstance(event, DocumentStartEvent):
+            continue
+        mark = event.start_mark
+        if root is not None:
+            place = Place(file, mark.line + 1, mark.column + 1)
+            raise SheetError([Problem(place, "a second document; expected one")])
+        first = next(events)
+        if not isinstance(first, DocumentEndEvent):
+            root = _Builder(events, file).node(first, "", 1)
+    return root if root is not None else Node(None, Place(file, 1, 1))
+
+
+def _syntax_problem(error: Exception, file: str) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    said = getattr(error, "problem", None) or getattr(error, "context", None)
+    if mark is None:
+        reason = str(error).strip().splitlines()
+        return Problem(Place(file), f"not YAML: {reason[0] if reason else type(error).__name__}")
+    return Problem(Place(file, mark.line + 1, mark.column + 1), f"not YAML: {said}")

@@ -1,0 +1,144 @@
+"""A keyframe sheet: layers of curves, evaluated at a clip's true presentation times."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keyframes.au import AU_NAMES, DELTA_LIMIT, AUDelta, AUIntensity
+from keyframes.errors import KeyframeError
+from keyframes.layer import Layer
+from keyframes.timeline import Timeline
+
+EVALUATION_VERSION = 1
+"""Part of the digest; raise it when the same file starts to give other numbers."""
+_RUNS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A sheet on one face of one clip.
+
+    Attributes:
+        delta: what is asked for, clamped to ±10.
+        unclamped: `(N, 12)` float64, before the clamp.
+        warnings: one line each: clamps with AU and time, keys outside the clip, losses.
+    """
+
+    delta: AUDelta
+    unclamped: NDArray[np.float64]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class KeyframeSheet:
+    """A curve file, ready for any clip.
+
+    Attributes:
+        name: of the file or preset, without suffix.
+        layers: from the bottom up.
+        input: files, folders or globs the file names; relative ones resolved beside it.
+        output: where the file wants the result.
+        description: for people.
+        warnings: what loading found worth saying.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    input: tuple[str, ...] = ()
+    output: str | None = None
+    description: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of everything that decides the numbers: layers, keys and imported tables.
+
+        Names, comments, `input` and `output` do not count.
+        """
+        layers = [layer.resolved() for layer in self.layers]
+        for layer in layers:
+            layer.pop("name")
+        text = json.dumps([EVALUATION_VERSION, layers], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def targets(self, faces: int = 1) -> tuple[int, ...]:
+        """The faces it addresses, largest first.
+
+        Args:
+            faces: how many the clip has, for layers that are for all of them.
+        """
+        named: set[int] = set()
+        for layer in self.layers:
+            named.update(range(faces) if layer.faces is None else layer.faces)
+        return tuple(sorted(named))
+
+    def deltas(self, timeline: Timeline, measured: AUIntensity, *, face: int = 0) -> AUDelta:
+        """AU change asked for at each frame of a face; see `evaluate`."""
+        return self.evaluate(timeline, measured, face=face).delta
+
+    def evaluate(self, timeline: Timeline, measured: AUIntensity, *, face: int = 0) -> Evaluation:
+        """AU change asked for at each frame, and what to tell a person about it.
+
+        Args:
+            timeline: the clip; a piece of it gives the same values as the whole, as long as the
+                piece keeps the whole's duration, rate and timecode.
+            measured: of the same frames; NaN where unknown: there, all modes but delta ask
+                for nothing.
+            face: track number, 0 the largest.
+
+        Raises:
+            KeyframeError: the sheet does not fit this clip (places named), or the two
+                arguments differ in length.
+        """
+        if len(measured) != len(timeline.times_s):
+            raise KeyframeError(
+                f"measured AUs of {len(measured)} frames; expected {len(timeline.times_s)}"
+            )
+        intensities = measured.values.astype(np.float64)
+        delta = np.zeros(intensities.shape)
+        found = list(self.warnings)
+        for layer in self.layers:
+            if layer.addresses(face):
+                layer.apply(delta, intensities, timeline)
+                found += layer.source.warnings(timeline)
+        found += _clamp_warnings(delta, timeline.times_s)
+        clamped = np.clip(delta, -DELTA_LIMIT, DELTA_LIMIT).astype(np.float32)
+        return Evaluation(AUDelta(clamped), delta, tuple(dict.fromkeys(found)))
+
+    def resolved(self) -> dict[str, Any]:
+        """The sheet in plain values, presets and defaults written out, for the report."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "digest": self.digest,
+            "input": list(self.input),
+            "output": self.output,
+            "layers": [layer.resolved() for layer in self.layers],
+        }
+
+
+def _clamp_warnings(delta: NDArray[np.float64], times_s: NDArray[np.float64]) -> list[str]:
+    found: list[str] = []
+    for column in np.flatnonzero((np.abs(delta) > DELTA_LIMIT).any(axis=0)):
+        values = delta[:, column]
+        beyond = np.abs(values) > DELTA_LIMIT
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], beyond, [False]])))
+        runs = edges.reshape(-1, 2)
+        shown = [
+            f"{times_s[first]:.2f}–{times_s[last - 1]:.2f} s" for first, last in runs[:_RUNS_SHOWN]
+        ]
+        if len(runs) > _RUNS_SHOWN:
+            shown.append(f"{len(runs) - _RUNS_SHOWN} more")
+        peak = values[np.argmax(np.abs(values))]
+        found.append(
+            f"{AU_NAMES[column]}: {peak:.4g} asked for, clamped to "
+            f"{np.clip(peak, -DELTA_LIMIT, DELTA_LIMIT):g} at {', '.join(shown)}"
+        )
+    return found
