@@ -58,32 +58,37 @@ def _neighbours(times: Array, values: Array, cyclic: bool) -> Neighbours:
     )
 
 
-def _clamped(rise: Array, length: Array, near: Neighbours, side: str) -> tuple[Array, Flags]:
+def _clamped(rise: Array, near: Neighbours, side: str) -> tuple[Array, Flags]:
     """Auto handles kept level at extremes and inside their neighbour's value; which were cut."""
     extreme = near.value_before * near.value_after <= 0
     limit = -near.value_before if side == "left" else near.value_after
     beyond = np.abs(rise) > np.abs(limit)
     cut = ~extreme & beyond
-    return np.where(extreme, 0.0, np.where(cut, limit, rise)), cut & (length != 0)
+    return np.where(extreme, 0.0, np.where(cut, limit, rise)), cut
 
 
-def _auto(near: Neighbours, clamp: tuple[Flags, Flags], inner: Flags) -> list[Array]:
+def _auto(
+    near: Neighbours, clamp: tuple[Flags, Flags], inner: Flags
+) -> tuple[Array, Array, Flags, Flags]:
+    """Automatic handles on both sides, and where the clamp cut the left and the right one."""
     before = np.minimum(near.time_before, _UNEVEN * near.time_after)
     after = np.minimum(near.time_after, _UNEVEN * before)
     slope = near.value_before / near.time_before + near.value_after / near.time_after
     left = np.stack([-2 * before, -slope * before], axis=1) / _AUTO_LENGTH
     right = np.stack([2 * after, slope * after], axis=1) / _AUTO_LENGTH
-    left_rise, left_cut = _clamped(left[:, 1], left[:, 0], near, "left")
-    right_rise, right_cut = _clamped(right[:, 1], right[:, 0], near, "right")
-    left_clamp, right_clamp = clamp[0] & inner, clamp[1] & inner
-    left[:, 1] = np.where(left_clamp, left_rise, left[:, 1])
-    right[:, 1] = np.where(right_clamp, right_rise, right[:, 1])
-    # The side that was cut turns the other one with it, so that the key stays smooth.
-    by_left = left_cut & left_clamp
-    by_right = right_cut & right_clamp & ~by_left
-    right[:, 1] = np.where(by_left, left[:, 1] / left[:, 0] * right[:, 0], right[:, 1])
-    left[:, 1] = np.where(by_right, right[:, 1] / right[:, 0] * left[:, 0], left[:, 1])
-    return [left, right]
+    cuts: list[Flags] = []
+    for handle, side, asked in ((left, "left", clamp[0]), (right, "right", clamp[1])):
+        rows = asked & inner
+        rise, cut = _clamped(handle[:, 1], near, side)
+        handle[:, 1] = np.where(rows, rise, handle[:, 1])
+        cuts.append(cut & rows)
+    return left, right, cuts[0], cuts[1] & ~cuts[0]
+
+
+def _turn(turned: Array, guide: Array, rows: Flags) -> None:
+    """Turn handles into line with those across their key, in place; their time stays."""
+    run = np.where(guide[:, 0] == 0, 1.0, guide[:, 0])
+    turned[rows, 1] = (turned[:, 0] * guide[:, 1] / run)[rows]
 
 
 def _align(left: Array, right: Array, kinds: tuple[NDArray[np.str_], NDArray[np.str_]]) -> None:
@@ -104,6 +109,14 @@ def _align(left: Array, right: Array, kinds: tuple[NDArray[np.str_], NDArray[np.
         turned[rows, 1] = (direction * reach * slope)[rows]
 
 
+def _place_vectors(placed: list[Array], near: Neighbours, rows: tuple[Flags, Flags]) -> None:
+    """Point handles a third of the way at the neighbouring keys, in place."""
+    before = -np.stack([near.time_before, near.value_before], axis=1) / 3
+    after = np.stack([near.time_after, near.value_after], axis=1) / 3
+    placed[0][rows[0]] = before[rows[0]]
+    placed[1][rows[1]] = after[rows[1]]
+
+
 def place_handles(
     times: Array,
     values: Array,
@@ -122,37 +135,35 @@ def place_handles(
         right: request for the sides facing the key after.
         flat_ends: whether automatic handles of the first and last key lie level, as they do
             where the curve holds beyond them.
-        cyclic: the curve repeats, and its end keys see each other as neighbours.
+        cyclic: the curve repeats on both sides; its end keys, if automatic, see each other as
+            neighbours.
 
     Returns:
         Left and right offsets, `(K, 2)` each: time ≤ 0 on the left and ≥ 0 on the right.
     """
     count = len(times)
     if count == 1:
-        return np.zeros((1, 2)), np.zeros((1, 2))
+        return np.nan_to_num(left.offsets), np.nan_to_num(right.offsets)
+    both_auto = np.isin(left.kinds, _AUTO) & np.isin(right.kinds, _AUTO)
+    cyclic = cyclic and bool(both_auto[0] and both_auto[-1])
     near = _neighbours(times, values, cyclic)
     inner = np.ones(count, bool)
     inner[[0, -1]] = cyclic
-    automatic = _auto(near, (left.kinds == "auto_clamped", right.kinds == "auto_clamped"), inner)
-    vectors = [
-        -np.stack([near.time_before, near.value_before], axis=1) / 3,
-        np.stack([near.time_after, near.value_after], axis=1) / 3,
-    ]
+    *automatic, left_cut, right_cut = _auto(
+        near, (left.kinds == "auto_clamped", right.kinds == "auto_clamped"), inner
+    )
     placed = [side.offsets.copy() for side in (left, right)]
-    for handle, request, auto, vector in zip(
-        placed, (left, right), automatic, vectors, strict=True
-    ):
-        rows = np.isin(request.kinds, _AUTO)
+    for handle, request, auto in zip(placed, (left, right), automatic, strict=True):
+        rows = np.isin(request.kinds, _AUTO) | ((request.kinds == "free") & np.isnan(handle[:, 0]))
         handle[rows] = auto[rows]
-        rows = request.kinds == "vector"
-        handle[rows] = vector[rows]
-        rows = (request.kinds == "free") & np.isnan(handle[:, 0])
-        handle[rows] = auto[rows]
+    # Where a clamp cut one handle, Blender turns the other with it, even a free one.
+    _turn(placed[1], placed[0], left_cut)
+    _turn(placed[0], placed[1], right_cut)
+    _place_vectors(placed, near, (left.kinds == "vector", right.kinds == "vector"))
     _align(placed[0], placed[1], (left.kinds, right.kinds))
     for handle, auto in zip(placed, automatic, strict=True):
         rows = np.isnan(handle[:, 0])
         handle[rows] = auto[rows]
-    both_auto = np.isin(left.kinds, _AUTO) & np.isin(right.kinds, _AUTO)
     for key, flat in zip((0, -1), flat_ends, strict=True):
         if flat and both_auto[key] and not cyclic:
             placed[0][key, 1] = placed[1][key, 1] = 0.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from keyframes.bezier import HandleRequest, place_handles
 from keyframes.clock import ZERO, Instant
-from keyframes.curve import REPEATING, Curve
+from keyframes.curve import CYCLES, Curve
 from keyframes.easing import BACK_DEFAULT
 from keyframes.errors import KeyframeError
 from keyframes.problems import Place
@@ -135,7 +135,7 @@ class Channel:
             left,
             right,
             flat_ends=(self.before == "hold", self.after == "hold"),
-            cyclic={self.before, self.after} <= REPEATING,
+            cyclic={self.before, self.after} <= CYCLES,
         )
 
 

@@ -32,7 +32,7 @@ EXTRAPOLATIONS: tuple[str, ...] = (
     "ping_pong",
     "ping_pong_offset",
 )
-REPEATING = frozenset(EXTRAPOLATIONS[2:])
+CYCLES = frozenset({"cycle", "cycle_offset"})
 _CHUNK = 1 << 15
 
 
@@ -82,8 +82,6 @@ class Curve:
 
     def _at(self, times: Array) -> Array:
         first, last = self.times_s[0], self.times_s[-1]
-        if len(self.times_s) == 1:
-            return np.full(len(times), self.values[0])
         inside = self._inside(np.clip(times, first, last))
         for rows, how, end in ((times < first, self.before, 0), (times > last, self.after, -1)):
             if how != "hold" and rows.any():
@@ -91,7 +89,7 @@ class Curve:
         return inside
 
     def _beyond(self, times: Array, how: str, end: int) -> Array:
-        if how == "linear":
+        if how == "linear" or len(self.times_s) == 1:
             return self.values[end] + self._end_slope(end) * (times - self.times_s[end])
         first, last = self.times_s[0], self.times_s[-1]
         low, high = self.values[0], self.values[-1]
@@ -109,7 +107,7 @@ class Curve:
     def _end_slope(self, end: int) -> float:
         """Value per second in which a curve goes on beyond its end key."""
         kind = self.interpolations[end]
-        if kind == "constant":
+        if kind == "constant" or (len(self.times_s) == 1 and kind in ("linear", "pchip")):
             return 0.0
         if kind == "linear":
             steps = np.diff(self.values) / np.diff(self.times_s)
@@ -136,6 +134,8 @@ class Curve:
 
     def _inside(self, times: Array) -> Array:
         """Values between the first and the last key."""
+        if len(self.times_s) == 1:
+            return np.full(len(times), self.values[0])
         key = np.searchsorted(self.times_s, times, side="right") - 1
         key = np.clip(key, 0, len(self.times_s) - 2)
         kinds = self._kinds[key]
@@ -162,7 +162,7 @@ class Curve:
         if kind == "pchip":
             return self._hermite_at(u, key, duration)
         shape = Shape(step, duration, self.back[key], self.amplitude[key], self.period[key])
-        return low + step * ease(kind, easing, u, shape)
+        return low + ease(kind, easing, u, shape)
 
     def _bezier_at(self, u: Array, key: NDArray[np.intp], duration: Array) -> Array:
         right, left = self._bezier

@@ -44,54 +44,44 @@ class Shape:
     period: Array
 
 
-def _expo(u: Array, _: Shape) -> Array:
+def _expo(u: Array) -> Array:
     low = 2.0**-10
     return (np.exp2(10 * (u - 1)) - low) / (1 - low)
 
 
-def _back(u: Array, shape: Shape) -> Array:
-    return u * u * ((shape.back + 1) * u - shape.back)
-
-
-def _bounce(u: Array, _: Shape) -> Array:
+def _bounce(u: Array) -> Array:
     v = 1 - u
-    centres = np.select([v < 1 / 2.75, v < 2 / 2.75, v < 2.5 / 2.75], [0.0, 1.5, 2.25], 2.625)
-    floors = np.select([v < 1 / 2.75, v < 2 / 2.75, v < 2.5 / 2.75], [0.0, 0.75, 0.9375], 0.984375)
+    parts = [v < 1 / 2.75, v < 2 / 2.75, v < 2.5 / 2.75]
+    centres = np.select(parts, [0.0, 1.5, 2.25], 2.625)
+    floors = np.select(parts, [0.0, 0.75, 0.9375], 0.984375)
     return 1 - (7.5625 * (v - centres / 2.75) ** 2 + floors)
 
 
 def _elastic(u: Array, shape: Shape) -> Array:
     size = np.abs(shape.step)
-    flat = size == 0
-    step = np.where(flat, 1.0, shape.step)
     small = (shape.amplitude == 0) | (shape.amplitude < size)
-    ratio = np.where(small, 1.0, np.abs(shape.amplitude) / np.where(flat, 1.0, size))
+    height = np.where(small, shape.step, shape.amplitude)
     turn = 2 * np.pi / shape.period
-    lead = np.where(
-        small,
-        shape.period / 4,
-        np.arcsin(np.clip(np.sign(step) / np.maximum(ratio, 1.0), -1, 1)) / turn,
-    )
-    gain = np.where(small, np.sign(step), ratio) * np.sign(step)
+    ratio = np.clip(shape.step / np.where(height == 0, 1.0, height), -1, 1)
+    lead = np.where(small, shape.period / 4, np.arcsin(ratio) / turn)
     tau = (u - 1) * shape.duration
-    strength = np.where(small, np.abs(shape.amplitude) / np.where(flat, 1.0, size), 1.0)
-    near = np.abs(tau) < np.abs(lead)
-    blend = np.abs(tau) / np.where(lead == 0, 1.0, np.abs(lead))
-    fade = np.where(small & near, strength * blend + (1 - blend), strength)
-    wave = -fade * gain * np.exp2(10 * (u - 1)) * np.sin((tau - lead) * turn)
-    return np.where(u <= 0, 0.0, np.where(u >= 1, 1.0, wave))
+    strength = np.where(small, shape.amplitude / np.where(size == 0, 1.0, size), 1.0)
+    near = np.minimum(np.abs(tau) / np.where(lead == 0, 1.0, np.abs(lead)), 1.0)
+    fade = np.where(small, strength * near + (1 - near), strength)
+    wave = -fade * height * np.exp2(10 * (u - 1)) * np.sin((tau - lead) * turn)
+    return np.where(u <= 0, 0.0, np.where(u >= 1, shape.step, wave))
 
 
 _EASE_IN: dict[str, Callable[[Array, Shape], Array]] = {
-    "sine": lambda u, _: 1 - np.cos(u * np.pi / 2),
-    "quad": lambda u, _: u**2,
-    "cubic": lambda u, _: u**3,
-    "quart": lambda u, _: u**4,
-    "quint": lambda u, _: u**5,
-    "expo": _expo,
-    "circ": lambda u, _: 1 - np.sqrt(np.maximum(0.0, 1 - u * u)),
-    "back": _back,
-    "bounce": _bounce,
+    "sine": lambda u, shape: shape.step * (1 - np.cos(u * np.pi / 2)),
+    "quad": lambda u, shape: shape.step * u**2,
+    "cubic": lambda u, shape: shape.step * u**3,
+    "quart": lambda u, shape: shape.step * u**4,
+    "quint": lambda u, shape: shape.step * u**5,
+    "expo": lambda u, shape: shape.step * _expo(u),
+    "circ": lambda u, shape: shape.step * (1 - np.sqrt(np.maximum(0.0, 1 - u * u))),
+    "back": lambda u, shape: shape.step * u * u * ((shape.back + 1) * u - shape.back),
+    "bounce": lambda u, shape: shape.step * _bounce(u),
     "elastic": _elastic,
 }
 EASED: tuple[str, ...] = tuple(_EASE_IN)
@@ -99,7 +89,7 @@ EASED: tuple[str, ...] = tuple(_EASE_IN)
 
 
 def ease(kind: str, easing: str, u: Array, shape: Shape) -> Array:
-    """Share of the step done at a share of the segment.
+    """How far a value has come at a share of its segment.
 
     Args:
         kind: one of EASED.
@@ -108,7 +98,8 @@ def ease(kind: str, easing: str, u: Array, shape: Shape) -> Array:
         shape: the segments' own numbers, `(N,)` each.
 
     Returns:
-        `(N,)`: 0 at 0 and 1 at 1; outside 0…1 between for back and elastic.
+        `(N,)` in the unit of the step: 0 at 0 and the step at 1, beyond them in between for back
+        and elastic. An elastic with an amplitude swings even where the step is 0.
     """
     curve = _EASE_IN[kind]
     if easing == "auto":
@@ -117,9 +108,9 @@ def ease(kind: str, easing: str, u: Array, shape: Shape) -> Array:
         shape = _stretched(shape, _BACK_IN_OUT, 0.45)
         first = u < 0.5
         half = curve(np.where(first, 2 * u, 2 - 2 * u), shape) / 2
-        return np.where(first, half, 1 - half)
+        return np.where(first, half, shape.step - half)
     shape = _stretched(shape, 1.0, 0.3)
-    return curve(u, shape) if easing == "ease_in" else 1 - curve(1 - u, shape)
+    return curve(u, shape) if easing == "ease_in" else shape.step - curve(1 - u, shape)
 
 
 def _stretched(shape: Shape, back: float, period: float) -> Shape:

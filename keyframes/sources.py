@@ -147,8 +147,8 @@ class Gesture:
         u = np.clip(share.astype(np.float64), 0.0, 1.0)
         if self.ease == "linear":
             return u
-        one, nothing = np.ones_like(u), np.zeros_like(u)
-        return ease(self.ease, "ease_in_out", u, Shape(one, one, nothing, nothing, nothing))
+        one, zero = np.ones_like(u), np.zeros_like(u)
+        return ease(self.ease, "ease_in_out", u, Shape(one, one, zero, zero, zero))
 
     def samples(self, timeline: Timeline, times_s: Array) -> Iterator[Sample]:
         presence = self.envelope(timeline, times_s)
