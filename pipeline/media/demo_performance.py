@@ -13,7 +13,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
 PITCH_HZ = 195.0
-FORMANT_BANDWIDTHS_HZ = (80.0, 110.0, 160.0)
+FORMANT_BANDWIDTHS_HZ = (80.0, 110.0, 160.0, 250.0, 300.0)
+UPPER_FORMANTS_HZ = (3900.0, 4900.0)  # the same for every vowel; without them the voice is muffled
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,13 @@ def voice(syllables: list[Syllable], samples: int, rate_hz: int) -> NDArray[np.f
     cycles = np.cumsum(PITCH_HZ * glide / rate_hz)
     pulses = np.diff(np.floor(cycles), prepend=0.0)
     breath = np.random.default_rng(2).normal(0.0, 0.01, samples)
-    source = np.asarray(lfilter([1.0], [1.0, -0.95], pulses)) + breath
+    flow = np.asarray(lfilter([1.0], [1.0, -0.9], pulses)) + breath
+    source = np.asarray(lfilter([1.0, -1.0], [1.0, -0.99], flow))  # no sound below the pitch
     sound = np.zeros(samples)
     for vowel, level in zip(VOWELS, vowel_levels(syllables, times_s), strict=True):
         voiced = source
-        for frequency, bandwidth in zip(vowel.formants_hz, FORMANT_BANDWIDTHS_HZ, strict=True):
+        resonances = (*vowel.formants_hz, *UPPER_FORMANTS_HZ)
+        for frequency, bandwidth in zip(resonances, FORMANT_BANDWIDTHS_HZ, strict=True):
             numerator, denominator = _resonator(frequency, bandwidth, rate_hz)
             voiced = np.asarray(lfilter(numerator, denominator, voiced))
         sound += level * voiced / np.sqrt(np.mean(voiced**2))

@@ -162,6 +162,10 @@ def test_the_voice_is_loud_where_syllables_are_and_silent_between():
     assert not sound[:lead].any()
     middle = int((syllables[0].start_s + syllables[0].duration_s / 2) * 48000)
     assert np.sqrt((sound[middle : middle + 960] ** 2).mean()) > 0.02
+    power = np.abs(np.fft.rfft(sound)) ** 2
+    hertz = np.fft.rfftfreq(len(sound), 1 / 48000)
+    assert power[hertz < 60].sum() < 0.003 * power.sum(), "no rumble below the pitch"
+    assert power[hertz > 2000].sum() > 0.005 * power.sum(), "the upper formants are heard"
 
 
 @pytest.mark.parametrize(
