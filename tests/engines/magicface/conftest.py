@@ -21,6 +21,10 @@ def golden(shared) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_gradients():
+def _small_networks():
+    """No gradients, and one thread: on networks this small a second one only waits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with torch.inference_mode():
         yield
+    torch.set_num_threads(threads)
