@@ -74,7 +74,7 @@ def compose(b_from_a: NDArray[np.float64], c_from_b: NDArray[np.float64]) -> NDA
 
 def inverse(affine: NDArray[np.float64]) -> NDArray[np.float64]:
     """`(2, 3)` affine that undoes another."""
-    linear = np.linalg.inv(affine[:, :2])
+    linear = np.linalg.inv(affine[:, :2]).astype(np.float64)
     return np.column_stack([linear, -linear @ affine[:, 2]])
 
 
