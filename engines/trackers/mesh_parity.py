@@ -159,7 +159,7 @@ def read_frames(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, RGBFr
             if not there:
                 raise EngineError(f"{path}: got {number} frames; expected frame {wanted[-1]} too")
             if number in wanted:
-                yield number, np.ascontiguousarray(bgr[..., ::-1])
+                yield number, np.ascontiguousarray(bgr[..., ::-1], np.uint8)
     finally:
         video.release()
 

@@ -54,4 +54,5 @@ def sample(frame: RGBFrame, region: Region, size: int, *, replicate: bool) -> ND
     part = snapped & (_STEPS - 1)
     weights = (part[..., 1] * _STEPS + part[..., 0]).astype(np.uint16)
     border = cv2.BORDER_REPLICATE if replicate else cv2.BORDER_CONSTANT
-    return np.asarray(cv2.remap(frame, whole, weights, cv2.INTER_LINEAR, borderMode=border))
+    pixels = cv2.remap(frame, whole, weights, cv2.INTER_LINEAR, borderMode=border)
+    return pixels.astype(np.uint8, copy=False)
