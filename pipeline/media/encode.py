@@ -57,6 +57,7 @@ class PieceWriter:
                 container_options=_clock_options(info, settings),
             )
             self._stream = _add_encoder(self._container, info, settings)
+            self._container.start_encoding()  # a wrong folder or option shows now
 
     def __enter__(self) -> Self:
         return self
@@ -76,12 +77,20 @@ class PieceWriter:
         """Encode one frame. Its pts, in the source's time base, must be above the one before.
 
         Raises:
-            MediaError: a pts that does not rise, what the encoder or the disk complains of.
+            MediaError: a pts that does not rise, another size or format than the source's, what the
+                encoder or the disk complains of.
         """
         pts, time_base = frame.pts, frame.time_base
         if pts is None or (self._pts and pts <= self._pts[-1]):
             raise MediaError(
                 f"{self.path}: got a frame at pts {pts}; expected one above {self._pts[-1:]}"
+            )
+        shape = frame.width, frame.height, frame.format.name
+        if shape != (self._info.width, self._info.height, self._info.pix_fmt):
+            # PyAV would rescale it without a word.
+            raise MediaError(
+                f"{self.path}: got a frame of {shape}; expected "
+                f"{(self._info.width, self._info.height, self._info.pix_fmt)}"
             )
         self._pts.append(pts)
         self._last_duration = frame.duration

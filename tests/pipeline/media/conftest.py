@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -117,3 +121,25 @@ def corpus(shared: Path) -> tuple[Path, dict[str, Any]]:
     """The folder of odd and broken files and what is true of each."""
     folder = shared / "media" / "corpus"
     return folder, json.loads((folder / "manifest.json").read_text())
+
+
+@pytest.fixture
+def on_small_disk() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`on_small_disk(code, limit, *arguments)` runs a program as on a disk that is full at `limit`
+    bytes: no file it writes can grow beyond."""
+
+    def limited_to(limit: int) -> Callable[[], None]:
+        def limited() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        return limited
+
+    def run(code: str, limit: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-B", "-c", code, *arguments],
+            cwd=Path(__file__).resolve().parents[3], preexec_fn=limited_to(limit),
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+    return run
