@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keyframes.located import MAX_BYTES, read_yaml, too_large
+from keyframes.located import read_text, read_yaml
 from keyframes.presets import known_presets, preset_text
 from keyframes.problems import Place, Problem, SheetError
 from keyframes.read_sheet import read_sheet
 from keyframes.reader import Reader
+from keyframes.schema import schema_problems
 from keyframes.sheet import KeyframeSheet
 
 
@@ -26,25 +27,6 @@ def load_sheet(reference: str) -> KeyframeSheet:
         return parse_sheet(preset_text(name), f"{name}.yaml")
     known = ", ".join(known_presets())
     raise SheetError([Problem(Place(reference), f"no such curve file; presets: {known}")])
-
-
-def read_text(path: Path) -> str:
-    """A curve file's text, its size checked before a byte is read.
-
-    Raises:
-        SheetError: too large, not readable or not UTF-8.
-    """
-    place = Place(str(path))
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise SheetError([Problem(place, too_large(size))])
-        return path.read_text("utf-8-sig")
-    except OSError as error:
-        raise SheetError([Problem(place, f"cannot be read: {error.strerror}")]) from None
-    except UnicodeDecodeError as error:
-        message = f"not UTF-8 text (byte {error.start}); expected YAML"
-        raise SheetError([Problem(place, message)]) from None
 
 
 def parse_sheet(text: str, name: str, *, folder: Path | None = None) -> KeyframeSheet:
@@ -74,4 +56,7 @@ def inspect_sheet(
         return None, list(error.problems)
     reader = Reader()
     sheet = read_sheet(reader, root, Path(name).stem, folder)
+    if sheet is not None:
+        reader.problems += schema_problems(root)
+        sheet = None if reader.failed else sheet
     return sheet, sorted(reader.problems, key=lambda found: (found.place.line, found.place.column))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from ruamel.yaml import YAML, YAMLError
@@ -181,15 +182,33 @@ def read_yaml(text: str, file: str) -> Node:
             one document; with the place.
     """
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
-        raise SheetError([Problem(Place(file), too_large(len(text)))])
+        raise SheetError([Problem(Place(file), _too_large(len(text)))])
     try:
         return _document(text, file)
     except YAMLError as error:
         raise SheetError([_syntax_problem(error, file)]) from None
 
 
-def too_large(size: int) -> str:
-    """The message for a file beyond MAX_BYTES."""
+def read_text(path: Path) -> str:
+    """A curve file's text, its size checked before a byte is read.
+
+    Raises:
+        SheetError: too large, not readable or not UTF-8.
+    """
+    place = Place(str(path))
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise SheetError([Problem(place, _too_large(size))])
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise SheetError([Problem(place, f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 text (byte {error.start}); expected YAML"
+        raise SheetError([Problem(place, message)]) from None
+
+
+def _too_large(size: int) -> str:
     return (
         f"{size / 1e6:.1f} MB; a curve file may have {MAX_BYTES / 1e6:g} MB, "
         "longer curves are imported from a table"

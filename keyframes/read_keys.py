@@ -234,12 +234,13 @@ def read_smoothing(reader: Reader, node: Node) -> Smoothing | None:
     """`gaussian: 80ms`, `savgol: {window: 200ms, order: 3}`, `one_euro: 1.5`, `spring: 0.2s`."""
     if node.value in ("none", None):
         return None
-    entries = reader.mapping(node, SMOOTHINGS, "smoothing")
+    entries = reader.mapping(node, (*SMOOTHINGS, "one-euro"), "smoothing")
     if len(entries) != 1:
-        if not reader.failed:
+        if len(node.entries()) != 1 and isinstance(node.value, Mapping):
             reader.error(node.place, f"expected one of {', '.join(SMOOTHINGS)}")
         return None
     kind, body = next(iter(entries.items()))
+    kind = kind.replace("-", "_")
     main, *_ = _SMOOTHING_FIELDS[kind]
     fields = {main: body}
     if isinstance(body.value, Mapping):

@@ -71,7 +71,7 @@ class Reader:
     def choice(self, node: Node, known: Collection[str], instead: str) -> str:
         """One of a few words; `-` and `_` are the same."""
         value = node.scalar()
-        word = value.lower().replace("-", "_") if isinstance(value, str) else value
+        word = value.replace("-", "_") if isinstance(value, str) else value
         if isinstance(word, str) and word in known:
             return word
         self.error(node.place, f"got {node.kind()}; known: {', '.join(known)}")

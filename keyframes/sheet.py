@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from keyframes.au import AU_NAMES, DELTA_LIMIT, AUDelta, AUIntensity
 from keyframes.errors import KeyframeError
 from keyframes.layer import Layer
+from keyframes.performance import Performance, PerformanceTable
 from keyframes.timeline import Timeline
 
 EVALUATION_VERSION = 1
@@ -78,6 +80,34 @@ class KeyframeSheet:
         for layer in self.layers:
             named.update(range(faces) if layer.faces is None else layer.faces)
         return tuple(sorted(named))
+
+    def videos(self) -> tuple[tuple[str, int], ...]:
+        """Driving videos that are not analysed yet, and which face (track) of each is meant."""
+        found = [
+            (layer.source.video, layer.source.track)
+            for layer in self.layers
+            if isinstance(layer.source, Performance)
+            and layer.source.table is None
+            and layer.source.video is not None
+        ]
+        return tuple(dict.fromkeys(found))
+
+    def with_tables(self, tables: Mapping[tuple[str, int], PerformanceTable]) -> KeyframeSheet:
+        """The sheet with driving videos resolved to what was measured in them.
+
+        Args:
+            tables: for entries of `videos()`; `keyframes.importers.formats.read_table` makes them
+                of analysis tables.
+        """
+
+        def resolved(layer: Layer) -> Layer:
+            source = layer.source
+            if not isinstance(source, Performance) or source.video is None:
+                return layer
+            table = tables.get((source.video, source.track), source.table)
+            return replace(layer, source=replace(source, table=table))
+
+        return replace(self, layers=tuple(resolved(layer) for layer in self.layers))
 
     def deltas(self, timeline: Timeline, measured: AUIntensity, *, face: int = 0) -> AUDelta:
         """AU change asked for at each frame of a face; see `evaluate`."""
