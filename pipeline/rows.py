@@ -1,0 +1,59 @@
+"""The only rows that travel between stages: descriptors and verdicts, never pixels.
+
+Rows are plain columns, so that any of them can be read in Ray's own tools. Frames, faces and pieces
+lie in the run folder (pipeline/store.py); a row says which of them to read or what became of them.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+WHOLE_VIDEO = -1
+"""`number` of a row that speaks of a whole video."""
+
+
+class VideoRow(TypedDict):
+    """Into inspect, plan, finish and plot: one video."""
+
+    video: str
+    source: str
+    output: str
+    work: str
+
+
+class SpanRow(VideoRow):
+    """Into analyse and render: frames first…last (inclusive) of one video."""
+
+    number: int
+    first: int
+    last: int
+
+
+class StageRow(TypedDict):
+    """Out of every stage: what was done, or why not.
+
+    `number` is the chunk or segment, or WHOLE_VIDEO; `error` is one line, empty when all is well;
+    `seconds` is the stage's own time and `cpu_s` its process's CPU time meanwhile; `frames`, `edited` and `faceless` count this row's frames;
+    `notes` are lines for the report, joined by newlines. A row of stage `inspect` or `plan` with a
+    number is work still to do: the chunk or segment first…last.
+    """
+
+    video: str
+    stage: str
+    number: int
+    first: int
+    last: int
+    frames: int
+    edited: int
+    faceless: int
+    seconds: float
+    cpu_s: float
+    error: str
+    notes: str
+
+
+def stage_row(video: str, stage: str, number: int = WHOLE_VIDEO, **values: object) -> StageRow:
+    """A row with everything not named at rest."""
+    row: dict[str, object] = {"first": 0, "last": -1, "frames": 0, "edited": 0, "faceless": 0}
+    row |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": ""}
+    return {"video": video, "stage": stage, "number": number, **row, **values}  # type: ignore[typeddict-item, return-value]
