@@ -18,7 +18,7 @@ AROUND = 6
 
 def signature(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """`(432,)` uint8: a 16×9 RGB thumbnail, each value the mean of its part of the frame."""
-    return cv2.resize(rgb, GRID, interpolation=cv2.INTER_AREA).reshape(-1)
+    return np.asarray(cv2.resize(rgb, GRID, interpolation=cv2.INTER_AREA), np.uint8).reshape(-1)
 
 
 def find_cuts(signatures: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -39,7 +39,7 @@ def find_cuts(signatures: NDArray[np.uint8]) -> NDArray[np.bool_]:
         before = values[max(0, t - 2) : t]
         after = values[t : t + 2]
         across = np.abs(before[:, None] - after[None]).mean(axis=2).min()
-        cuts[t] = across >= max(LEAST_STEP, STEP_RATIO * _motion_around(step, t - 1))
+        cuts[t] = across >= max(LEAST_STEP, STEP_RATIO * _motion_around(step, int(t) - 1))
     return cuts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def _pairs(
 
 def _shift_and_scale(
     a: NDArray[np.float32], b: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """`(A, B)` centre distance in widths of the larger box, and ratio of widths (≥ 1)."""
     centre_a, centre_b = (a[:, :2] + a[:, 2:]) / 2, (b[:, :2] + b[:, 2:]) / 2
     width_a, width_b = a[:, None, 2] - a[:, None, 0], b[None, :, 2] - b[None, :, 0]
@@ -100,7 +101,7 @@ def _shift_and_scale(
     return apart / wider, wider / np.maximum(np.minimum(width_a, width_b), 1e-6)
 
 
-def _areas(box: NDArray[np.float32]) -> NDArray[np.float32]:
+def _areas(box: NDArray[np.float32]) -> NDArray[Any]:
     return (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
 
 
@@ -121,7 +122,7 @@ class Bridge:
     weight: NDArray[np.float64]
     bridged: NDArray[np.bool_]
 
-    def fill(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def fill(self, values: NDArray[Any]) -> NDArray[Any]:
         """`(m, …)` values of the seen rows → `(F, …)`, linear over the gaps."""
         share = self.weight.reshape(-1, *[1] * (values.ndim - 1)).astype(values.dtype)
         return values[self.left] * (1 - share) + values[self.right] * share
