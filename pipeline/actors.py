@@ -1,1 +1,178 @@
-"""Thin Ray actors and tasks around the pure functions of this package."""
+"""Thin Ray actors and tasks around pipeline/stages.py: they hold engines and catch what is raised.
+
+This is the one place where any exception becomes a row: a bad video must neither stop the job nor
+vanish from it (Ray's own choices when a row raises).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+
+from engines import registry
+from engines.errors import EngineError
+from keyframes.errors import KeyframeError
+from pipeline import stages
+from pipeline.batcher import MicroBatcher
+from pipeline.errors import PipelineError
+from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
+from pipeline.settings import AnalysisSettings, EngineChoice, RenderSettings, digest_of
+
+log = logging.getLogger(__name__)
+
+Row = Any
+"""A row as Ray hands it over, a plain dict: VideoRow or SpanRow by content."""
+
+
+def caught(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[StageRow]:
+    """What a stage gives, or one row that says why it gave nothing."""
+    try:
+        return work()
+    except (PipelineError, EngineError, KeyframeError) as error:
+        line = str(error)
+    except OSError as error:
+        line = f"{error.strerror or error}: {error.filename or row['work']}"
+    except Exception as error:
+        log.exception("unexpected error in %s of %s", stage, row["source"])
+        line = f"unexpected {type(error).__name__}: {error} (the worker's log has the traceback)"
+    number = row.get("number", WHOLE_VIDEO)
+    return [stage_row(row["video"], stage, number, error=" ".join(line.split()))]
+
+
+_engines: dict[str, Any] = {}
+
+
+def engine_of(kind: str, choice: EngineChoice) -> Any:
+    """The process's engine for a choice; made at first use, so that its error becomes a row."""
+    cv2.setNumThreads(1)  # one task per core already; OpenCV's own threads would fight over them
+    key = digest_of(kind, choice.name, dict(choice.settings))
+    if key not in _engines:
+        _engines[key] = registry.make(kind, choice.name, choice.settings)
+    return _engines[key]
+
+
+def inspect_row(row: Row, *, settings: AnalysisSettings) -> list[StageRow]:
+    """Task: one video in, its summary and its chunks out."""
+    return caught("inspect", row, lambda: stages.inspect_stage(row, settings))
+
+
+def analyse_row(row: Row, *, settings: AnalysisSettings) -> StageRow:
+    """Task: one chunk in, its verdict out."""
+
+    def work() -> list[StageRow]:
+        tracker = engine_of("tracker", settings.tracker)
+        estimator = engine_of("AU estimator", settings.estimator)
+        return [stages.analyse_stage(row, settings, tracker, estimator)]
+
+    return caught("analyse", row, work)[0]
+
+
+class Analyse:
+    """Actor: `analyse_row` for trackers on a GPU, which are worth keeping loaded."""
+
+    def __init__(self, settings: AnalysisSettings) -> None:
+        self._settings = settings
+
+    def __call__(self, row: Row) -> StageRow:
+        return analyse_row(row, settings=self._settings)
+
+
+def plan_row(
+    row: Row, analysis: AnalysisSettings, settings: RenderSettings | None
+) -> list[StageRow]:
+    """Task: links a video's chunks; with render settings also evaluates its curve."""
+
+    def work() -> list[StageRow]:
+        estimator = engine_of("AU estimator", analysis.estimator)
+        rows = stages.assemble_stage(row, analysis, estimator)
+        return rows + (stages.plan_stage(row, analysis, settings) if settings else [])
+
+    return caught("plan", row, work)
+
+
+def finish_row(row: Row, settings: RenderSettings, request: str) -> list[StageRow]:
+    """Task: one video's pieces become its output."""
+    return caught("finish", row, lambda: [stages.finish_stage(row, settings, request)])
+
+
+def plot_row(row: Row, analysis: AnalysisSettings, settings: RenderSettings) -> list[StageRow]:
+    """Task: pictures beside an output."""
+
+    def work() -> list[StageRow]:
+        from pipeline.pictures import plot_stage  # matplotlib only where a plot is asked for
+
+        tracker = engine_of("tracker", analysis.tracker)
+        estimator = engine_of("AU estimator", analysis.estimator)
+        return [plot_stage(row, analysis, settings, tracker, estimator)]
+
+    return caught("plot", row, work)
+
+
+class Render:
+    """Actor: decode → edit → encode for several segments at once, one editor for all of them."""
+
+    def __init__(self, settings: RenderSettings) -> None:
+        self._settings = settings
+        self._batcher: MicroBatcher | None = None
+        self._loading = threading.Lock()
+        self._gate = Gate()
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        row: Row = {name: values[0] for name, values in batch.items()}
+        row |= {name: int(row[name]) for name in ("number", "first", "last")}
+        verdict = caught("render", row, lambda: [self._render(row)])[0]
+        return {name: [value] for name, value in verdict.items()}
+
+    def _render(self, row: Row) -> StageRow:
+        struck = bool(stages.folder_of(row).strikes(row["number"]))
+        with self._gate.alone() if struck else self._gate.shared():
+            return stages.render_stage(row, self._settings, self._loaded())
+
+    def _loaded(self) -> MicroBatcher:
+        with self._loading:
+            if self._batcher is None:
+                editor = engine_of("editor", self._settings.editor)
+                self._batcher = MicroBatcher(editor, seed=self._settings.seed)
+            return self._batcher
+
+
+class Gate:
+    """Lets segments run side by side, but one that has killed a worker before only alone.
+
+    Else an innocent neighbour would collect strikes for a death it did not cause.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._exclusive = False
+
+    @contextmanager
+    def shared(self) -> Generator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._exclusive)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._exclusive)
+            self._exclusive = True
+            self._changed.wait_for(lambda: self._inside == 0)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._exclusive = False
+                self._changed.notify_all()
