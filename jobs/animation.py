@@ -1,0 +1,200 @@
+"""What `jobs/animate.py` does with its options: resolve everything first, then run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from engines import registry
+from jobs import cluster
+from jobs.choose import Chosen, analysis_settings, choose
+from jobs.errors import JobError
+from jobs.inputs import expand_inputs, output_paths, refuse_working_copy
+from jobs.options import AnimateOptions
+from jobs.progress import console
+from jobs.report import Ledger, Report
+from keyframes.load import load_sheet
+from keyframes.sheet import KeyframeSheet
+from pipeline.rows import VideoRow
+from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
+from pipeline.store import VideoFolder, up_to_date
+
+DEMO_FOLDER = Path("~/aureel/demo")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call with nothing left to look up."""
+
+    sheet: KeyframeSheet
+    videos: list[VideoRow]
+    report: Path
+    plot: bool
+    is_demo: bool
+
+
+def run_animation(options: AnimateOptions) -> int:
+    """Resolves, chooses, runs; exit status 0, or 1 when a video failed.
+
+    Raises:
+        JobError, KeyframeError, EngineError, PipelineError: the call itself is wrong.
+    """
+    screen = console()
+    request = resolve(options)
+    if options.dry_run:
+        from jobs.dry_run import describe
+
+        return describe(request, options, screen)
+    cluster.start()
+    cpus, gpus = cluster.size()
+    chosen = choose_engines(options, gpus)
+    for kind, engine in chosen.items():
+        announce(screen, kind, engine)
+    return _run(request, options, chosen, cpus, gpus, screen)
+
+
+def resolve(options: AnimateOptions) -> Request:
+    """Looks up the curve, the inputs and every path; makes the demo clip when nothing is given."""
+    from jobs.run import video_rows
+
+    sheet = load_sheet(options.curve)
+    named = options.inputs or sheet.input
+    is_demo = not named
+    inputs = [_demo_clip()] if is_demo else expand_inputs(named)
+    outputs = output_paths(inputs, options.output or sheet.output, sheet.name)
+    report = (
+        Path(options.report).expanduser() if options.report else outputs[0].parent / "report.json"
+    )
+    refuse_working_copy(report.absolute())
+    plot = is_demo if options.plot is None else options.plot
+    videos = video_rows(inputs, outputs, options.work)
+    return Request(sheet, videos, report.absolute(), plot, is_demo)
+
+
+def _demo_clip() -> Path:
+    from pipeline.media.demo_clip import make_demo_clip
+
+    path = DEMO_FOLDER.expanduser() / "demo.mp4"
+    return path if path.is_file() else make_demo_clip(path)
+
+
+def choose_engines(options: AnimateOptions, gpus: float) -> dict[str, Chosen]:
+    """Editor, tracker and estimator, each with the reason it was taken."""
+    au_settings = {"weights": options.au_weights} if options.au_weights else {}
+    editor = options.editor.given()
+    return {
+        "editor": choose("editor", options.engine, editor, ("magicface", "previz"), gpus),
+        "tracker": choose("tracker", options.tracker, {}, ("fan", "mesh"), gpus),
+        "AU estimator": choose(
+            "AU estimator", options.au, au_settings, ("libreface", "mesh"), gpus
+        ),
+    }
+
+
+def announce(screen: Console, kind: str, engine: Chosen) -> None:
+    """Says which engine was taken and why; loudly when the result is only a preview."""
+    line = f"{kind}: {engine.choice.name} ({engine.reason})"
+    if kind == "editor" and engine.choice.name == "previz":
+        line += "\nThis is a PREVIEW: it shows timing and direction, not wrinkles, teeth or skin."
+        screen.print(line, style="bold yellow")
+        return
+    screen.print(line)
+
+
+def _run(
+    request: Request,
+    options: AnimateOptions,
+    chosen: dict[str, Chosen],
+    cpus: int,
+    gpus: float,
+    screen: Console,
+) -> int:
+    from jobs.run import run_job
+    from pipeline.graph import Job, Resources
+
+    analysis = analysis_settings(chosen["tracker"], chosen["AU estimator"])
+    render = render_settings(request, options, chosen["editor"])
+    on_gpu = {kind: gpus > 0 and _wants_gpu(kind, c) for kind, c in chosen.items()}
+    resources = Resources(
+        cpus,
+        gpus,
+        analysis_gpus=0.5 if on_gpu["tracker"] or on_gpu["AU estimator"] else 0.0,
+        editor_gpus=1.0 if on_gpu["editor"] else 0.0,
+    )
+    digests = {v["video"]: request_digest(v, analysis, render) for v in request.videos}
+    job = Job(analysis, render, resources, digests)
+    ledger = Ledger(request.videos, "animate")
+    todo = [v for v in request.videos if _is_open(v, digests, options, ledger)]
+    settings = resolved_settings(request, options, chosen)
+
+    def publish(seconds: float) -> Report:
+        report = ledger.report(settings, seconds)
+        report.write(request.report)
+        return report
+
+    status = run_job(todo, job, ledger, screen, publish)
+    screen.print(f"report: {request.report}")
+    return status
+
+
+def _wants_gpu(kind: str, chosen: Chosen) -> bool:
+    return registry.entry(kind, chosen.choice.name).wants_gpu
+
+
+def render_settings(request: Request, options: AnimateOptions, editor: Chosen) -> RenderSettings:
+    """The pipeline's settings for this request."""
+    entry = registry.entry("editor", editor.choice.name)
+    return RenderSettings(
+        sheet=request.sheet,
+        editor=editor.choice,
+        crop_size=registry.crop_size(editor.choice.name, editor.choice.settings),
+        seconds_per_edit=entry.seconds_per_edit,
+        encode_preset=options.preset_encode,
+        seed=options.seed,
+        overwrite=options.overwrite,
+        plot=request.plot,
+    )
+
+
+def request_digest(video: VideoRow, analysis: AnalysisSettings, render: RenderSettings) -> str:
+    """Names everything an output depends on."""
+    return digest_of(video["video"], analysis.digest, render.sheet.digest, render.engine_digest)
+
+
+def _is_open(
+    video: VideoRow, digests: dict[str, str], options: AnimateOptions, ledger: Ledger
+) -> bool:
+    output = Path(video["output"])
+    folder = VideoFolder.of(video["work"], video["video"], video["output"])
+    if options.overwrite or not output.exists():
+        return True
+    if up_to_date(folder, output, digests[video["video"]]):
+        ledger.skip(video["video"], "up to date: made by the same curve and settings")
+        return False
+    error = f"{output} exists and was not made by this curve and these settings; pass --overwrite"
+    if len(ledger.entries) == 1:
+        raise JobError(error)
+    ledger.fail(video["video"], "plan", error)
+    return False
+
+
+def resolved_settings(
+    request: Request, options: AnimateOptions, chosen: dict[str, Chosen]
+) -> dict[str, Any]:
+    """What the report says of the call, with every default and lookup filled in."""
+    return {
+        "options": options.model_dump(mode="json"),
+        "curve": request.sheet.resolved(),
+        "engines": {
+            kind: {
+                "name": c.choice.name,
+                "settings": dict(c.choice.settings),
+                "weights": c.choice.weights_digest,
+                "reason": c.reason,
+            }
+            for kind, c in chosen.items()
+        },
+    }

@@ -1,0 +1,53 @@
+"""Which engines a run takes, and why; decided before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engines import registry
+from engines.errors import EngineError, EngineUnavailableError
+from pipeline.settings import AnalysisSettings, EngineChoice
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An engine and the sentence that says why it was taken."""
+
+    choice: EngineChoice
+    reason: str
+
+
+def choose(
+    kind: str, name: str, settings: Mapping[str, Any], order: tuple[str, ...], gpus: float
+) -> Chosen:
+    """The engine called `name`, or for `auto` the first of `order` that can run here.
+
+    An explicit choice never falls back.
+
+    Raises:
+        EngineError: the named engine is unknown or cannot run here; the line says why.
+    """
+    if name != "auto":
+        reason = registry.unavailable(kind, name, settings, gpus=None)
+        if reason:
+            raise EngineUnavailableError(f"{kind} {name!r}: {reason}")
+        return Chosen(_choice(kind, name, settings), "as asked")
+    refused: list[str] = []
+    for candidate in order:
+        reason = registry.unavailable(kind, candidate, settings, gpus=gpus)
+        if reason is None:
+            return Chosen(_choice(kind, candidate, settings), "; ".join(refused) or "preferred")
+        refused.append(f"not {candidate}: {reason}")
+    raise EngineError(f"no {kind} can run here: {'; '.join(refused)}")
+
+
+def _choice(kind: str, name: str, settings: Mapping[str, Any]) -> EngineChoice:
+    accepted = registry.accepted_settings(kind, name, settings)
+    return EngineChoice(name, accepted, registry.weights_digest(kind, name, accepted))
+
+
+def analysis_settings(tracker: Chosen, estimator: Chosen) -> AnalysisSettings:
+    """Both analysis engines as the pipeline takes them."""
+    return AnalysisSettings(tracker.choice, estimator.choice)

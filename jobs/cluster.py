@@ -1,0 +1,94 @@
+"""Ray, started or joined quietly; nothing here or below reports usage to anybody."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray's own usage report
+    "RAY_TRACK_EXTERNAL_LIBRARY_USAGE": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_TELEMETRY": "1",  # diffusers, transformers
+    "DO_NOT_TRACK": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ side otherwise writes warnings to the terminal
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray's next default; the old one only warns
+}
+
+ALONE = {
+    "RAY_AUTH_MODE": "disabled",  # one user, one machine, loopback
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's name for: take 127.0.0.1, look for no other
+}
+"""What a private cluster on this machine is started with."""
+
+
+def be_quiet() -> None:
+    """Turns reporting off for this process and every one it starts; call before importing Ray."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+def start() -> None:
+    """Joins the cluster of RAY_ADDRESS (set under `ray job submit`), else starts one here.
+
+    The local cluster listens on loopback only.
+    """
+    be_quiet()
+    _show_workers_this_checkout()
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        os.environ |= {name: os.environ.get(name, value) for name, value in ALONE.items()}
+    import ray
+
+    if ray.is_initialized():
+        return
+    init: Any = ray.init
+    with warnings.catch_warnings(), _native_stderr_closed():
+        warnings.simplefilter("ignore")
+        if address:
+            init(log_to_driver=False, logging_level=logging.WARNING)
+        else:
+            init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+
+
+@contextmanager
+def _native_stderr_closed() -> Generator[None]:
+    """Ray's C++ side announces its own log level there; what goes wrong comes as an exception."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _show_workers_this_checkout() -> None:
+    """Lets the workers of a local cluster import what this process imports, installed or not."""
+    root = str(Path(__file__).resolve().parent.parent)
+    known = os.environ.get("PYTHONPATH", "")
+    if root not in known.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, known]))
+
+
+def size() -> tuple[int, float]:
+    """CPUs and GPUs of the whole cluster."""
+    import ray
+
+    resources: Any = ray.cluster_resources()
+    return max(1, int(resources.get("CPU", 1))), float(resources.get("GPU", 0.0))

@@ -1,0 +1,55 @@
+"""How every command of jobs/ ends: one clear line and exit status 2 for a wrong call."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from engines.errors import EngineError
+from jobs.errors import JobError
+from keyframes.errors import KeyframeError
+from pipeline.errors import PipelineError
+
+WRONG_CALL = (JobError, KeyframeError, EngineError, PipelineError)
+
+
+def run_command(app: App, arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line; its exit status. Wrong calls, files and curves print one line."""
+    try:
+        done = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        inner = error.__cause__
+        return _refused(app, _all(inner) if isinstance(inner, ValidationError) else str(error))
+    except ValidationError as error:
+        return _refused(app, _all(error))
+    except WRONG_CALL as error:
+        return _refused(app, str(error))
+    return done if isinstance(done, int) else 0
+
+
+def _all(error: ValidationError) -> str:
+    return "; ".join(_readable(e) for e in error.errors())
+
+
+def _readable(error: ErrorDetails) -> str:
+    place = "-".join(str(part) for part in error["loc"]).replace("_", "-")
+    reason = error["msg"]
+    return f"--{place}: got {error['input']!r}; {reason[0].lower()}{reason[1:]}"
+
+
+def _refused(app: App, message: str) -> int:
+    print(f"{app.name[0]}: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def main_of(app: App) -> NoReturn:
+    """What `if __name__ == "__main__"` calls."""
+    try:
+        sys.exit(run_command(app))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,93 @@
+"""What `jobs/analyse.py` does with its options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs import cluster
+from jobs.choose import analysis_settings, choose
+from jobs.errors import JobError
+from jobs.inputs import expand_inputs, refuse_working_copy
+from jobs.progress import console
+from jobs.report import Ledger, Report
+from pipeline.rows import VideoRow
+from pipeline.settings import AnalysisSettings
+from pipeline.store import VideoFolder
+from pipeline.table import SUFFIXES, write_tables
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """The call, as given."""
+
+    inputs: tuple[str, ...]
+    output: Path
+    tracker: str
+    au: str
+    au_weights: str | None
+    work: str | None
+    report: Path | None
+    overwrite: bool
+
+
+def run_measurement(options: MeasureOptions) -> int:
+    """Measures every input into one table; exit status 1 when an input failed (the rest is there).
+
+    Raises:
+        JobError, EngineError: the call itself is wrong.
+    """
+    from jobs.run import run_job, video_rows
+    from pipeline.graph import Job, Resources
+
+    output = _checked_output(options)
+    inputs = expand_inputs(options.inputs)
+    videos = video_rows(inputs, [output] * len(inputs), options.work)
+    screen = console()
+    cluster.start()
+    cpus, gpus = cluster.size()
+    au_settings = {"weights": options.au_weights} if options.au_weights else {}
+    tracker = choose("tracker", options.tracker, {}, ("fan", "mesh"), gpus)
+    estimator = choose("AU estimator", options.au, au_settings, ("libreface", "mesh"), gpus)
+    settings = analysis_settings(tracker, estimator)
+    ledger = Ledger(videos, "analyse")
+
+    def publish(seconds: float) -> Report:
+        chosen = {"tracker": tracker.choice.name, "AU estimator": estimator.choice.name}
+        report = ledger.report({"output": str(output), "engines": chosen}, seconds)
+        if options.report:
+            report.write(options.report.absolute())
+        return report
+
+    share = 0.5 if gpus and "mesh" not in (tracker.choice.name,) else 0.0
+    status = run_job(
+        videos, Job(settings, None, Resources(cpus, gpus, share)), ledger, screen, publish
+    )
+    _write(videos, settings, ledger, output)
+    screen.print(f"table: {output}")
+    return status
+
+
+def _checked_output(options: MeasureOptions) -> Path:
+    output = options.output.expanduser().absolute()
+    refuse_working_copy(output)
+    if output.suffix.lower() not in SUFFIXES:
+        raise JobError(
+            f"--output {options.output}: expected a name ending in {' or '.join(SUFFIXES)}"
+        )
+    if output.exists() and not options.overwrite:
+        raise JobError(f"--output {output}: exists already; pass --overwrite to replace it")
+    return output
+
+
+def _write(
+    videos: list[VideoRow], settings: AnalysisSettings, ledger: Ledger, output: Path
+) -> None:
+    done = [v for v in videos if ledger.entries[v["video"]].status == "done"]
+    if not done:
+        raise JobError("no input could be measured; nothing was written")
+    tables = {
+        v["source"]: VideoFolder.of(v["work"], v["video"], v["output"]).analysis(settings.digest)
+        for v in done
+    }
+    write_tables(output, tables)

@@ -1,0 +1,140 @@
+"""report.json: what became of every video, with which settings and versions."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
+from pipeline.store import published
+
+SCHEMA = "aureel-report/1"
+VERSIONED = (
+    *("aureel", "ray", "av", "numpy", "scipy", "opencv-python-headless", "ai-edge-litert"),
+    *("decord2", "torch", "diffusers", "transformers", "face-alignment", "onnxruntime"),
+    *("tensorrt", "tensorrt-rtx-cu13"),
+)
+LAST_STAGE = {"animate": "finish", "analyse": "assemble"}
+
+Status = Literal["done", "failed", "skipped"]
+
+
+class VideoEntry(BaseModel):
+    """One video: where it went, how it ended, and what it took."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: str
+    output: str
+    status: Status
+    stage: str = Field(description="last stage reached, or the one that failed")
+    error: str = Field(default="", description="one line; empty unless failed")
+    frames: int = 0
+    edited_frames: int = 0
+    faceless_frames: int = Field(default=0, description="frames in which no face was found")
+    stages: dict[str, float] = Field(default_factory=dict, description="worker seconds by stage")
+    warnings: list[str] = Field(default_factory=list[str])
+
+
+class Report(BaseModel):
+    """The whole run."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    schema_: Literal["aureel-report/1"] = Field(default=SCHEMA, alias="schema")
+    created: str = Field(description="ISO 8601, UTC")
+    command: list[str]
+    seconds: float = Field(description="wall time of the run")
+    settings: dict[str, Any] = Field(description="everything resolved: curve, engines, encoder")
+    versions: dict[str, str]
+    videos: list[VideoEntry]
+
+    def write(self, path: Path) -> None:
+        """Publishes the report; a reader sees the old one or the new one, never half of it."""
+        with published(path) as partial:
+            partial.write_text(self.model_dump_json(by_alias=True, indent=2) + "\n")
+
+
+class Ledger:
+    """Collects stage rows into one entry per video, as a run goes on."""
+
+    def __init__(self, videos: Sequence[VideoRow], job: str) -> None:
+        self._last = LAST_STAGE[job]
+        self.entries = {
+            v["video"]: VideoEntry(
+                input=v["source"], output=v["output"], status="failed", stage="waiting"
+            )
+            for v in videos
+        }
+
+    def skip(self, video: str, reason: str) -> None:
+        """Marks a video whose output stands already."""
+        entry = self.entries[video]
+        entry.status, entry.stage, entry.warnings = "skipped", self._last, [reason]
+
+    def fail(self, video: str, stage: str, error: str) -> None:
+        """Marks a video that never enters the pipeline."""
+        entry = self.entries[video]
+        entry.status, entry.stage, entry.error = "failed", stage, error
+
+    def on_row(self, row: StageRow) -> None:
+        """Takes note of one verdict."""
+        entry = self.entries[row["video"]]
+        stage = row["stage"]
+        entry.stages[stage] = round(entry.stages.get(stage, 0.0) + row["seconds"], 3)
+        entry.warnings += [n for n in row["notes"].splitlines() if n not in entry.warnings]
+        if stage == "plot" and row["error"]:
+            entry.warnings.append(f"no plots: {row['error']}")
+            return
+        if entry.error:
+            return
+        entry.stage, entry.error = stage, row["error"]
+        self._count(entry, row)
+        if stage == self._last and not row["error"]:
+            entry.status = "done"
+
+    def _count(self, entry: VideoEntry, row: StageRow) -> None:
+        if row["number"] != WHOLE_VIDEO:
+            return
+        entry.frames = row["frames"] or entry.frames
+        entry.edited_frames = row["edited"] or entry.edited_frames
+        entry.faceless_frames = row["faceless"] or entry.faceless_frames
+
+    def close(self, reason: str) -> None:
+        """Gives every video that did not end a reason."""
+        for entry in self.entries.values():
+            if entry.status == "failed" and not entry.error:
+                entry.error = reason
+
+    @property
+    def failed(self) -> int:
+        return sum(entry.status == "failed" for entry in self.entries.values())
+
+    def report(self, settings: dict[str, Any], seconds: float) -> Report:
+        """The report of everything noted so far."""
+        return Report(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=sys.argv,
+            seconds=round(seconds, 2),
+            settings=settings,
+            versions=versions(),
+            videos=list(self.entries.values()),
+        )
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what a result can depend on."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,166 @@
+"""The main job, called as a user calls it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.inspection import inspect_video
+from pipeline.media.decode import decode_range, display_rgb
+from pipeline.media.verify import stream_payload_md5
+from tests.jobs.conftest import SMILE, Animate
+
+IDENTITY = ("--curve", "smile2.yaml", "--input", "talk.mp4", "--engine", "identity")
+
+
+def pictures(path: Path, numbers: list[int]) -> list[np.ndarray]:
+    seen = inspect_video(str(path))
+    return [
+        display_rgb(next(iter(decode_range(str(path), seen.info, seen.index, n, n))), seen.info)
+        for n in numbers
+    ]
+
+
+def test_the_same_shot_comes_back_with_its_times_and_its_sound(animate: Animate):
+    run = animate(*IDENTITY)
+    assert run.status == 0, run.stderr
+    source, made = run.folder / "talk.mp4", run.folder / "talk.smile2.mp4"
+    before, after = inspect_video(str(source)), inspect_video(str(made))
+    assert after.times_s.tolist() == before.times_s.tolist()
+    assert after.index.pts.tolist() == before.index.pts.tolist()
+    assert after.info.colour == before.info.colour
+    sound = [s.index for s in before.info.streams if s.kind == "audio"]
+    assert sound
+    kept, copied = stream_payload_md5(str(source)), stream_payload_md5(str(made))
+    assert [kept[index] for index in sound] == [copied[index] for index in sound]
+    assert str(made) in run.stdout
+
+
+def test_the_report_counts_every_frame_and_names_every_setting(animate: Animate):
+    run = animate(*IDENTITY)
+    report, video = run.report, run.video
+    assert report["schema"] == "aureel-report/1"
+    assert (video["status"], video["stage"], video["error"]) == ("done", "finish", "")
+    assert (video["frames"], video["faceless_frames"]) == (50, 0)
+    assert 40 <= video["edited_frames"] <= 46  # 0 s and from 1.8 s on nothing is asked for
+    assert set(video["stages"]) >= {"inspect", "analyse", "plan", "render", "finish"}
+    assert report["settings"]["engines"]["editor"]["name"] == "identity"
+    assert report["settings"]["options"]["preset_encode"] == "medium"
+    assert "AU12" in str(report["settings"]["curve"])
+    assert report["versions"]["ray"]
+
+
+def test_a_rerun_has_nothing_to_do_and_a_changed_curve_keeps_the_analysis(animate: Animate):
+    animate(*IDENTITY)
+    made = (made_path := Path("talk.smile2.mp4")).stat().st_mtime_ns
+    again = animate(*IDENTITY)
+    assert (again.status, again.video["status"]) == (0, "skipped")
+    assert made_path.stat().st_mtime_ns == made
+    Path("smile2.yaml").write_text(SMILE.replace("3]", "2]"))
+    changed = animate(*IDENTITY, "--overwrite")
+    assert (changed.status, changed.video["status"]) == (0, "done")
+    assert "analyse" not in changed.video["stages"]
+    assert changed.video["stages"]["render"] > 0
+
+
+def test_only_the_pieces_that_a_killed_run_left_out_are_made(animate: Animate):
+    animate(*IDENTITY)
+    (plan,) = Path("_work").rglob("plan.parquet")
+    assert not list(plan.parent.glob("*.mp4")), "pieces are removed once the video is done"
+    assert pq.read_table(plan).num_rows == animate(*IDENTITY, "--overwrite").video["edited_frames"]
+
+
+def test_an_output_from_something_else_is_never_overwritten_unasked(animate: Animate):
+    Path("talk.smile2.mp4").write_bytes(b"precious")
+    run = animate(*IDENTITY)
+    assert run.status == 2
+    assert "pass --overwrite" in run.stderr
+    assert Path("talk.smile2.mp4").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--curve", "grin.yaml"), "smile"),
+        (("--curve", "smile", "--input", "gone.mp4"), "gone.mp4"),
+        (("--curve", "smile", "--engine", "magic"), "known: identity, previz, magicface"),
+        (("--curve", "smile", "--tracker", "magic"), "known: mesh, fan"),
+        (("--curve", "smile", "--au", "magic"), "known: mesh, libreface"),
+        (("--curve", "smile", "--preset-encode", "fastest"), "veryfast"),
+        (("--curve", "smile", "--colour", "red"), "--colour"),
+        (("--curve", "smile", "--steps", "0"), "--steps"),
+        ((), "curve"),
+        (("--curve", "broken.yaml"), "AU13"),
+    ],
+)
+def test_a_wrong_call_gets_one_line_and_status_2(animate: Animate, arguments, says):
+    Path("broken.yaml").write_text("version: 1\nchannels:\n  AU13: [[0s, 1]]\n")
+    if arguments and "--input" not in arguments:
+        arguments = (*arguments, "--input", "talk.mp4")
+    run = animate(*arguments)
+    assert run.status == 2
+    assert says in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_a_broken_clip_fails_by_name_and_the_others_are_made(animate: Animate):
+    Path("day").mkdir()
+    os.rename("talk.mp4", "day/talk.mp4")
+    Path("day/half.mp4").write_bytes(Path("day/talk.mp4").read_bytes()[:20000])
+    Path("day/empty.mp4").touch()
+    run = animate("--curve", "smile2.yaml", "--input", "day", "--output", "out", "--engine",
+                  "identity", "--report", "report.json")  # fmt: skip
+    assert run.status == 1
+    by_name = {Path(v["input"]).name: v for v in run.report["videos"]}
+    assert by_name["talk.mp4"]["status"] == "done"
+    assert Path("out/talk.smile2.mp4").is_file()
+    for broken in ("half.mp4", "empty.mp4"):
+        assert by_name[broken]["status"] == "failed"
+        assert by_name[broken]["stage"] == "inspect"
+        assert broken in by_name[broken]["error"]
+        assert not Path(f"out/{broken.replace('.mp4', '.smile2.mp4')}").exists()
+
+
+def test_an_editor_with_a_batch_size_gets_full_batches_from_the_pipeline(animate: Animate):
+    run = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--engine",
+                  "tests.fakes:BatchEditor")  # fmt: skip
+    assert run.status == 0, run.report
+    assert any("inverted" in w for w in run.video["warnings"])
+    before, after = (pictures(run.folder / n, [20])[0] for n in ("talk.mp4", "talk.smile2.mp4"))
+    changed = np.abs(before.astype(int) - after.astype(int)).max(axis=2) > 40
+    assert 0.01 < changed.mean() < 0.5
+
+
+def test_a_failing_editor_fails_its_video_and_leaves_nothing_half_written(animate: Animate):
+    run = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--engine",
+                  "tests.fakes:FailingEditor")  # fmt: skip
+    assert run.status == 1
+    assert (run.video["stage"], run.video["error"]) == ("render", "cannot edit frame 7")
+    assert not Path("talk.smile2.mp4").exists()
+    assert not [p for p in Path("_work").rglob("*") if ".part" in p.name]
+
+
+@pytest.mark.parametrize(("kills", "status"), [(1, "done"), (99, "failed")])
+def test_a_segment_that_kills_its_worker_is_tried_again_but_not_for_ever(
+    animate: Animate, kills, status
+):
+    Path(os.environ["AUREEL_TEST_KILLS"]).write_text(str(kills))
+    run = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--engine",
+                  "tests.fakes:KillerEditor")  # fmt: skip
+    assert run.video["status"] == status
+    if status == "failed":
+        assert "its worker died 3 times" in run.video["error"]
+        assert int(Path(os.environ["AUREEL_TEST_KILLS"]).read_text()) == 99 - 3
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(animate: Animate):
+    run = animate(*IDENTITY, "--dry-run")
+    assert run.status == 0
+    assert "AU12" in run.stdout
+    assert "talk.smile2.mp4" in run.stdout
+    assert sorted(p.name for p in run.folder.iterdir()) == ["smile2.yaml", "talk.mp4"]
