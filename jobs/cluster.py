@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +46,16 @@ def start() -> None:
     address = os.environ.get("RAY_ADDRESS")
     if not address:
         os.environ |= {name: os.environ.get(name, value) for name, value in ALONE.items()}
-    import ray
+    ray: Any = import_module("ray")  # late: be_quiet() must come first
 
     if ray.is_initialized():
         return
-    init: Any = ray.init
     with warnings.catch_warnings(), _native_stderr_closed():
         warnings.simplefilter("ignore")
         if address:
-            init(log_to_driver=False, logging_level=logging.WARNING)
+            ray.init(log_to_driver=False, logging_level=logging.WARNING)
         else:
-            init(
+            ray.init(
                 address="local",
                 include_dashboard=False,
                 log_to_driver=False,
@@ -88,7 +88,7 @@ def _show_workers_this_checkout() -> None:
 
 def size() -> tuple[int, float]:
     """CPUs and GPUs of the whole cluster."""
-    import ray
+    ray: Any = import_module("ray")  # late: be_quiet() must come first
 
-    resources: Any = ray.cluster_resources()
+    resources = ray.cluster_resources()
     return max(1, int(resources.get("CPU", 1))), float(resources.get("GPU", 0.0))

@@ -86,7 +86,8 @@ def _gain(cutoff_hz: NDArray[np.float64] | float, dt: float) -> NDArray[np.float
 def apply_affine(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
     """`(…, P, 2)` points through `(…, 2, 3)` matrices."""
     linear = np.swapaxes(matrix[..., :2], -1, -2)
-    return np.asarray(points, np.float64) @ linear + matrix[..., None, :, 2]
+    moved = points.astype(np.float64) @ linear
+    return (moved + matrix[..., None, :, 2]).astype(np.float64)
 
 
 def invert_affine(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -85,25 +85,13 @@ def _settle_context() -> None:
 def _analysed(wave: list[VideoRow], job: Job, on_row: OnRow) -> Iterator[StageRow]:
     """Inspects, analyses and plans; yields a row per segment (those already rendered included)."""
     by_video = {v["video"]: v for v in wave}
-    todo: list[SpanRow] = []
-    chunks = Countdown(on_row, "analyse")
     plans: list[Any] = []
 
     def plan(video: str) -> None:
         plans.append(_small(actors.plan_row).remote(by_video[video], job.analysis, job.render))
 
-    inspected = Countdown(on_row, "inspect")
-    for video in by_video:
-        inspected.expect(video)
-    for row in _inspected(wave, job):
-        if row["number"] != WHOLE_VIDEO:
-            chunks.expect(row["video"])
-            todo.append(_span(by_video[row["video"]], row))
-            continue
-        inspected.landed(row)
-        if not row["error"]:
-            chunks.expect(row["video"], 0)
-    inspected.report_lost()
+    chunks = Countdown(on_row, "analyse")
+    todo = _inspected(by_video, job, on_row, chunks)
     for video in chunks.complete():
         plan(video)
     for row in _rows(todo, lambda ds: _analyse(ds, job)):
@@ -115,6 +103,25 @@ def _analysed(wave: list[VideoRow], job: Job, on_row: OnRow) -> Iterator[StageRo
             on_row(row)
         else:
             yield row
+
+
+def _inspected(
+    by_video: dict[str, VideoRow], job: Job, on_row: OnRow, chunks: Countdown
+) -> list[SpanRow]:
+    """Reads every video's packets; the chunks to analyse, which `chunks` then waits for."""
+    inspect: Any = partial(actors.inspect_row, settings=job.analysis)
+    videos = Countdown(on_row, "inspect")
+    for video in by_video:
+        videos.expect(video)
+    todo: list[SpanRow] = []
+    for row in _rows(by_video.values(), lambda ds: ds.flat_map(inspect)):
+        if row["number"] != WHOLE_VIDEO:
+            chunks.expect(row["video"])
+            todo.append(_span(by_video[row["video"]], row))
+        elif videos.landed(row):
+            chunks.expect(row["video"], 0)
+    videos.report_lost()
+    return todo
 
 
 def _rendered(
@@ -186,11 +193,6 @@ class Countdown:
             if count > 0:
                 error = f"{count} tasks were given up by Ray; its logs say why; run again to resume"
                 self._on_row(stage_row(video, self._stage, error=error))
-
-
-def _inspected(wave: list[VideoRow], job: Job) -> Iterator[StageRow]:
-    inspect: Any = partial(actors.inspect_row, settings=job.analysis)
-    return _rows(wave, lambda ds: ds.flat_map(inspect))
 
 
 def _analyse(dataset: ray.data.Dataset, job: Job) -> ray.data.Dataset:

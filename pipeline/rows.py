@@ -6,7 +6,7 @@ lie in the run folder (pipeline/store.py); a row says which of them to read or w
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict, cast
 
 WHOLE_VIDEO = -1
 """`number` of a row that speaks of a whole video."""
@@ -33,9 +33,10 @@ class StageRow(TypedDict):
     """Out of every stage: what was done, or why not.
 
     `number` is the chunk or segment, or WHOLE_VIDEO; `error` is one line, empty when all is well;
-    `seconds` is the stage's own time and `cpu_s` its process's CPU time meanwhile; `frames`, `edited` and `faceless` count this row's frames;
-    `notes` are lines for the report, joined by newlines. A row of stage `inspect` or `plan` with a
-    number is work still to do: the chunk or segment first…last.
+    `seconds` is the stage's own time and `cpu_s` its process's CPU time meanwhile; `frames`,
+    `edited` and `faceless` count this row's frames; `notes` are lines for the report, joined by
+    newlines. A row of stage `inspect` or `plan` with a number is work still to do: the chunk or
+    segment first…last.
     """
 
     video: str
@@ -52,8 +53,8 @@ class StageRow(TypedDict):
     notes: str
 
 
-def stage_row(video: str, stage: str, number: int = WHOLE_VIDEO, **values: object) -> StageRow:
+def stage_row(video: str, stage: str, number: int = WHOLE_VIDEO, **values: Any) -> StageRow:
     """A row with everything not named at rest."""
-    row: dict[str, object] = {"first": 0, "last": -1, "frames": 0, "edited": 0, "faceless": 0}
-    row |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": ""}
-    return {"video": video, "stage": stage, "number": number, **row, **values}  # type: ignore[typeddict-item, return-value]
+    rest: dict[str, Any] = {"first": 0, "last": -1, "frames": 0, "edited": 0, "faceless": 0}
+    rest |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": ""}
+    return cast(StageRow, {"video": video, "stage": stage, "number": number, **rest, **values})

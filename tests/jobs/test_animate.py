@@ -110,7 +110,7 @@ def test_a_wrong_call_gets_one_line_and_status_2(animate: Animate, arguments, sa
 
 def test_a_broken_clip_fails_by_name_and_the_others_are_made(animate: Animate):
     Path("day").mkdir()
-    os.rename("talk.mp4", "day/talk.mp4")
+    Path("talk.mp4").rename("day/talk.mp4")
     Path("day/half.mp4").write_bytes(Path("day/talk.mp4").read_bytes()[:20000])
     Path("day/empty.mp4").touch()
     run = animate("--curve", "smile2.yaml", "--input", "day", "--output", "out", "--engine",

@@ -4,7 +4,7 @@ from jobs.errors import JobError
 from jobs.inputs import expand_inputs, output_paths
 
 
-@pytest.fixture()
+@pytest.fixture
 def footage(tmp_path):
     for name in ("a.mp4", "b.MOV", "notes.txt", "day2/a.mp4", "_work/x/000000.mp4", ".b.mp4.part"):
         path = tmp_path / name
@@ -32,7 +32,7 @@ def test_a_file_named_directly_is_taken_whatever_its_name(footage):
 
 @pytest.mark.parametrize("pattern", ["nothing.mp4", "no*thing.mp4"])
 def test_an_input_that_matches_nothing_is_refused_by_name(footage, pattern):
-    with pytest.raises(JobError, match="nothing|no\\*thing"):
+    with pytest.raises(JobError, match=r"nothing|no\*thing"):
         expand_inputs([str(footage / pattern)])
 
 
