@@ -61,11 +61,6 @@ class GoldenSet:
         for path in sorted((self.root / "images").glob("*.png")):
             yield path.name, read_png(path)
 
-    def guidance(self, quantity: str) -> float:
-        """The guidance of the run that a quantity belongs to; 0 where it is of none."""
-        found = [run.guidance for name, run in self.runs.items() if f"_{name}" in quantity]
-        return max(found, default=0.0)
-
 
 def read_png(path: Path) -> Tensor:
     """An RGB picture as `(3, H, W)` uint8."""
