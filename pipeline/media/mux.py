@@ -185,7 +185,12 @@ def _add_video(
         ) from error
     original = source.streams[info.stream_index]
     stream.time_base = info.time_base
+    # What the bitstream cannot say, as VP8's, the container must.
     stream.codec_context.sample_aspect_ratio = info.sar
+    stream.codec_context.color_primaries = info.colour.primaries
+    stream.codec_context.color_trc = info.colour.transfer
+    stream.codec_context.colorspace = info.colour.tagged_matrix
+    stream.codec_context.color_range = info.colour.tagged_range
     stream.codec_context.framerate = Fraction(settings.frame_rate)
     if target.format.name in ("mp4", "mov") and info.codec in TAG_IS_PROFILE:
         stream.codec_context.codec_tag = template.codec_context.codec_tag

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+import av
 import numpy as np
+from av.container import InputContainer
+from av.error import InvalidDataError
 from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -13,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.errors import MediaError
 from pipeline.media.envelope import missing_bytes
 from pipeline.media.info import VideoInfo
-from pipeline.media.opening import one_line_errors, open_video, video_stream
+from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
 
 TRUNCATION_SLACK_S = 0.5
 
@@ -26,11 +30,13 @@ class FrameIndex:
         pts: `(N,)` int64, time_base units, strictly increasing.
         is_key: `(N,)` bool, the packet is flagged as one decoding can start at.
         duration: `(N,)` int64, time_base units, as the packets declare; 0 where they don't.
+        notes: what a report should tell of frames that are not here, one line each.
     """
 
     pts: NDArray[np.int64]
     is_key: NDArray[np.bool_]
     duration: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.pts.ndim == 1 and self.pts.shape == self.is_key.shape == self.duration.shape):
@@ -49,8 +55,18 @@ def times_s(info: VideoInfo, index: FrameIndex) -> NDArray[np.float64]:
     return index.pts * base.numerator / base.denominator - info.clock_start_s
 
 
+@dataclass(frozen=True)
+class _Row:
+    """One packet, as the file holds it."""
+
+    pts: int | None
+    is_key: bool
+    duration: int
+    is_shown: bool
+
+
 def scan(path: str, info: VideoInfo) -> FrameIndex:
-    """Index a clip by its packets, without decoding.
+    """Index a clip by its packets, without decoding (but for a recording's broken first group).
 
     Frames that an edit list hides are left out, as every player does; time stamps are continued
     over a wrap of MPEG-TS's 33 bits.
@@ -65,27 +81,77 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
     with open_video(path) as container, one_line_errors(path, "read its packets"):
         stream = video_stream(container, info)
         rows = [
-            (packet.pts, packet.is_keyframe, packet.duration or 0)
+            _Row(packet.pts, packet.is_keyframe, packet.duration or 0, _is_shown(packet, info))
             for packet in container.demux(stream)
-            if packet.size and _is_shown(packet, info)
+            if packet.size
         ]
-        declared_s = _declared_end_s(stream)
-    if not rows:
+        declared_s = min(_declared_end_s(stream), _container_end_s(container, stream))
+        _check_timed(path, rows, stream)
+    lost = _without_reference(path, info, rows)
+    shown = sorted(
+        (row for row in rows if row.is_shown and row.pts not in lost), key=lambda row: row.pts or 0
+    )
+    if not shown:
         raise MediaError(f"{path}: its video stream holds no frames")
-    untimed = sum(pts is None for pts, _, _ in rows)
+    index = FrameIndex(
+        pts=np.array([row.pts for row in shown], np.int64),
+        is_key=np.array([row.is_key for row in shown], np.bool_),
+        duration=np.array([row.duration for row in shown], np.int64),
+        notes=_note_lost(len(lost)),
+    )
+    _check_complete(path, index, info.time_base, declared_s)
+    return index
+
+
+def _check_timed(path: str, rows: list[_Row], stream: VideoStream) -> None:
+    untimed = sum(row.pts is None for row in rows)
     if untimed:
         raise MediaError(
             f"{path}: {untimed} of {len(rows)} frames have no time stamp; "
             "remux it into mp4 or mkv at its frame rate first"
         )
-    rows.sort()
-    index = FrameIndex(
-        pts=np.array([row[0] for row in rows], np.int64),
-        is_key=np.array([row[1] for row in rows], np.bool_),
-        duration=np.array([row[2] for row in rows], np.int64),
-    )
-    _check_complete(path, index, info.time_base, declared_s)
-    return index
+    reordered = stream.codec_context.reorder_depth and not all(row.is_key for row in rows)
+    if stream.container.format.name == "avi" and reordered:
+        raise MediaError(
+            f"{path}: AVI holds no times for the reordered frames of its "
+            f"{stream.codec_context.codec.canonical_name} video; remux it into mp4 or mkv first"
+        )
+
+
+def _without_reference(path: str, info: VideoInfo, rows: list[_Row]) -> set[int]:
+    """pts of first frames that no decoder shows: the recording began after what they refer to.
+
+    Whether leading frames decode is not in the packets, so the first group is decoded to see.
+    """
+    first_key = next((n for n, row in enumerate(rows) if row.is_key), None)
+    if first_key is None:
+        return set()
+    key_pts = rows[first_key].pts or 0
+    doubtful = {
+        row.pts or 0
+        for n, row in enumerate(rows)
+        if row.is_shown and (n < first_key or (row.pts or 0) < key_pts)
+    }
+    if not doubtful:
+        return set()
+    with open_video(path) as container, one_line_errors(path, "decode its first frames"):
+        stream = video_stream(container, info)
+        ready_decoder(stream, threads=1)
+        for packet in container.demux(stream):
+            try:
+                frames = stream.decode(packet)
+            except InvalidDataError:
+                continue
+            doubtful -= {frame.pts or 0 for frame in frames if not frame.is_corrupt}
+            if any((frame.pts or 0) >= key_pts for frame in frames):
+                break
+    return doubtful
+
+
+def _note_lost(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    return (f"the recording starts inside a group of pictures: {count} frames cannot be decoded",)
 
 
 def _is_shown(packet: Packet[VideoStream], info: VideoInfo) -> bool:
@@ -119,3 +185,10 @@ def _declared_end_s(stream: VideoStream) -> float:
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except ValueError:
         return 0.0
+
+
+def _container_end_s(container: InputContainer, stream: VideoStream) -> float:
+    """A second opinion: a Matroska tag outlives cuts that the container's own duration follows."""
+    if stream.duration or not container.duration:
+        return math.inf
+    return ((container.start_time or 0) + container.duration) / av.time_base
