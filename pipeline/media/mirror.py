@@ -29,6 +29,10 @@ DNXHR_PROFILES = {"DNXHR LB": "dnxhr_lb", "DNXHR SQ": "dnxhr_sq", "DNXHR HQ": "d
 MPEG2_RATES = [Fraction(n, d) for n, d in
                ((24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (50, 1), (60000, 1001),
                 (60, 1))]  # fmt: skip
+DNXHD_MBIT = (36, 42, 45, 60, 63, 75, 80, 84, 90, 100, 110, 115, 120, 145, 175, 180, 185, 220, 240,
+              290, 350, 365, 390, 440)  # fmt: skip
+"""Nominal rates of SMPTE VC-3; the encoder takes no others, and files measure about 1 % above."""
+
 DEFAULT_GOP = 250
 
 
@@ -110,16 +114,18 @@ def _longest_gop(index: FrameIndex | None) -> int:
 def _h264(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
     options = {"preset": base.preset, "crf": "17"}
     params = ["open-gop=0"]
+    rgb = info.pix_fmt == "gbrp"
     profile = {"Baseline": "baseline", "Constrained Baseline": "baseline", "Main": "main"}
     if info.profile in profile and not info.interlaced:
         options["profile"] = profile[info.profile]
+    if info.profile == "High 4:4:4 Predictive" and not (rgb or "444" in info.pix_fmt):
+        options = {"preset": base.preset, "qp": "0"}  # of that profile only lossless is left then
     mastering, light = _hdr_values(info)
     if mastering:
         params.append(f"mastering-display={mastering}")
     if light:
         params.append(f"cll={light}")
     options["x264-params"] = ":".join(params)
-    rgb = info.pix_fmt == "gbrp"
     return replace(
         base,
         encoder="libx264rgb" if rgb else "libx264",
@@ -188,7 +194,8 @@ def _dnxhd(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
     profile = DNXHR_PROFILES.get((info.profile or "").upper(), "dnxhd")
     options = {"profile": profile}
     if profile == "dnxhd":
-        options["b"] = str(info.bit_rate)
+        nominal = min(DNXHD_MBIT, key=lambda known: abs(known * 1e6 - info.bit_rate))
+        options["b"] = f"{nominal}M"
     return replace(base, encoder="dnxhd", options=options, piece_format="mov", gop=1,
                    interlaced=info.interlaced)  # fmt: skip
 

@@ -96,6 +96,37 @@ def test_fields_stay_fields(footage, tmp_path):
     assert probe(str(tmp_path / "piece")).interlaced
 
 
+def test_a_lossless_source_stays_lossless(footage, tmp_path):
+    source = footage(name="lossless.mp4", options={"preset": "ultrafast", "qp": "0"})
+    info = write_piece(source, tmp_path / "piece")
+    piece = probe(str(tmp_path / "piece"))
+    for old, new in zip(
+        decode_range(source, info, scan(source, info), 0, 29),
+        decode_range(piece.path, piece, scan(piece.path, piece), 0, 29),
+        strict=True,
+    ):
+        for a, b in zip(plane_views(old), plane_views(new), strict=True):
+            assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "pix_fmt"),
+    [
+        ({"profile": "dnxhr_hqx"}, (640, 360), "yuv422p10le"),
+        ({"b": "120M"}, (1920, 1080), "yuv422p"),
+    ],
+)
+def test_dnxhd_keeps_its_profile_and_rate(footage, tmp_path, options, size, pix_fmt):
+    source = footage(
+        name="a.mov", codec="dnxhd", pix_fmt=pix_fmt, options=options, size=size,
+        time_base=Fraction(1, 25), pts=(0, 1),
+    )  # fmt: skip
+    info = write_piece(source, tmp_path / "piece")
+    piece = probe(str(tmp_path / "piece"))
+    assert (piece.profile, piece.pix_fmt) == (info.profile, pix_fmt)
+    assert piece.bit_rate == pytest.approx(info.bit_rate, rel=0.01)
+
+
 def test_an_all_intra_source_stays_all_intra(footage, tmp_path):
     write_piece(footage(name="intra.mp4", gop=1), tmp_path / "piece")
     with av.open(str(tmp_path / "piece")) as container:
