@@ -1,7 +1,7 @@
 """Between a frame's own samples and RGB: matrices, and crops taken straight from the planes.
 
-A crop samples every plane where it lies, chroma at its own sites, and applies the frame's matrix
-and range once, in float32: no conversion of the whole frame, no intermediate rounding.
+A crop samples every plane where it lies, chroma at its own sites, in 16 bits, and applies the
+frame's matrix and range once: no conversion of the whole frame, no rounding to 8 bits on the way.
 
 Source of the formulas: ITU-T H.273 §8.3 (equations 20–40, matrix coefficients and ranges).
 """
