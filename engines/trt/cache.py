@@ -17,15 +17,16 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engines.errors import EngineError
 from engines.trt.errors import StaleEngineError
-from engines.trt.key import COMPONENTS, StoreKey
+from engines.trt.key import StoreKey
 from engines.trt.lock import build_lock
+from engines.trt.ports import COMPONENTS
 
 SIDECAR = "entry.json"
 FORMAT = 1
@@ -106,15 +107,25 @@ class EngineCache:
                 )
         return entry
 
-    def load(self, key: StoreKey) -> Entry:
+    def load(
+        self,
+        key: StoreKey,
+        *,
+        open_facts: Collection[str] = (),
+        accept: Callable[[Entry], bool] = lambda _: True,
+    ) -> Entry:
         """The entry of a key with every byte checked against the sidecar, marked as used now.
 
+        Args:
+            open_facts: facts that the caller leaves open; of several entries that fit, the last
+                made is taken.
+            accept: judges an entry by its open facts.
         Raises:
             StaleEngineError: absent (with the nearest entry and how it differs), stale or damaged.
         """
-        entry = self.find(key)
+        entry = self._fitting(key, open_facts, accept) if open_facts else self.find(key)
         if entry is None:
-            raise StaleEngineError(self.explain_absence(key))
+            raise StaleEngineError(self.explain_absence(key, open_facts))
         for name, (_, sha256) in entry.files.items():
             if (found := file_sha256(entry.path(name))) != sha256:
                 raise StaleEngineError(
@@ -166,7 +177,7 @@ class EngineCache:
                 continue
         return found
 
-    def explain_absence(self, key: StoreKey) -> str:
+    def explain_absence(self, key: StoreKey, open_facts: Collection[str] = ()) -> str:
         """Why a key has no entry: the nearest one and what differs, or that there is none."""
         alike = [e for e in self.entries() if (e.kind, e.component) == (key.kind, key.component)]
         alike = [e for e in alike if e.facts.get("backend") == key.facts.get("backend")]
@@ -175,10 +186,12 @@ class EngineCache:
         )
         if not alike:
             return f"{what} in {self.root}; build it with jobs/build_engines.py"
-        nearest = min(alike, key=lambda e: len(key.differences(e.facts)))
+        differences = [key.differences(e.facts, without=open_facts) for e in alike]
+        nearest = min(differences, key=len) or [
+            f"{f} is {e.facts.get(f, 'unknown')}" for e in alike for f in open_facts
+        ]
         return (
-            f"{what} in {self.root} fits: the nearest differs, "
-            f"{'; '.join(key.differences(nearest.facts)[:3])}; {REBUILD}"
+            f"{what} in {self.root} fits: the nearest differs, {'; '.join(nearest[:3])}; {REBUILD}"
         )
 
     def leftovers(self) -> list[Path]:
@@ -188,6 +201,18 @@ class EngineCache:
         sound = {e.folder for e in self.entries()}
         names = [p for c in COMPONENTS for p in self.root.glob(f"{c}-*") if p.is_dir()]
         return torn + [p for p in names if p not in sound and ".tmp-" not in p.name]
+
+    def _fitting(
+        self, key: StoreKey, open_facts: Collection[str], accept: Callable[[Entry], bool]
+    ) -> Entry | None:
+        fitting = [
+            e
+            for e in self.entries()
+            if (e.kind, e.component) == (key.kind, key.component)
+            and not key.differences(e.facts, without=open_facts)
+            and accept(e)
+        ]
+        return max(fitting, key=lambda e: e.made.get("at", ""), default=None)
 
     def _find_sound(self, key: StoreKey) -> Entry | None:
         """As `find`, but a stale or damaged entry counts as absent: it is about to be replaced."""

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from engines.errors import EngineError
-
-COMPONENTS = ("denoiser", "id_encoder", "vae_encoder", "vae_decoder")
-"""The four networks an edited frame passes through, as they are exported and built."""
+from engines.trt.ports import COMPONENTS, INPUTS, OUTPUTS
 
 DIGEST_LENGTH = 20
 """Hex digits kept of the key's SHA-256: 80 bits, far past any chance of two equal names."""
 
 Kind = Literal["graph", "engine"]
+
+LIBRARIES = ("torch", "diffusers", "onnx", "onnxscript")
+OUR_CODE = (
+    "../magicface/attention.py",
+    "../magicface/unet.py",
+    "../magicface/vae.py",
+    "components.py",
+    "export.py",
+    "ports.py",
+)
+"""Files of ours that shape a graph: a change in one makes another graph."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +59,13 @@ class StoreKey:
         """The folder's name in the store."""
         return f"{self.component}-{self.kind}-{self.digest}"
 
-    def differences(self, other: Mapping[str, str]) -> list[str]:
-        """`fact: other's value, not this one's`, for every fact that differs."""
-        names = sorted({*self.facts, *other})
+    def differences(self, other: Mapping[str, str], *, without: Collection[str] = ()) -> list[str]:
+        """`fact is other's value, asked this one's`, for every fact that differs.
+
+        Args:
+            without: facts that may differ.
+        """
+        names = sorted({*self.facts, *other} - {*without})
         return [
             f"{n} is {other.get(n, 'unknown')}, asked {self.facts.get(n, 'nothing')}"
             for n in names
@@ -74,7 +89,15 @@ class BatchProfile:
             )
 
     def __str__(self) -> str:
-        return f"{self.smallest}..{self.largest} (best {self.best})"
+        return f"{self.smallest}..{self.best}..{self.largest}"
+
+    def covers(self, batch: int) -> bool:
+        """Whether every batch from 1 to this one can be served."""
+        return self.smallest == 1 and batch <= self.largest
+
+    def rows(self) -> BatchProfile:
+        """The denoiser's profile for this one in frames: guidance doubles the rows."""
+        return BatchProfile(self.smallest, 2 * self.best, 2 * self.largest)
 
     @classmethod
     def parse(cls, text: str) -> BatchProfile:
@@ -91,6 +114,33 @@ class BatchProfile:
         if not 1 <= len(sizes) <= 3:
             raise EngineError(f"batch {text!r}: expected N, N..M or N..BEST..M, e.g. 1..8")
         return cls(sizes[0], sizes[len(sizes) // 2] if len(sizes) == 3 else sizes[-1], sizes[-1])
+
+
+def graph_key(
+    component: str, *, weights_sha256: str, opset: int, dtype: str, image_size: int
+) -> StoreKey:
+    """The key of an exported graph: weights, recipe, versions, sizes and names.
+
+    Needs no torch: versions come from the packages' metadata.
+    """
+    here = Path(__file__).parent
+    code = hashlib.sha256(b"".join((here / name).read_bytes() for name in OUR_CODE))
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return StoreKey(
+        "graph",
+        component,
+        {
+            "weights_sha256": weights_sha256,
+            "opset": str(opset),
+            "exporter": "torch.onnx dynamo",
+            "dtype": dtype,
+            "image_size": str(image_size),
+            "code": code.hexdigest()[:16],
+            "inputs": " ".join(INPUTS[component]),
+            "outputs": " ".join(OUTPUTS[component]),
+            **versions,
+        },
+    )
 
 
 def engine_key(

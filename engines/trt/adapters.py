@@ -1,0 +1,91 @@
+"""Sessions as the Protocols of engines/magicface: the editor cannot tell what runs underneath."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from engines.magicface.networks import IDKeyValues, Networks
+from engines.trt.components import flatten_kv, pair_kv
+from engines.trt.ports import INPUTS, KV_NAMES
+
+
+class Session(Protocol):
+    """One network with named inputs and outputs: an ONNX graph or a TensorRT engine."""
+
+    def __call__(self, inputs: Mapping[str, Tensor], /) -> dict[str, Tensor]:
+        """Run once. The outputs are the caller's: no later call writes into them."""
+        ...
+
+
+class SessionIDEncoder:
+    """An `IDEncoder`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __call__(self, source_latents: Tensor, /) -> IDKeyValues:
+        outputs = self._session({"source_latents": source_latents})
+        return pair_kv(tuple(outputs[name] for name in KV_NAMES))
+
+
+class SessionDenoiser:
+    """A `Denoiser`. Repeats the identity for the guidance halves, once per set of frames."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._given: IDKeyValues | None = None
+        self._rows = 0
+        self._repeated: tuple[Tensor, ...] = ()
+
+    def __call__(
+        self,
+        latents: Tensor,
+        background: Tensor,
+        timestep: Tensor,
+        au: Tensor,
+        id_kv: IDKeyValues,
+        /,
+    ) -> Tensor:
+        rows = latents.shape[0]
+        if id_kv is not self._given or rows != self._rows:
+            self._repeated = tuple(_repeat(tensor, rows) for tensor in flatten_kv(id_kv))
+            self._given, self._rows = id_kv, rows
+        values = (latents, background, timestep, au, *self._repeated)
+        return self._session(dict(zip(INPUTS["denoiser"], values, strict=True)))["eps"]
+
+
+class SessionCodec:
+    """An `ImageCodec`."""
+
+    def __init__(self, encoder: Session, decoder: Session, scaling_factor: float) -> None:
+        self._encoder = encoder
+        self._decoder = decoder
+        self.scaling_factor = scaling_factor
+
+    def encode(self, images: Tensor, /) -> Tensor:
+        return self._encoder({"images": images})["latents"]
+
+    def decode(self, latents: Tensor, /) -> Tensor:
+        return self._decoder({"latents": latents})["images"]
+
+
+def session_networks(
+    sessions: Mapping[str, Session], *, scaling_factor: float, image_size: int, runs_on: str
+) -> Networks:
+    """All four sessions, by component, as the editor sees them."""
+    return Networks(
+        SessionIDEncoder(sessions["id_encoder"]),
+        SessionDenoiser(sessions["denoiser"]),
+        SessionCodec(sessions["vae_encoder"], sessions["vae_decoder"], scaling_factor),
+        image_size,
+        runs_on,
+    )
+
+
+def _repeat(tensor: Tensor, rows: int) -> Tensor:
+    """`(F, …)` → dense `(rows, …)`: the frames in order, once per guidance half."""
+    halves = rows // tensor.shape[0]
+    return tensor.repeat(halves, *([1] * (tensor.ndim - 1))) if halves > 1 else tensor.contiguous()

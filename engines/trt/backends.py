@@ -1,0 +1,290 @@
+"""The networks on whatever runs them best here: the editor gets the same four callables each time.
+
+networks, choice = make_networks(folders, backend="auto", dtype="fp16", frames=4)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from engines.errors import EngineError
+from engines.magicface.checkpoint import WeightFolders
+from engines.magicface.networks import Networks
+from engines.magicface.torch_networks import DTYPES, TorchModules, load_modules
+from engines.trt.adapters import Session, session_networks
+from engines.trt.binding import Binding, import_binding
+from engines.trt.cache import EngineCache, Entry
+from engines.trt.choose import Choice, Machine, candidates, look_around
+from engines.trt.components import sample_inputs
+from engines.trt.errors import EngineBuildError
+from engines.trt.key import BatchProfile, engine_key
+from engines.trt.onnx_session import OnnxSession
+from engines.trt.order import (
+    FLAGS,
+    Order,
+    graph_key_of,
+    native_size,
+    scaling_factor,
+    target_name,
+)
+from engines.trt.ports import GRAPH_FILE, INPUTS, ORDER, PLAN_FILE, SAMPLE_FILE
+from engines.trt.prepare import Workshop
+from engines.trt.runtime import TrtSession
+from engines.trt.witness import check_sample
+
+Say = Callable[[str], None]
+
+
+class Maker(Protocol):
+    """Makes the networks with one backend, or raises an EngineError."""
+
+    def __call__(self, site: Site, choice: Choice, /) -> Networks: ...
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything a backend needs to know of what is asked and where it runs.
+
+    Attributes:
+        frames: the most frames per call.
+        rows: the most rows per call of the denoiser: frames, doubled under guidance.
+        image_size: side in pixels.
+        device: torch device.
+    """
+
+    folders: WeightFolders
+    dtype: str
+    frames: int
+    rows: int
+    image_size: int
+    device: str
+    machine: Machine
+    cache: EngineCache
+    say: Say
+
+    def order(self, *, engines: bool) -> Order:
+        """What would have to be made for this site."""
+        return Order(
+            folders=named(self.folders),
+            dtype=self.dtype,
+            image_size=self.image_size,
+            batch=BatchProfile(1, self.frames, self.frames),
+            sm=self.machine.sm if engines else None,
+            gpu=self.machine.gpu,
+            gpu_sm=self.machine.sm,
+        )
+
+    def rows_of(self, component: str) -> int:
+        """Batch a component is called with."""
+        return self.rows if component == "denoiser" else self.frames
+
+    def told(self, what: str, choice: Choice) -> str:
+        """`Networks.runs_on`."""
+        where = self.machine.gpu if self.device.startswith("cuda") else self.device
+        return f"{what} {self.dtype} on {where} ({choice.reason})"
+
+
+def make_networks(
+    folders: WeightFolders,
+    *,
+    backend: str = "auto",
+    dtype: str = "fp32",
+    frames: int = 1,
+    guidance: bool = True,
+    image_size: int | None = None,
+    device: str | None = None,
+    machine: Machine | None = None,
+    cache: EngineCache | None = None,
+    say: Say = lambda _: None,
+) -> tuple[Networks, Choice]:
+    """The four networks on the backend asked for, warmed up and compared with torch.
+
+    Args:
+        backend: one of `choose.NAMES`. `auto` goes on to the next backend when one cannot serve
+            (no engine built, a stale one, a failed parity gate); any other name is taken or
+            refused.
+        dtype: `fp32`, `fp16` or `bf16`; engines exist in the last two.
+        frames: the most frames per call; with guidance the denoiser gets twice as many rows.
+        image_size: side in pixels; None = as the weights were trained.
+        device: torch device; None = the GPU where there is one.
+        say: told, line by line, what is loaded and how the golden comparison went.
+    Returns:
+        The networks, and the backend with its reason (also in `Networks.runs_on`).
+    Raises:
+        EngineError: what an explicit backend, or the last one of `auto`, could not do.
+    """
+    machine = machine or look_around()
+    site = Site(
+        folders=folders,
+        dtype=dtype,
+        frames=frames,
+        rows=frames * (2 if guidance else 1),
+        image_size=image_size or native_size(named(folders)),
+        device=device or ("cpu" if machine.sm is None else "cuda"),
+        machine=machine,
+        cache=cache or EngineCache(),
+        say=say,
+    )
+    passed: list[str] = []
+    choices = candidates(backend, site.machine)
+    for choice in choices:
+        told = replace(choice, reason="; ".join([choice.reason, *passed]))
+        try:
+            return MAKERS[choice.backend](site, told), told
+        except EngineError as error:
+            if choice is choices[-1]:
+                raise
+            passed.append(f"not {choice.backend}: {error}")
+            say(passed[-1])
+    raise AssertionError("candidates() gives at least one")
+
+
+def named(folders: WeightFolders) -> dict[str, Path]:
+    """The folders by their names on disk, as keys and orders know them."""
+    return {
+        "ID_enc": folders.id_encoder,
+        "denoising_unet": folders.denoiser,
+        "vae": folders.vae,
+        "text_encoder": folders.text_encoder,
+        "tokenizer": folders.tokenizer,
+        "scheduler": folders.scheduler,
+    }
+
+
+def _modules(site: Site) -> TorchModules:
+    modules = load_modules(site.folders, site.device, DTYPES[site.dtype])
+    return replace(modules, image_size=site.image_size)
+
+
+def _eager(site: Site, choice: Choice) -> Networks:
+    return _modules(site).networks(site.told("torch eager", choice))
+
+
+def _compiled(site: Site, choice: Choice) -> Networks:
+    """Each network compiled by itself and run once at its batch, so that a failure shows here."""
+    modules = _modules(site)
+    compiled: dict[str, Any] = {
+        name: torch.compile(getattr(modules, name), dynamic=False)
+        for name in ("vae_encoder", "vae_decoder", "denoiser")
+    }
+    ready = replace(modules, **compiled)
+    for component, module in compiled.items():
+        rows = site.rows_of(component)
+        inputs = sample_inputs(component, modules, batch=rows, dtype=DTYPES[site.dtype])
+        values = [inputs[name] for name in INPUTS[component]]
+        site.say(f"compiling the {component} for a batch of {rows}")
+        try:
+            with torch.no_grad():
+                _call(component, module, values)
+        except RuntimeError as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise EngineBuildError(f"torch.compile of the {component}: {reason}") from None
+    return ready.networks(site.told("torch compile", choice))
+
+
+def _call(component: str, module: Any, values: list[torch.Tensor]) -> None:
+    if component == "denoiser":
+        module(*values[:4], tuple(zip(values[4::2], values[5::2], strict=True)))
+    else:
+        module(*values)
+
+
+def _onnxruntime(site: Site, choice: Choice) -> Networks:
+    if site.dtype == "bf16":
+        raise EngineError("backend 'onnxruntime': got dtype bf16; expected fp32 or fp16")
+    workshop = Workshop(
+        site.order(engines=False), None, site.cache, lambda c, what, _: site.say(f"{c}: {what}")
+    )
+    sessions: dict[str, Session] = {}
+    for component in ORDER:
+        entry = workshop.graph(component).entry
+        entry = site.cache.load(graph_key_of(workshop.order, component, None, site.cache))
+        session = OnnxSession(entry.path(GRAPH_FILE), site.device)
+        _gate(site, component, session, f"onnxruntime {session.version}", entry)
+        sessions[component] = session
+    return _served(site, sessions, "onnxruntime", choice)
+
+
+def _tensorrt(site: Site, choice: Choice) -> Networks:
+    binding = import_binding(choice.backend)
+    sessions: dict[str, Session] = {}
+    for component in ORDER:
+        entry = find_engine(site, component, binding)
+        session = TrtSession(
+            binding,
+            entry.path(PLAN_FILE),
+            device=site.device,
+            cuda_graphs=component == "denoiser",
+            runtime_cache=entry.path(f"runtime-{_slug(site.machine.gpu or 'none')}.cache"),
+        )
+        _gate(site, component, session, binding.label, entry)
+        session.save_runtime_cache()
+        sessions[component] = session
+    return _served(site, sessions, binding.label, choice)
+
+
+def find_engine(site: Site, component: str, binding: Binding) -> Entry:
+    """The stored engine for this machine that covers the batch, checked byte by byte.
+
+    Raises:
+        StaleEngineError: none fits; with what the nearest differs in, and how to build it.
+    """
+    order = site.order(engines=True)
+    graph = graph_key_of(order, component, binding, site.cache)
+    key = engine_key(
+        component,
+        graph_sha256="",
+        graph_facts=graph.facts,
+        backend=binding.name,
+        backend_version=binding.version,
+        target=target_name(binding, order.sm, order.gpu),
+        batch=order.profile(component),
+        flags=FLAGS,
+    )
+    return site.cache.load(
+        key,
+        open_facts=("batch", "graph_sha256"),
+        accept=lambda e: BatchProfile.parse(e.facts["batch"]).covers(site.rows_of(component)),
+    )
+
+
+def _gate(site: Site, component: str, session: Session, label: str, entry: Entry) -> None:
+    """Warm up at the batch to come, and compare one golden output before serving."""
+    parity = check_sample(
+        component,
+        session,
+        label,
+        entry.path(SAMPLE_FILE),
+        dtype=site.dtype,
+        device=site.device,
+        rows=site.rows_of(component),
+    )
+    site.say(f"parity: {parity}")
+
+
+def _served(site: Site, sessions: dict[str, Session], what: str, choice: Choice) -> Networks:
+    return session_networks(
+        sessions,
+        scaling_factor=scaling_factor(named(site.folders)),
+        image_size=site.image_size,
+        runs_on=site.told(what, choice),
+    )
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+MAKERS: dict[str, Maker] = {
+    "eager": _eager,
+    "compile": _compiled,
+    "onnxruntime": _onnxruntime,
+    "tensorrt": _tensorrt,
+    "tensorrt-rtx": _tensorrt,
+}

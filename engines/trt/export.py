@@ -1,0 +1,85 @@
+"""Torch network → ONNX file: dtypes as the network has them, dynamic batch, external weights."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engines.trt.errors import EngineBuildError
+from engines.trt.ports import GRAPH_FILE, INPUTS, OUTPUTS
+
+EXPORTED_AT_BATCH = 2
+"""Batch of the example; 1 would be taken for a constant by the exporter."""
+LARGEST_BATCH = 1024
+
+
+def export_graph(
+    component: str, module: nn.Module, sample: Mapping[str, Tensor], folder: Path, *, opset: int
+) -> Path:
+    """Write `model.onnx` and its external weights into a folder.
+
+    Args:
+        module: flat, as `components.flat_module` gives it; its dtypes become the graph's.
+        sample: inputs by name at batch 2 or more.
+    Raises:
+        EngineBuildError: the exporter's reason, in one line.
+    """
+    batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
+    values = tuple(sample[name] for name in INPUTS[component])
+    shapes = tuple({0: batch} if value.ndim else None for value in values)
+    path = folder / GRAPH_FILE
+    try:
+        with _quiet(), torch.no_grad():
+            program: Any = torch.onnx.export(
+                module,
+                values,
+                dynamo=True,
+                opset_version=opset,
+                input_names=list(INPUTS[component]),
+                output_names=list(OUTPUTS[component]),
+                dynamic_shapes=_like_signature(component, shapes),
+                verbose=False,
+            )
+            _forget_sources(program.model)
+            program.save(str(path), external_data=True)
+    except (RuntimeError, ValueError, TypeError) as error:
+        reason = next((ln.strip() for ln in str(error).splitlines() if ln.strip()), "no reason")
+        raise EngineBuildError(f"export of the {component} at opset {opset}: {reason}") from error
+    return path
+
+
+def _like_signature(component: str, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Nest the shapes as the module's arguments: `*id_kv` is one argument of many tensors."""
+    return (*shapes[:4], shapes[4:]) if component == "denoiser" else shapes
+
+
+def _forget_sources(model: Any) -> None:
+    """Drop per-node notes: they hold this machine's paths, and make equal graphs differ."""
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        node.meta.clear()
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        value.metadata_props.clear()
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the exporter's deprecation notes and advice: nothing a user can act on."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

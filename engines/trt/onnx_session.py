@@ -1,0 +1,106 @@
+"""An exported graph run by onnxruntime, on torch tensors without copies: CPU, CUDA where built in.
+
+It is a backend of its own, and the witness for every graph: what onnxruntime computes from the
+file is compared with torch before any engine is built from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engines.errors import EngineError, EngineUnavailableError
+from engines.trt.errors import EngineBuildError
+
+DTYPES = {
+    "tensor(float)": (torch.float32, 1),
+    "tensor(float16)": (torch.float16, 10),
+    "tensor(bfloat16)": (torch.bfloat16, 16),
+    "tensor(int64)": (torch.int64, 7),
+}
+"""onnxruntime's type name → torch dtype, ONNX's number for it."""
+
+
+class OnnxSession:
+    """Named tensors in, named tensors out; a `Session` (engines/trt/adapters.py)."""
+
+    def __init__(self, path: Path, device: str = "cpu", *, threads: int | None = None) -> None:
+        """Load a graph.
+
+        Args:
+            device: `cpu`, or `cuda` with an onnxruntime that has CUDA.
+            threads: CPU threads; None = as torch uses.
+        Raises:
+            EngineUnavailableError: onnxruntime, or its CUDA provider, is not there.
+            EngineBuildError: the file cannot be loaded; with onnxruntime's reason.
+        """
+        ort = _import()
+        provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
+        if provider not in ort.get_available_providers():
+            raise EngineUnavailableError(
+                f"backend 'onnxruntime': {provider} is not in onnxruntime {ort.__version__} "
+                f"({', '.join(ort.get_available_providers())}); pip install onnxruntime-gpu"
+            )
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or torch.get_num_threads()
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=[provider])
+        except _failures() as error:
+            reason = " ".join(str(error).split())
+            raise EngineBuildError(f"onnxruntime cannot load {path}: {reason}") from None
+        self._device = torch.device(device)
+        self._inputs = {i.name: i for i in self._session.get_inputs()}
+        self.version = str(ort.__version__)
+
+    def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Run once; outputs are new tensors on the session's device."""
+        binding = self._session.io_binding()
+        kept = {name: self._bind_input(binding, name, inputs[name]) for name in self._inputs}
+        batch = next(t.shape[0] for t in kept.values() if t.ndim)
+        outputs: dict[str, Tensor] = {}
+        for told in self._session.get_outputs():
+            dtype, number = DTYPES[told.type]
+            shape = [batch, *told.shape[1:]]
+            outputs[told.name] = torch.empty(shape, dtype=dtype, device=self._device)
+            pointer = outputs[told.name].data_ptr()
+            binding.bind_output(told.name, self._device.type, 0, number, shape, pointer)
+        self._session.run_with_iobinding(binding)
+        return outputs
+
+    def _bind_input(self, binding: Any, name: str, tensor: Tensor) -> Tensor:
+        told = self._inputs[name]
+        dtype, number = DTYPES[told.type]
+        fits = tensor.ndim == len(told.shape) and all(
+            isinstance(n, str) or n == m for n, m in zip(told.shape, tensor.shape, strict=True)
+        )
+        if tensor.dtype != dtype or not fits:
+            raise EngineError(
+                f"input {name}: got {tensor.dtype} {tuple(tensor.shape)}; "
+                f"expected {dtype} {tuple(told.shape)}"
+            )
+        dense = tensor.to(self._device).contiguous()
+        binding.bind_input(name, self._device.type, 0, number, list(dense.shape), dense.data_ptr())
+        return dense
+
+
+def _import() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineUnavailableError(
+            f"backend 'onnxruntime': cannot be imported ({error}); pip install 'aureel[onnx]'"
+        ) from None
+    return onnxruntime
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """onnxruntime's own errors; they have no base of their own."""
+    state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    found = (c for c in vars(state).values() if isinstance(c, type) and issubclass(c, Exception))
+    return (*found, OSError)

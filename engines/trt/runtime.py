@@ -1,0 +1,265 @@
+"""A plan run on torch tensors: their memory is bound as it is, nothing passes through the host.
+
+With CUDA graphs (for the denoiser, which runs at every step) a batch size has fixed buffers: small
+inputs are copied into them, the identity's keys and values only when they are other tensors than
+last time. Without graphs (one call per frame batch) the caller's tensors are bound themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engines.errors import EngineError
+from engines.trt.binding import Binding
+from engines.trt.errors import EngineBuildError
+from engines.trt.ports import KV_NAMES
+
+DTYPES = {
+    "FLOAT": torch.float32,
+    "HALF": torch.float16,
+    "BF16": torch.bfloat16,
+    "INT64": torch.int64,
+    "INT32": torch.int32,
+}
+BATCH_SIZES_KEPT = 4
+"""Batch sizes whose buffers and CUDA graph are kept; a shot needs one or two."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output: its dtype and its shape, -1 where the batch goes."""
+
+    name: str
+    is_input: bool
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+    def at(self, batch: int) -> tuple[int, ...]:
+        """The shape at a batch size."""
+        return tuple(batch if n == -1 else n for n in self.shape)
+
+
+@dataclass
+class _Buffers:
+    """What belongs to one batch size: fixed memory, what was last copied into it, its graph.
+
+    It has an execution context of its own: a graph stays valid only while the shapes of the
+    context it was recorded from stay.
+    """
+
+    context: Any
+    tensors: dict[str, Tensor]
+    copied: dict[str, Tensor] = field(default_factory=dict)
+    graph: Any = None
+
+
+class TrtSession:
+    """A loaded engine; a `Session` (engines/trt/adapters.py). One thread at a time."""
+
+    def __init__(
+        self,
+        binding: Binding,
+        plan_path: Path,
+        *,
+        device: str = "cuda",
+        cuda_graphs: bool = False,
+        runtime_cache: Path | None = None,
+    ) -> None:
+        """Load a plan.
+
+        Args:
+            cuda_graphs: replay one graph per batch size.
+            runtime_cache: file with the kernels that TensorRT-RTX compiled here before; written by
+                `save_runtime_cache`. It fits one RTX version, GPU and driver, and is ignored
+                elsewhere.
+        Raises:
+            EngineBuildError: the library refuses the plan; with the reason it logged.
+        """
+        self._binding = binding
+        self._device = torch.device(device)
+        self._log = binding.log()
+        self._what = f"{binding.label}, {plan_path.parent.name}"
+        self._runtime = binding.trt.Runtime(self._log)
+        self._engine = self._runtime.deserialize_cuda_engine(plan_path.read_bytes())
+        if self._engine is None:
+            raise EngineBuildError(
+                f"{binding.label} cannot load {plan_path}: {self._log.reason()}; "
+                "rebuild it here with jobs/build_engines.py"
+            )
+        self._graphs = cuda_graphs
+        self._cache_path = runtime_cache
+        self._runtime_cache: Any = None
+        self._context = None if cuda_graphs else self._new_context()
+        self.ports = tuple(self._port(i) for i in range(self._engine.num_io_tensors))
+        self.batches = self._batches()
+        self._buffers: dict[int, _Buffers] = {}
+        self._stream = torch.cuda.Stream(self._device) if self._on_gpu else None
+
+    def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Run once; outputs are new tensors on the engine's device.
+
+        Keys and values that are the same objects as in the last call of this batch size are taken
+        to be unchanged.
+
+        Raises:
+            EngineError: a batch, shape or dtype the engine was not built for; a failed run.
+        """
+        batch = self._checked_batch(inputs)
+        with self._on_stream():
+            outputs = self._replay(batch, inputs) if self._graphs else self._run(batch, inputs)
+        if self._on_gpu:  # made on the engine's stream, about to be used on the caller's
+            for tensor in outputs.values():
+                tensor.record_stream(torch.cuda.current_stream(self._device))
+        return outputs
+
+    def save_runtime_cache(self) -> None:
+        """Keep what TensorRT-RTX compiled for this GPU; nothing to do for classic TensorRT."""
+        if self._runtime_cache is None or self._cache_path is None:
+            return
+        blob = self._runtime_cache.serialize()
+        if blob is None:
+            return
+        unfinished = self._cache_path.with_suffix(f".tmp-{uuid.uuid4().hex}")
+        with contextlib.suppress(OSError):  # a read-only store only costs time at the next start
+            unfinished.write_bytes(memoryview(blob))
+            unfinished.replace(self._cache_path)
+
+    def _run(self, batch: int, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        bound = {p.name: inputs[p.name].to(self._device).contiguous() for p in self._inputs}
+        outputs = {p.name: self._empty(p, batch) for p in self._outputs}
+        self._bind(self._context, batch, {**bound, **outputs})
+        self._execute(self._context)
+        return outputs
+
+    def _replay(self, batch: int, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        buffers = self._buffers.get(batch) or self._new_buffers(batch)
+        for port in self._inputs:
+            given = inputs[port.name]
+            if port.name in KV_NAMES and buffers.copied.get(port.name) is given:
+                continue
+            buffers.tensors[port.name].copy_(given, non_blocking=True)
+            buffers.copied[port.name] = given
+        if buffers.graph is None:
+            self._execute(buffers.context)
+            self._capture(buffers)
+        else:
+            buffers.graph.replay()
+        return {p.name: buffers.tensors[p.name].clone() for p in self._outputs}
+
+    def _capture(self, buffers: _Buffers) -> None:
+        """Record the run just made; TensorRT-RTX does so by itself, inside the execution."""
+        if self._binding.is_rtx or not self._on_gpu:
+            return
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=self._stream):
+            self._execute(buffers.context)
+        buffers.graph = graph
+
+    def _bind(self, context: Any, batch: int, tensors: Mapping[str, Tensor]) -> None:
+        for port in self.ports:
+            if port.is_input:
+                context.set_input_shape(port.name, port.at(batch))
+            context.set_tensor_address(port.name, tensors[port.name].data_ptr())
+
+    def _execute(self, context: Any) -> None:
+        handle = 0 if self._stream is None else self._stream.cuda_stream
+        if not context.execute_async_v3(handle):
+            raise EngineError(f"{self._what}: the run failed: {self._log.reason()}")
+
+    def _new_buffers(self, batch: int) -> _Buffers:
+        while len(self._buffers) >= BATCH_SIZES_KEPT:
+            del self._buffers[next(iter(self._buffers))]
+        tensors = {p.name: self._empty(p, batch) for p in self.ports}
+        buffers = _Buffers(self._new_context(), tensors)
+        self._bind(buffers.context, batch, tensors)
+        self._buffers[batch] = buffers
+        return buffers
+
+    def _new_context(self) -> Any:
+        if self._binding.is_rtx:
+            context = self._engine.create_execution_context(self._rtx_config())
+        else:
+            context = self._engine.create_execution_context()
+        if context is None:
+            raise EngineBuildError(
+                f"{self._what}: no execution context: {self._log.reason()}; "
+                "free GPU memory or build for smaller batches"
+            )
+        return context
+
+    def _rtx_config(self) -> Any:
+        config = self._engine.create_runtime_config()
+        if self._runtime_cache is None:
+            self._runtime_cache = config.create_runtime_cache()
+            if self._cache_path is not None and self._cache_path.is_file():
+                self._runtime_cache.deserialize(self._cache_path.read_bytes())
+        config.set_runtime_cache(self._runtime_cache)
+        if self._graphs:
+            strategy = self._binding.trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+            config.cuda_graph_strategy = strategy
+        return config
+
+    def _port(self, index: int) -> Port:
+        name = self._engine.get_tensor_name(index)
+        mode = self._engine.get_tensor_mode(name)
+        dtype = str(self._engine.get_tensor_dtype(name).name)
+        shape = tuple(self._engine.get_tensor_shape(name))
+        return Port(name, mode == self._binding.trt.TensorIOMode.INPUT, DTYPES[dtype], shape)
+
+    def _batches(self) -> tuple[int, int]:
+        dynamic = next(p for p in self._inputs if -1 in p.shape)
+        least, _, most = self._engine.get_tensor_profile_shape(dynamic.name, 0)
+        return int(next(iter(least))), int(next(iter(most)))
+
+    def _checked_batch(self, inputs: Mapping[str, Tensor]) -> int:
+        batch = next(inputs[p.name].shape[0] for p in self._inputs if -1 in p.shape)
+        least, most = self.batches
+        if not least <= batch <= most:
+            raise EngineError(
+                f"{self._what}: got a batch of {batch}; it was built for {least}..{most}; "
+                "rebuild with a wider --batch"
+            )
+        for port in self._inputs:
+            given = inputs[port.name]
+            if given.dtype != port.dtype or tuple(given.shape) != port.at(batch):
+                raise EngineError(
+                    f"{self._what}, input {port.name}: got {given.dtype} {tuple(given.shape)}; "
+                    f"expected {port.dtype} {port.at(batch)}"
+                )
+        return batch
+
+    def _empty(self, port: Port, batch: int) -> Tensor:
+        return torch.empty(port.at(batch), dtype=port.dtype, device=self._device)
+
+    @property
+    def _inputs(self) -> list[Port]:
+        return [p for p in self.ports if p.is_input]
+
+    @property
+    def _outputs(self) -> list[Port]:
+        return [p for p in self.ports if not p.is_input]
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self._device.type == "cuda"
+
+    @contextlib.contextmanager
+    def _on_stream(self) -> Iterator[None]:
+        """Work on the engine's own stream, ordered after and before the caller's: on the default
+        stream TensorRT would synchronise the whole device."""
+        if self._stream is None:
+            yield
+            return
+        outer = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(outer)
+        with torch.cuda.stream(self._stream):
+            yield
+        outer.wait_stream(self._stream)
