@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.editors.previz_face import control_points, displacements, face_frame
-from engines.editors.previz_mouth import Cavity, mouth_cavity
-from engines.editors.previz_warp import GridWarp, fit_warp
+from engines.editors.previz_face import control_points, displacements, face_frame, torn_lips
+from engines.editors.previz_map import draw_map
+from engines.editors.previz_mouth import MouthWarp, dark_colour, lips_box_px, open_mouth
+from engines.editors.previz_warp import fit_warp
 from engines.errors import EngineError
 from engines.interface import AlignedCrops, EditedCrops
 from keyframes.au import AUDelta
 
 MIN_SIZE = 64
-_MASK_MIN = 1 / 512
 _Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 
@@ -86,56 +86,23 @@ def _edit_one(
     frame = face_frame(landmarks_px)
     points = control_points(frame, landmarks_px)
     moved = displacements(frame, points, delta, len(image))
-    warp = fit_warp(frame, points, moved, len(image))
-    cavity = mouth_cavity(frame, points, points + warp.share * moved, image)
-    _draw_warp(image, warp, edited, mask)
-    if cavity is not None:
-        _draw_cavity(cavity, edited)
-
-
-def _draw_warp(image: _Image, warp: GridWarp, edited: _Image, mask: NDArray[np.float32]) -> None:
-    cover = _grid_cover(warp)
-    rows, columns = np.flatnonzero(cover.any(axis=1)), np.flatnonzero(cover.any(axis=0))
-    if not len(rows):
+    torn = torn_lips(points, moved)
+    drawn = draw_map(fit_warp(frame, torn, moved, len(image)))
+    if drawn is None:
         return
-    y0, y1 = _pixel_range(warp.y_px, rows)
-    x0, x1 = _pixel_range(warp.x_px, columns)
-    y, x = np.arange(y0, y1), np.arange(x0, x1)
-    down, along = _interpolation(y, warp.y_px), _interpolation(x, warp.x_px)
-    offset = warp.offset_px.astype(np.float32)
-    map_x = down @ (offset[..., 0] @ along.T) + x.astype(np.float32)
-    map_y = down @ (offset[..., 1] @ along.T) + y.astype(np.float32)[:, None]
-    edited[y0:y1, x0:x1] = cv2.remap(
-        image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    after = points + drawn.share * moved
+    lips = drawn.part(lips_box_px(frame, after))
+    pixels = drawn.pixels(lips)
+    mouth = open_mouth(frame, points, torn, after, pixels, drawn.from_px[lips])
+    drawn.from_px[lips] = mouth.from_px
+    edited[drawn.window] = cv2.remap(
+        image, drawn.from_px, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    smooth = np.minimum(down @ (cover @ along.T), 1.0)
-    mask[y0:y1, x0:x1] = np.where(smooth < _MASK_MIN, 0.0, smooth)
+    if mouth.darkness.any():
+        _darken(edited[drawn.window][lips], mouth, dark_colour(frame, points, image))
+    mask[drawn.window] = drawn.mask
 
 
-def _grid_cover(warp: GridWarp) -> NDArray[np.float32]:
-    """`(G, G)` 0…1: 1 on all nodes of a cell that moves, falling to 0 beyond, 0 on the border."""
-    moving = np.any(warp.offset_px != 0.0, axis=-1).astype(np.float32)
-    box = np.ones((3, 3), np.float32)
-    cover = cv2.blur(cv2.dilate(moving, box, iterations=2), (3, 3))
-    cover[[0, -1]] = cover[:, [0, -1]] = 0.0
-    return cover
-
-
-def _pixel_range(nodes_px: NDArray[np.float64], used: NDArray[np.intp]) -> tuple[int, int]:
-    first, last = max(int(used[0]) - 1, 0), min(int(used[-1]) + 1, len(nodes_px) - 1)
-    return int(np.floor(nodes_px[first])), int(np.ceil(nodes_px[last])) + 1
-
-
-def _interpolation(pixels: NDArray[np.int64], nodes_px: NDArray[np.float64]) -> NDArray[np.float32]:
-    """`(pixels, G)` weights that interpolate linearly between evenly spaced nodes."""
-    place = (pixels - nodes_px[0]) / (nodes_px[1] - nodes_px[0])
-    weights = 1.0 - np.abs(place[:, None] - np.arange(len(nodes_px)))
-    return np.maximum(weights, 0.0).astype(np.float32)
-
-
-def _draw_cavity(cavity: Cavity, edited: _Image) -> None:
-    height, width = cavity.opacity.shape
-    under = edited[cavity.y0 : cavity.y0 + height, cavity.x0 : cavity.x0 + width]
-    opacity = cavity.opacity[..., None]
-    painted = under + opacity * (cavity.colour - under)
-    under[:] = np.rint(painted).astype(under.dtype)
+def _darken(lips: _Image, mouth: MouthWarp, colour: NDArray[np.float32]) -> None:
+    paint = mouth.shade[..., None] * colour
+    lips[:] = np.rint(lips + mouth.darkness[..., None] * (paint - lips)).astype(lips.dtype)

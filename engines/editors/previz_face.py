@@ -8,11 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.editors.previz_units import (
+    BROWS,
+    CHEEK,
+    FOREHEAD,
+    LOWER_INNER,
+    LOWER_LIP,
     MIRROR,
+    NASOLABIAL,
     OUTWARD,
     POINTS,
+    UNDER_BROWS,
     UNIT_FIELD,
+    UPPER_INNER,
     UPPER_LIP,
+    Weights,
     effective_units,
 )
 from engines.errors import EngineError
@@ -25,9 +34,12 @@ _NOSE_DEPTH = (
 _TAN_YAW_MAX = 1.5
 _CHEEK_DEPTH = 0.6  # how fast the cheek recedes beside the mouth
 _LIP_PAIRS = np.array([(61, 67), (62, 66), (63, 65)])
+_INNER_LIPS = np.column_stack([UPPER_INNER, LOWER_INNER])
 _EYE_PAIRS = (np.array([(37, 41), (38, 40)]), np.array([(43, 47), (44, 46)]))
 _BROW_LID = np.array([(17, 36), (18, 37), (19, 37), (20, 38), (21, 39)])
 _LIPS_MIN, _LIDS_MIN = 0.016, 0.012
+_LOWER_BULGE = 0.18  # of the lower inner lip between corner and middle, part of its sag
+_SHUT, _OPEN = 0.02, 0.07  # lips touch; what is behind them shows
 
 
 @dataclass(frozen=True)
@@ -84,26 +96,28 @@ def face_frame(landmarks_px: NDArray[np.floating]) -> FaceFrame:
 
 
 def control_points(frame: FaceFrame, landmarks_px: NDArray[np.floating]) -> NDArray[np.float64]:
-    """`(74, 2)` face units: the landmarks, lips and lids at least a little apart, and the six."""
+    """`(88, 2)` face units: the landmarks, lips and lids at least a little apart, and our own."""
     points = np.zeros((POINTS, 2))
     points[:68] = frame.from_px(np.asarray(landmarks_px, np.float64))
-    _separate(points, _LIP_PAIRS, _LIPS_MIN)
     for pairs in _EYE_PAIRS:
         _separate(points, pairs, _LIDS_MIN)
-    for side in (slice(None), MIRROR):
+    for side in (np.arange(POINTS), MIRROR):
         of = points[side]
-        lid = (of[40] + of[41]) / 2
-        points[_own(68, side)] = 0.4 * lid + 0.35 * of[48] + 0.25 * of[2]
-        points[_own(70, side)] = 0.5 * of[31] + 0.5 * of[48]
-        points[_own(72, side)] = of[20] - [0.0, 0.3]
+        points[side[CHEEK]] = 0.2 * (of[40] + of[41]) + 0.35 * of[48] + 0.25 * of[2]
+        points[side[NASOLABIAL]] = 0.5 * of[31] + 0.5 * of[48]
+        lid = of[_BROW_LID[:, 1]]
+        points[side[UNDER_BROWS][:5]] = 0.7 * of[_BROW_LID[:, 0]] + 0.3 * lid
+        points[side[FOREHEAD]] = of[20] - [0.0, 0.3]
+        points[side[UPPER_INNER[0]]] = 0.5 * of[60] + 0.5 * of[61]
+        points[side[LOWER_INNER[0]]] = 0.5 * of[60] + 0.5 * of[67]
+        points[side[LOWER_INNER[0]], 1] += _LOWER_BULGE * (of[67, 1] - of[60, 1])
+    _separate(points, _INNER_LIPS, _LIPS_MIN)
     return points
 
 
-def _own(point: int, side: slice | NDArray[np.intp]) -> int:
-    return point if isinstance(side, slice) else int(side[point])
-
-
-def _separate(points: NDArray[np.float64], pairs: NDArray[np.intp], least: float) -> None:
+def _separate(
+    points: NDArray[np.float64], pairs: NDArray[np.intp], least: NDArray[np.float64] | float
+) -> None:
     upper, lower = points[pairs[:, 0], 1], points[pairs[:, 1], 1]
     short = np.maximum(least - (lower - upper), 0.0) / 2
     points[pairs[:, 0], 1] = upper - short
@@ -117,12 +131,12 @@ def displacements(
 
     Args:
         frame: the face's frame.
-        points: `(74, 2)` from `control_points`.
+        points: `(88, 2)` from `control_points`.
         delta: `(12,)` in AU_ORDER.
         size: side of the crop, pixels; no point leaves it.
 
     Returns:
-        `(74, 2)` face units, x to the image right along the eye line, y down the face.
+        `(88, 2)` face units, x to the image right along the eye line, y down the face.
     """
     units = effective_units(delta)
     _limit_lip_closing(points, units)
@@ -130,6 +144,8 @@ def displacements(
     moved[:, 0] *= OUTWARD
     _limit_lids(points, moved)
     _limit_brows(points, moved)
+    moved[UNDER_BROWS] = moved[BROWS]
+    _seal_lips(points, moved, units)
     _press_lips(points, moved)
     _limit_corners(points, moved)
     # A turned head shows sideways movement shorter, and more of it on the side it shows.
@@ -140,30 +156,72 @@ def displacements(
 
 def _knee(value: NDArray[np.floating] | float, limit: NDArray[np.floating] | float):
     """Itself up to 0.6 of the limit, then smoothly less, never beyond the limit."""
-    start = 0.6 * np.asarray(limit)
-    room = np.maximum(np.asarray(limit) - start, 1e-9)
+    most = np.maximum(limit, 1e-9)
+    start = 0.6 * most
+    room = most - start
     return np.where(value > start, start + room * np.tanh((value - start) / room), value)
 
 
 def _inside_crop(
     frame: FaceFrame, points: NDArray[np.float64], moved: NDArray[np.float64], size: int
 ) -> NDArray[np.float64]:
-    """No point goes further than 0.6 of its way to the crop's border: the chin is often near it."""
+    """No point goes further than 0.6 of its way to the crop's border; the jaw keeps its shape."""
     at_px = frame.to_px(points)
     step_px = moved @ frame.axes * frame.unit_px
     ahead = np.where(step_px > 0.0, size - 1.0 - at_px, at_px)
-    held_px = np.sign(step_px) * _knee(np.abs(step_px), 0.6 * np.maximum(ahead, 0.0))
-    return held_px @ frame.axes.T / frame.unit_px
+    length = np.abs(step_px)
+    share = _knee(length, 0.6 * np.maximum(ahead, 0.0)) / np.maximum(length, 1e-9)
+    share = np.where(length > 1e-9, share, 1.0)
+    share[:17] = share[:17].min()
+    return (step_px * share) @ frame.axes.T / frame.unit_px
+
+
+def _lip_gap(points: NDArray[np.float64]) -> float:
+    return float((points[_LIP_PAIRS[:, 1], 1] - points[_LIP_PAIRS[:, 0], 1]).mean())
 
 
 def _limit_lip_closing(points: NDArray[np.float64], units: NDArray[np.float64]) -> None:
-    """Negative AU25 and AU26 close what is open, then only press: teeth stop the jaw."""
-    gap = (points[_LIP_PAIRS[:, 1], 1] - points[_LIP_PAIRS[:, 0], 1]).mean()
+    """Negative AU25 and AU26 close what is open, and no more: teeth stop the jaw."""
     closing = [AU_COLUMN[25], AU_COLUMN[26]]
     asked = float(np.maximum(-units[closing], 0.0) @ [0.014, 0.019])
     if asked > 0.0:
-        share = float(_knee(asked, 0.8 * gap + 0.01)) / asked
+        share = float(_knee(asked, 0.85 * (_lip_gap(points) - _LIPS_MIN))) / asked
         units[closing] = np.where(units[closing] < 0.0, units[closing] * share, units[closing])
+
+
+def _seal_lips(
+    points: NDArray[np.float64], moved: NDArray[np.float64], units: NDArray[np.float64]
+) -> None:
+    """Shut lips part for AU25 and AU26 alone: a raised upper lip takes the lower one with it."""
+    parted = np.maximum(units[[AU_COLUMN[25], AU_COLUMN[26]]], 0.0) @ [0.014, 0.019]
+    opening = -float((moved[_LIP_PAIRS[:, 0], 1] - moved[_LIP_PAIRS[:, 1], 1]).mean())
+    sealed = 1.0 - float(_smoothstep(_SHUT, _OPEN, _lip_gap(points)))
+    _shift(moved, LOWER_LIP, -sealed * max(opening - float(parted), 0.0))
+
+
+def _press_lips(points: NDArray[np.float64], moved: NDArray[np.float64]) -> None:
+    """A lower lip that meets the upper lip pushes it up."""
+    closing = float((moved[_LIP_PAIRS[:, 0], 1] - moved[_LIP_PAIRS[:, 1], 1]).mean())
+    excess = closing - float(_knee(closing, 0.85 * (_lip_gap(points) - _LIPS_MIN)))
+    _shift(moved, UPPER_LIP, -excess)
+
+
+def _shift(moved: NDArray[np.float64], weights: Weights, down: float) -> None:
+    for point, weight in weights.items():
+        for twin in {point, int(MIRROR[point])}:
+            moved[twin, 1] += weight * down
+
+
+def torn_lips(points: NDArray[np.float64], moved: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The control points, shut lips apart by a part of what they open: the mouth hides the rest.
+
+    A map that tears one line into an opening would fold beside it.
+    """
+    upper, lower = _INNER_LIPS[:, 0], _INNER_LIPS[:, 1]
+    opening = moved[lower, 1] - moved[upper, 1]
+    apart = points.copy()
+    _separate(apart, _INNER_LIPS, np.maximum(_LIPS_MIN, 0.2 * opening))
+    return apart
 
 
 def _limit_lids(points: NDArray[np.float64], moved: NDArray[np.float64]) -> None:
@@ -173,29 +231,23 @@ def _limit_lids(points: NDArray[np.float64], moved: NDArray[np.float64]) -> None
         opening = float((points[lower, 1] - points[upper, 1]).mean())
         closing = float((moved[upper, 1] - moved[lower, 1]).mean())
         if closing > 0.0:
-            share = float(_knee(closing, 0.75 * opening)) / closing
+            share = float(_knee(closing, 0.8 * (opening - _LIDS_MIN))) / closing
         else:
             share = float(_smoothstep(0.02, 0.045, opening))
         moved[pairs, 1] *= share
 
 
 def _limit_brows(points: NDArray[np.float64], moved: NDArray[np.float64]) -> None:
-    """A lowered brow keeps two fifths of its way to the lid."""
+    """A lowered brow keeps half of its way to the lid, and its shape."""
     for pairs in (_BROW_LID, MIRROR[_BROW_LID]):
         brow, lid = pairs[:, 0], pairs[:, 1]
         room = np.maximum(points[lid, 1] - points[brow, 1], 0.0)
-        moved[brow, 1] = moved[lid, 1] + _knee(moved[brow, 1] - moved[lid, 1], 0.6 * room)
-
-
-def _press_lips(points: NDArray[np.float64], moved: NDArray[np.float64]) -> None:
-    """A lower lip that meets the upper lip pushes it up."""
-    upper, lower = _LIP_PAIRS[:, 0], _LIP_PAIRS[:, 1]
-    gap = float((points[lower, 1] - points[upper, 1]).mean())
-    closing = float((moved[upper, 1] - moved[lower, 1]).mean())
-    excess = closing - float(_knee(closing, 0.8 * gap))
-    for point, weight in UPPER_LIP.items():
-        for twin in {point, int(MIRROR[point])}:
-            moved[twin, 1] -= weight * excess
+        down, lid_down = moved[brow, 1], moved[lid, 1]
+        given = lid_down + _knee(down - lid_down, 0.5 * room)
+        lowered = down > 1e-9
+        if lowered.any():
+            share = float(np.clip(given[lowered] / down[lowered], 0.0, 1.0).min())
+            moved[brow, 1] = np.where(lowered, down * share, down)
 
 
 def _limit_corners(points: NDArray[np.float64], moved: NDArray[np.float64]) -> None:
@@ -214,7 +266,7 @@ def _limit_corners(points: NDArray[np.float64], moved: NDArray[np.float64]) -> N
 
 
 _MOUTH = np.zeros(POINTS, bool)
-_MOUTH[[*range(48, 68), 70, 71]] = True
+_MOUTH[[*range(48, 68), NASOLABIAL, NASOLABIAL + 1, *UPPER_INNER, *LOWER_INNER]] = True
 
 
 def _smoothstep(low: float, high: float, value: NDArray[np.floating] | float):

@@ -1,9 +1,10 @@
 """Where each action unit moves each point of a face: the preview's whole knowledge of FACS.
 
-Points are the 68 of iBUG and, behind them, six that no tracker gives (`VIRTUAL`). Displacements are
-in outer-eye distances (points 36–45) per AU unit, x outward from the face's middle line, y down it.
-The amounts were measured on clips; the weights that spread one over its neighbours follow the
-muscle's course.
+Points are the 68 of iBUG; six on the skin that no tracker gives (cheek, beside the nose, forehead);
+two more along each inner lip, for a mouth that opens round; and the brows' lower edges, which keep
+their thickness. Displacements are in outer-eye distances (points 36–45) per AU unit, x outward from
+the face's middle line, y down it. The amounts were measured on clips; the weights that spread one
+over its neighbours follow the muscle's course.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from numpy.typing import NDArray
 
 from keyframes.au import AU_ORDER
 
-POINTS = 74
-VIRTUAL: dict[str, tuple[int, int]] = {
-    "cheek": (68, 69),
-    "nasolabial": (70, 71),
-    "forehead": (72, 73),
-}
-"""Point numbers, image left and image right."""
-
+CHEEK, NASOLABIAL, FOREHEAD = 68, 70, 72
+"""First of two skin points, image left; its twin follows."""
+UPPER_INNER: tuple[int, ...] = (74, 61, 62, 63, 75)
+LOWER_INNER: tuple[int, ...] = (76, 67, 66, 65, 77)
+"""Inner lips without their corners, image left first."""
+BROWS = slice(17, 27)
+UNDER_BROWS = slice(78, 88)
+POINTS = 88
 UNIT_LIMIT = 8.0
 
 # fmt: off
@@ -34,18 +35,30 @@ _MIRROR_IBUG = (
     54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
 )
 # fmt: on
-MIRROR: NDArray[np.intp] = np.array([*_MIRROR_IBUG, 69, 68, 71, 70, 73, 72])
-"""`(74,)`: each point's twin on the other side; points of the middle line are their own."""
+MIRROR: NDArray[np.intp] = np.array(
+    [*_MIRROR_IBUG, 69, 68, 71, 70, 73, 72, 75, 74, 77, 76, *range(87, 77, -1)]
+)
+"""`(88,)`: each point's twin on the other side; points of the middle line are their own."""
 
-_LEFT = (*range(8), *range(17, 22), 31, 32, *range(36, 42), 48, 49, 50, 58, 59, 60, 61, 67)
+# fmt: off
+_LEFT = [
+    *range(8), *range(17, 22), 31, 32, *range(36, 42), 48, 49, 50, 58, 59, 60, 61, 67,
+    68, 70, 72, 74, 76, *range(78, 83),
+]
+# fmt: on
 OUTWARD: NDArray[np.float64] = np.zeros(POINTS)
-"""`(74,)`: sign of outward in x: −1 image left, +1 image right, 0 on the middle line."""
-OUTWARD[[*_LEFT, 68, 70, 72]] = -1.0
-OUTWARD[MIRROR[[*_LEFT, 68, 70, 72]]] = 1.0
+"""`(88,)`: sign of outward in x: −1 image left, +1 image right, 0 on the middle line."""
+OUTWARD[_LEFT] = -1.0
+OUTWARD[MIRROR[_LEFT]] = 1.0
 
-CORNERS = {48: 1.0, 60: 1.0, 49: 0.5, 59: 0.5, 61: 0.2, 67: 0.2, 50: 0.12, 58: 0.12}
-UPPER_LIP = {49: 0.6, 50: 1.0, 51: 1.0, 61: 0.9, 62: 1.0}
-LOWER_LIP = {59: 0.75, 58: 1.0, 57: 1.0, 67: 0.9, 66: 1.0}
+# fmt: off
+CORNERS = {
+    48: 1.0, 60: 1.0, 49: 0.55, 59: 0.55, 74: 0.55, 76: 0.55,
+    61: 0.2, 67: 0.2, 50: 0.15, 58: 0.15,
+}
+# fmt: on
+UPPER_LIP = {49: 0.6, 50: 1.0, 51: 1.0, 74: 0.65, 61: 0.95, 62: 1.0}
+LOWER_LIP = {59: 0.75, 58: 1.0, 57: 1.0, 76: 0.7, 67: 0.97, 66: 1.0}
 _CHIN = {8: 1.0, 7: 0.95, 6: 0.8}
 _JAW = {8: 1.0, 7: 0.97, 6: 0.87, 5: 0.68, 4: 0.42, 3: 0.2, 2: 0.07}
 _INNER_BROW = {21: 1.0, 20: 0.8, 19: 0.35}
@@ -90,7 +103,7 @@ def _field(moves: tuple[_Move, ...]) -> NDArray[np.float64]:
 
 
 UNIT_FIELD: NDArray[np.float64] = np.stack([_field(_MOVES[number]) for number in AU_ORDER])
-"""`(12, 74, 2)` in AU_ORDER: displacement (outward, down) of each point per unit."""
+"""`(12, 88, 2)` in AU_ORDER: displacement (outward, down) of each point per unit."""
 
 
 def effective_units(delta: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ JACOBIAN_MIN = 0.02
 _ROUNDS = 6
 _STILL_PX, _MOVING_PX = 0.02, 0.06  # below: nothing moves; above: all of it
 _NOT_ZERO = 1e-30
+_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,10 @@ def anchors(frame: FaceFrame, points: NDArray[np.float64], size: int) -> NDArray
     the crop's border."""
     jaw = points[:17]
     centre = np.array([points[27:31, 0].mean(), points[27:31, 1].mean() + 0.2])
-    beside = centre + (jaw[[0, 1, 2, 3, 4, 12, 13, 14, 15, 16]] - centre) * 1.22
-    neck = jaw[4:13] + np.array([0.0, 0.38])
+    beside = centre + (jaw[[*range(7), *range(10, 17)]] - centre) * 1.22
+    # Two close rows: a spline that has to stop at one swings beyond it, and drags the collar.
+    steps = np.array([[0.0, 0.25], [0.0, 0.3], [0.0, 0.5]])
+    neck = (jaw[4:13] + steps[:, None]).reshape(-1, 2)
     above = points[[17, 19, 21, 22, 24, 26]] * [1.15, 1.0] - [0.0, 0.62]
     along = np.linspace(0.0, size - 1.0, 6)[:-1]
     start, end = np.zeros(5), np.full(5, size - 1.0)
@@ -97,7 +100,7 @@ def _kernel(q: NDArray[Any]) -> NDArray[Any]:
     return q * np.log(q + q.dtype.type(_NOT_ZERO))
 
 
-def _fit(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fit(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.floating]:
     """`(P + 3, 2)` weights of the spline through `values` at `at`."""
     count = len(at)
     system = np.zeros((count + 3, count + 3))
@@ -109,14 +112,22 @@ def _fit(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.flo
     return np.linalg.solve(system, np.concatenate([values, np.zeros((3, 2))]))
 
 
-def _spline(
-    at: NDArray[np.float64], weights: NDArray[np.float64], where: NDArray[np.float64]
-) -> NDArray[Any]:
-    """The spline's values at `(N, 2)` places, in float32 to 0.001 px."""
-    points, places = at.astype(np.float32), where.astype(np.float32)
-    q = (places[:, :1] - points[:, 0]) ** 2
-    q += (places[:, 1:] - points[:, 1]) ** 2
-    return _kernel(q) @ weights[:-3].astype(np.float32) + weights[-3] + where @ weights[-2:]
+def _spline_on_grid(
+    at: NDArray[np.float64],
+    weights: NDArray[np.floating],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """`(G, G, 2)`: the spline's values on the grid of columns x and rows y; float32 inside."""
+    points, kernel_weights = at.astype(np.float32), weights[:-3].astype(np.float32)
+    across = (x.astype(np.float32)[:, None] - points[:, 0]) ** 2
+    down = (y.astype(np.float32)[:, None] - points[:, 1]) ** 2
+    field = np.empty((len(y), len(x), 2))
+    for row in range(0, len(y), _ROWS):  # few rows at a time stay in the cache
+        q = down[row : row + _ROWS, None] + across
+        field[row : row + _ROWS] = _kernel(q) @ kernel_weights
+    affine_x, affine_y = x[:, None] * weights[-2], y[:, None] * weights[-1]
+    return field + weights[-3] + affine_x + affine_y[:, None]
 
 
 def face_grid(
@@ -125,8 +136,8 @@ def face_grid(
     """Columns and rows of the grid, crop pixels: the surroundings' bounding box inside the crop."""
     (x0, y0), (x1, y1) = surroundings(points)
     corners = frame.to_px(np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]))
-    low = np.clip(np.floor(corners.min(axis=0)), 0, size - 2)
-    high = np.clip(np.ceil(corners.max(axis=0)), low + 1, size - 1)
+    low = np.clip(corners.min(axis=0), 0.0, size - 2.0)
+    high = np.clip(corners.max(axis=0), low + 1.0, size - 1.0)
     return np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
 
 
@@ -151,20 +162,23 @@ def fit_warp(
 
     Args:
         frame: the face's frame in a `size`² crop.
-        points: `(74, 2)` face units.
-        moved: `(74, 2)` face units.
+        points: `(88, 2)` face units.
+        moved: `(88, 2)` face units.
         size: side of the crop, pixels.
     """
     x_px, y_px = face_grid(frame, points, size)
     nodes = frame.from_px(np.stack(np.meshgrid(x_px, y_px), axis=-1))
     window = _window(points, nodes, (x_px, y_px))[..., None]
     still = anchors(frame, points, size)
+    # A thin-plate spline turns with its points: along the crop's axes the grid is separable.
+    origin, axes, unit_px = frame.origin_px, frame.axes, frame.unit_px
+    x, y = (x_px - origin[0]) / unit_px, (y_px - origin[1]) / unit_px
 
     def fitted(share: float) -> GridWarp:
-        at = np.concatenate([points + share * moved, still])
-        values = np.concatenate([-share * moved, np.zeros_like(still)])
-        field = _spline(at, _fit(at, values), nodes.reshape(-1, 2)).reshape(nodes.shape)
-        return GridWarp(x_px, y_px, _stilled(field * window @ frame.axes * frame.unit_px), share)
+        at = np.concatenate([points + share * moved, still]) @ axes
+        values = np.concatenate([-share * moved, np.zeros_like(still)]) @ axes
+        field = _spline_on_grid(at, _fit(at, values), x, y)
+        return GridWarp(x_px, y_px, _stilled(field * window * unit_px), share)
 
     warp = fitted(1.0)
     held = warp.share_without_folds()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from engines.editors.previz_face import control_points, displacements, face_frame
+from engines.editors.previz_face import control_points, displacements, face_frame, torn_lips
 from engines.editors.previz_units import MIRROR, effective_units
 from engines.editors.previz_warp import fit_warp
 from engines.trackers.canonical import canonical_face
@@ -58,7 +58,7 @@ def warp_of(landmarks_px, delta):
     frame = face_frame(landmarks_px)
     points = control_points(frame, landmarks_px)
     moved = displacements(frame, points, delta, SIZE)
-    return frame, points, moved, fit_warp(frame, points, moved, SIZE)
+    return frame, points, moved, fit_warp(frame, torn_lips(points, moved), moved, SIZE)
 
 
 def offset_at(warp, where_px):
