@@ -80,6 +80,16 @@ class Curve:
             out[piece] = self._at(np.asarray(times_s[piece], np.float64))
         return out
 
+    def handle_lines(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+        """Bézier handles as they act, for pictures: from a key to a handle's tip."""
+        lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
+        right, left = self._bezier
+        for segment in np.flatnonzero(self.interpolations[:-1] == "bezier").tolist():
+            for key, handle in ((segment, right[segment]), (segment + 1, left[segment])):
+                start = float(self.times_s[key]), float(self.values[key])
+                lines.append((start, (start[0] + float(handle[0]), start[1] + float(handle[1]))))
+        return lines
+
     def _at(self, times: Array) -> Array:
         first, last = self.times_s[0], self.times_s[-1]
         inside = self._inside(np.clip(times, first, last))

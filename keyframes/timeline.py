@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -37,3 +38,21 @@ class Timeline:
                 f"timeline: got duration {self.duration_s} s at {self.frame_rate} fps; "
                 "expected both above 0"
             )
+
+
+def even_timeline(
+    duration_s: float, frame_rate: Fraction, start_timecode: str | None = None
+) -> Timeline:
+    """The timeline of a clip with evenly spaced frames from second 0.
+
+    Raises:
+        KeyframeError: a length or rate that is not above 0, or more frames than a day holds.
+    """
+    if not 0 < duration_s <= 24 * 3600 or not 0 < frame_rate <= 1000:
+        raise KeyframeError(
+            f"timeline: got {duration_s:g} s at {float(frame_rate):g} fps; "
+            "expected up to 24 h at up to 1000 fps"
+        )
+    count = max(1, math.ceil(duration_s * float(frame_rate) - 1e-6))
+    times = np.arange(count, dtype=np.float64) * frame_rate.denominator / frame_rate.numerator
+    return Timeline(times, duration_s, frame_rate, start_timecode)

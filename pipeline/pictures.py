@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from keyframes.plot import plot_performance
 from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, FaceTracker, RGBFrame
 from keyframes.au import AUDelta
+from keyframes.plot import plot_performance
 from pipeline.analysis import analyse_frames
 from pipeline.faces import Analysis, assemble
 from pipeline.figures import contact_sheet

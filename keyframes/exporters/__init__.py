@@ -1,0 +1,1 @@
+"""Curves and performances out: baked tables, foreign formats, and curve files."""
