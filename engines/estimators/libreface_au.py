@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torch.nn import functional
 from engines.errors import EngineError, EngineUnavailableError
 from engines.estimators.libreface_align import aligned_face
 from engines.estimators.libreface_net import FILE_NAME, load_network
+from engines.file_hash import cache_folder, file_sha256
 from engines.interface import Face, RGBFrame
 from keyframes.au import AU_NAMES, AU_ORDER, INTENSITY_MAX, AUIntensity
 
@@ -42,16 +44,32 @@ def network_input(crops: NDArray[np.uint8]) -> Tensor:
     return (small[:, :, rim:-rim, rim:-rim] - _MEAN) / _STD
 
 
+def weight_file(given: str | None) -> Path:
+    """The checkpoint: the path given, or aureel's cache.
+
+    Raises:
+        EngineUnavailableError: not there; says where it comes from.
+    """
+    place = cache_folder() / "weights" / "libreface" / FILE_NAME
+    path = place if given is None else Path(given).expanduser()
+    if not path.is_file():
+        raise EngineUnavailableError(
+            f"LibreFace weights: no file {path}; expected {FILE_NAME} of LibreFace 0.2.0 "
+            "(Google Drive id 1CbnBr8OBt8Wb73sL1ENcrtrWAFWSSRv0, research use only)"
+        )
+    return path
+
+
 class LibreFaceEstimator:
     """12 AUs from LibreFace's ResNet-18; its scale is absolute and needs no neutral.
 
     Args:
-        weights: path of `combined_resnet.pt`.
+        weights: path of `combined_resnet.pt`; None looks in `weights/libreface` of aureel's cache.
         device: "cpu" or "cuda"; None takes the GPU where there is one.
         batch_size: faces per call of the network.
 
     Raises:
-        EngineUnavailableError: no weights named, none there, or no such device here.
+        EngineUnavailableError: no such file or no such device here.
         EngineError: the file is not LibreFace's checkpoint.
     """
 
@@ -60,14 +78,26 @@ class LibreFaceEstimator:
     ) -> None:
         if batch_size < 1:
             raise EngineError(f"LibreFace batch size: got {batch_size}; expected 1 or more")
-        if weights is None:
-            raise EngineUnavailableError(
-                f"LibreFace: no weights named; expected the path of {FILE_NAME} "
-                "(Google Drive id 1CbnBr8OBt8Wb73sL1ENcrtrWAFWSSRv0, research use only)"
-            )
         self._device = _device(device)
-        self._network = load_network(Path(weights), self._device)
+        self._network = load_network(weight_file(weights), self._device)
         self._batch_size = batch_size
+
+    @staticmethod
+    def unavailable(
+        *, weights: str | None = None, device: str | None = None, **_: Any
+    ) -> str | None:
+        """Why it cannot run with these settings, told before anything loads; None when it can."""
+        try:
+            weight_file(weights)
+            _device(device)
+        except EngineUnavailableError as error:
+            return str(error)
+        return None
+
+    @staticmethod
+    def weights_digest(*, weights: str | None = None, **_: Any) -> str:
+        """SHA-256 of the weights."""
+        return file_sha256(weight_file(weights))
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engines.errors import EngineError, EngineUnavailableError
+from engines.errors import EngineError
 from keyframes.au import AU_ORDER, INTENSITY_MAX
 
 FILE_NAME = "combined_resnet.pt"
@@ -87,11 +87,8 @@ def load_network(path: Path, device: str) -> AUNetwork:
     """The network with a checkpoint's weights, ready to measure.
 
     Raises:
-        EngineUnavailableError: no such file.
         EngineError: not a checkpoint, or one whose keys or shapes differ; names the first of them.
     """
-    if not path.is_file():
-        raise EngineUnavailableError(f"LibreFace weights: no file {path}; expected {FILE_NAME}")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError):

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from engines.errors import EngineError, EngineUnavailableError
+from engines.file_hash import file_sha256
 from engines.interface import Face, RGBFrame
 from engines.trackers.fan_crops import crop, crop_square, peaks, to_frame
-from engines.trackers.fan_networks import FaceAlignmentNetworks, FaceNetworks
+from engines.trackers.fan_networks import FaceAlignmentNetworks, FaceNetworks, weight_files
 from engines.trackers.points_pose import pose_from_points
 
 
@@ -60,11 +62,28 @@ class FanTracker:
             raise EngineError(f"fan tracker: got score_min {score_min}; expected 0…1")
         self._max_faces, self._score_min, self._batch = max_faces, score_min, batch
         self._networks: FaceNetworks = networks or FaceAlignmentNetworks(
-            weights=None if weights is None else Path(weights),
+            weights=_folder(weights),
             device=_device(device),
             detect_side=detect_side,
             mirror=mirror,
         )
+
+    @staticmethod
+    def unavailable(
+        *, weights: str | None = None, device: str | None = None, **_: Any
+    ) -> str | None:
+        """Why it cannot run with these settings, told before anything loads; None when it can."""
+        try:
+            weight_files(_folder(weights))
+            _device(device)
+        except EngineUnavailableError as error:
+            return str(error)
+        return None
+
+    @staticmethod
+    def weights_digest(*, weights: str | None = None, **_: Any) -> str:
+        """SHA-256 of both weight files."""
+        return " ".join(map(file_sha256, weight_files(_folder(weights))))
 
     def track(self, frames: Sequence[RGBFrame]) -> list[list[Face]]:
         for frame in frames:
@@ -99,6 +118,10 @@ def _face(frame: RGBFrame, box: NDArray[np.float64], landmarks_px: NDArray[np.fl
     yaw, pitch, roll = pose_from_points(landmarks_px, width, height)
     hull = np.concatenate([landmarks_px.min(axis=0), landmarks_px.max(axis=0)])
     return Face(hull, float(min(box[4], 1.0)), landmarks_px, yaw, pitch, roll)
+
+
+def _folder(weights: str | None) -> Path | None:
+    return None if weights is None else Path(weights).expanduser()
 
 
 def _check(frame: RGBFrame) -> None:

@@ -1,5 +1,7 @@
 """LibreFace's network with random weights in its checkpoint's layout, and the crop it is shown."""
 
+import hashlib
+
 import cv2
 import numpy as np
 import pytest
@@ -210,15 +212,32 @@ def test_the_network_sees_the_centre_normalised():
     assert seen[0, 0].min() > 0.5  # the black rim of 16 of 256 pixels is cropped off
 
 
-def test_without_weights_the_engine_says_what_it_needs(tmp_path):
-    with pytest.raises(EngineUnavailableError, match=r"no weights named; .*combined_resnet\.pt"):
+def test_without_weights_the_engine_says_what_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUREEL_CACHE", str(tmp_path))
+    with pytest.raises(EngineUnavailableError) as told:
         LibreFaceEstimator()
-    with pytest.raises(EngineUnavailableError, match="no file"):
+    assert str(tmp_path / "weights" / "libreface" / "combined_resnet.pt") in str(told.value)
+    assert LibreFaceEstimator.unavailable() == str(told.value)
+    with pytest.raises(EngineUnavailableError, match=r"no file .*none\.pt"):
         LibreFaceEstimator(weights=str(tmp_path / "none.pt"))
     with pytest.raises(EngineError, match="got 'tpu'; expected 'cpu' or 'cuda'"):
         LibreFaceEstimator(weights=str(tmp_path / "none.pt"), device="tpu")
     with pytest.raises(EngineError, match="batch size: got 0"):
         LibreFaceEstimator(weights=str(tmp_path / "none.pt"), batch_size=0)
+
+
+def test_weights_in_the_cache_are_found_and_named_by_their_content(
+    checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("AUREEL_CACHE", str(tmp_path))
+    place = tmp_path / "weights" / "libreface"
+    place.mkdir(parents=True)
+    (place / "combined_resnet.pt").write_bytes(checkpoint.read_bytes())
+    assert LibreFaceEstimator.unavailable(device="cpu", batch_size=4) is None
+    digest = LibreFaceEstimator.weights_digest()
+    assert digest == LibreFaceEstimator.weights_digest(weights=str(checkpoint))
+    assert digest == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert LibreFaceEstimator(device="cpu").feature_names[0] == "AU1"
 
 
 @pytest.mark.parametrize(

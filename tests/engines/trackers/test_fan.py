@@ -4,6 +4,7 @@ The published weights are nowhere in these tests: a network that finds coloured 
 FAN where positions matter, and random weights where loading and batching do.
 """
 
+import hashlib
 import importlib.util
 import pickle
 from pathlib import Path
@@ -186,12 +187,22 @@ def test_missing_weights_are_named_before_anything_is_loaded(tmp_path, monkeypat
     assert DETECTOR_FILE in str(told.value)
     assert LANDMARK_FILE in str(told.value)
     assert str(place) in str(told.value)
+    assert FanTracker.unavailable(device="cpu", batch=3) == str(told.value)
     place.mkdir(parents=True)
     (place / DETECTOR_FILE).write_bytes(b"x")
     with pytest.raises(EngineUnavailableError) as told:
         weight_files()
     assert DETECTOR_FILE not in str(told.value)
     assert LANDMARK_FILE in str(told.value)
+
+
+def test_weights_are_named_by_their_content(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUREEL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / DETECTOR_FILE).write_bytes(b"one")
+    (tmp_path / LANDMARK_FILE).write_bytes(b"two")
+    assert FanTracker.unavailable(weights=str(tmp_path), device="cpu") is None
+    digests = [hashlib.sha256(content).hexdigest() for content in (b"one", b"two")]
+    assert FanTracker.weights_digest(weights=str(tmp_path)) == " ".join(digests)
 
 
 @pytest.mark.parametrize(
