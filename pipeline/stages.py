@@ -194,6 +194,7 @@ def render_stage(row: SpanRow, settings: RenderSettings, batcher: MicroBatcher) 
     digest = segment_digest(span, plan, settings, encode)
     write_json(folder.marker(span.number), {"digest": digest, "piece": str(piece), **counts})
     folder.clear_strikes(span.number)
+    folder.frames_so_far(span.number).unlink(missing_ok=True)
     return stage_row(row["video"], "render", span.number, **counts, **clock.read())
 
 
