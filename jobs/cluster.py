@@ -14,6 +14,7 @@ from typing import Any
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray's own usage report
+    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9",  # a head started by hand reports even "off"
     "RAY_TRACK_EXTERNAL_LIBRARY_USAGE": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DISABLE_TELEMETRY": "1",  # diffusers, transformers
@@ -32,7 +33,8 @@ ALONE = {
 
 def be_quiet() -> None:
     """Turns reporting off for this process and every one it starts; call before importing Ray."""
-    for name, value in QUIET.items():
+    alone = {} if os.environ.get("RAY_ADDRESS") else ALONE
+    for name, value in (QUIET | alone).items():
         os.environ.setdefault(name, value)
 
 
@@ -43,24 +45,41 @@ def start() -> None:
     """
     be_quiet()
     _show_workers_this_checkout()
-    address = os.environ.get("RAY_ADDRESS")
-    if not address:
-        os.environ |= {name: os.environ.get(name, value) for name, value in ALONE.items()}
     ray: Any = import_module("ray")  # late: be_quiet() must come first
 
     if ray.is_initialized():
         return
     with warnings.catch_warnings(), _native_stderr_closed():
         warnings.simplefilter("ignore")
-        if address:
+        if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False, logging_level=logging.WARNING)
         else:
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            _start_alone(ray)
+
+
+def _start_alone(ray: Any) -> None:
+    """A private cluster without Ray's dashboard process.
+
+    That process starts even with `include_dashboard=False`, and even with usage reports off it asks
+    the metadata services of three clouds (169.254.169.254, metadata.google.internal) where it runs
+    (Ray 2.60, usage_stats_head.py). Nothing here needs it. `tests/jobs/test_offline.py` watches.
+    """
+    node = import_module("ray._private.node").Node
+    start_api_server = node.start_api_server
+
+    def none(self: Any, **_: Any) -> None:
+        self._webui_url = ""
+
+    node.start_api_server = none
+    try:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    finally:
+        node.start_api_server = start_api_server
 
 
 @contextmanager

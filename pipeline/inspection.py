@@ -59,4 +59,6 @@ def write_index(path: Path, inspection: Inspection) -> None:
 def read_inspection(source: str, index: Path) -> Inspection:
     """Headers from the source, the frame index from the run folder."""
     with np.load(index) as stored:
-        return Inspection(probe(source), FrameIndex(**stored))
+        arrays = {name: stored[name] for name in stored.files if name != "notes"}
+        notes = tuple(str(note) for note in stored["notes"])
+    return Inspection(probe(source), FrameIndex(**arrays, notes=notes))

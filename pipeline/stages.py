@@ -62,7 +62,7 @@ def inspect_stage(row: VideoRow, settings: AnalysisSettings) -> list[StageRow]:
         "inspect",
         frames=inspection.frames,
         **clock.read(),
-        notes="\n".join(inspection.info.warnings),
+        notes="\n".join((*inspection.info.warnings, *inspection.index.notes)),
     )
     return [summary, *rows]
 
