@@ -202,6 +202,11 @@ class Performance:
             found.append(f"{table.source}: nothing measured at {shown}{more}; left to the actor")
         return found
 
+    def last_key_s(self, timeline: Timeline) -> float:
+        table = self._resolved_table()
+        first = self._table_times(np.zeros(1), timeline)[0]
+        return float((table.times_s[self._used(table)][-1] - first) / self.speed)
+
     def resolved(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "source": self.video if self.table is None else self.table.source,

@@ -109,6 +109,14 @@ class KeyframeSheet:
 
         return replace(self, layers=tuple(resolved(layer) for layer in self.layers))
 
+    def last_key_s(self, timeline: Timeline) -> float:
+        """When its last key or pose ends on a clip; 0 if all of it follows the clip.
+
+        Raises:
+            KeyframeError: a key that does not fit the clip, with its place.
+        """
+        return max((layer.source.last_key_s(timeline) for layer in self.layers), default=0.0)
+
     def deltas(self, timeline: Timeline, measured: AUIntensity, *, face: int = 0) -> AUDelta:
         """AU change asked for at each frame of a face; see `evaluate`."""
         return self.evaluate(timeline, measured, face=face).delta

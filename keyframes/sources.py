@@ -51,6 +51,10 @@ class Source(Protocol):
         """What a person should know about it on this clip."""
         ...
 
+    def last_key_s(self, timeline: Timeline) -> float:
+        """When the source has said all it has to say."""
+        ...
+
     def resolved(self) -> dict[str, Any]:
         """The source in plain values, as the report shows it."""
         ...
@@ -81,6 +85,10 @@ class Keyed:
                         f"(clip to {timeline.duration_s:g} s, keys {times[0]:g} to {times[-1]:g} s)"
                     )
         return found
+
+    def last_key_s(self, timeline: Timeline) -> float:
+        curves = [channel.curve(timeline) for channel in self.channels.values()]
+        return max(float(curve.times_s[-1]) for curve in curves)
 
     def resolved(self) -> dict[str, Any]:
         channels: dict[str, Any] = {}
@@ -163,6 +171,9 @@ class Gesture:
                 f"a pose starts at {start:g} s, after the clip ({timeline.duration_s:g} s)"
             )
         return found
+
+    def last_key_s(self, timeline: Timeline) -> float:
+        return self.times_s(timeline)[-1]
 
     def resolved(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,272 @@
+"""Check, draw, bake and convert curves; no GPU and no footage needed.
+
+python jobs/curve.py lint smile.yaml
+python jobs/curve.py plot smile.yaml --output smile.svg
+python jobs/curve.py bake smile.yaml --fps 30000/1001 --duration 3 --output smile.csv
+python jobs/curve.py convert take.csv --output take.yaml
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+if not __package__:  # run as a file: import from the checkout, not from jobs/
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from cyclopts import App, Parameter
+
+from jobs.command import main_of
+from jobs.curve_check import check
+from jobs.curve_clip import (
+    measured_clip,
+    neutral_face,
+    sheet_with_videos_refused,
+    stand_in,
+)
+from jobs.curve_convert import Conversion, Kind, convert
+from jobs.errors import JobError
+from keyframes.exporters.tables import TABLE_SUFFIXES, baked_columns, write_table
+from keyframes.load import load_sheet
+from keyframes.presets import known_presets, preset_text
+from keyframes.schema import schema_text
+
+app = App(name="curve.py", help=__doc__, help_format="plaintext", version_flags=())
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+@app.command(name="lint")
+def lint(
+    files: Annotated[tuple[str, ...], Parameter(consume_multiple=True)],
+    *,
+    fps: str = "25",
+    duration: float | None = None,
+    start_timecode: str | None = None,
+) -> int:
+    """Name every problem of curve files: file, line, column, key, found and known.
+
+    Exit status 1 if one of them cannot be used, 0 if there are warnings at most.
+
+    Parameters
+    ----------
+    files
+        Curve files or presets.
+    fps
+        Frame rate they are checked at.
+    duration
+        Length of the clip in seconds they are checked on. Without: as long as their keys.
+    start_timecode
+        SMPTE timecode of the clip's first frame.
+    """
+    if not files:
+        raise JobError("lint: no files; expected curve files or presets")
+    bad = False
+    for file in files:
+        errors, warnings = check(file, fps, duration, start_timecode)
+        for line in (*errors, *warnings):
+            print(line)
+        if not errors:
+            print(f"{file}: fine" + (f", {len(warnings)} warnings" if warnings else ""))
+        bad = bad or bool(errors)
+    return 1 if bad else 0
+
+
+@app.command(name="plot")
+def plot(
+    file: str,
+    *,
+    output: Path,
+    fps: str = "25",
+    duration: float | None = None,
+    start_timecode: str | None = None,
+    measured: Path | None = None,
+    track: int = 0,
+    overwrite: Flag = False,
+) -> int:
+    """Draw a curve: keys, handles, smoothing and clamps.
+
+    Parameters
+    ----------
+    file
+        A curve file or preset.
+    output
+        .png, .svg or .html (which holds everything in itself).
+    fps
+        Frames per second.
+    duration
+        Length in seconds. Without: 6, or as long as the keys.
+    start_timecode
+        SMPTE timecode of the first frame.
+    measured
+        An analysis table: draw the curve on its frames and measured action units.
+    track
+        Face of that table.
+    overwrite
+        Replace an output that exists.
+    """
+    from keyframes.figure import PLOT_SUFFIXES
+    from keyframes.plot import plot_sheet
+
+    _check_output(output, PLOT_SUFFIXES, overwrite)
+    sheet = sheet_with_videos_refused(file)
+    if measured is None:
+        timeline, intensity = stand_in(sheet, fps, duration, start_timecode), None
+    else:
+        timeline, intensity = measured_clip(measured, fps, track)
+    _say(plot_sheet(output, sheet, timeline, intensity).warnings)
+    print(output.absolute())
+    return 0
+
+
+@app.command(name="bake")
+def bake(
+    file: str,
+    *,
+    output: Path,
+    fps: str = "25",
+    duration: float | None = None,
+    start_timecode: str | None = None,
+    measured: Path | None = None,
+    track: int = 0,
+    face: int | None = None,
+    overwrite: Flag = False,
+) -> int:
+    """Write what a curve asks for at each frame: time_s,AU1,AU2,AU4,…
+
+    Parameters
+    ----------
+    file
+        A curve file or preset.
+    output
+        .csv or .parquet.
+    fps
+        Frames per second: 25, 30000/1001, 29.97.
+    duration
+        Length in seconds. Without: 6, or as long as the keys.
+    start_timecode
+        SMPTE timecode of the first frame.
+    measured
+        An analysis table: bake at its frames, with its measured action units. Without it a
+        neutral face (all 0).
+    track
+        Face of that table.
+    face
+        Which face of the curve. Without: the first it addresses.
+    overwrite
+        Replace an output that exists.
+    """
+    _check_output(output, TABLE_SUFFIXES, overwrite)
+    sheet = sheet_with_videos_refused(file)
+    if measured is None:
+        timeline = stand_in(sheet, fps, duration, start_timecode)
+        intensity = neutral_face(timeline)
+    else:
+        timeline, intensity = measured_clip(measured, fps, track)
+    chosen = next(iter(sheet.targets()), 0) if face is None else face
+    evaluation = sheet.evaluate(timeline, intensity, face=chosen)
+    write_table(output, baked_columns(timeline.times_s, evaluation.delta))
+    _say(evaluation.warnings)
+    print(output.absolute())
+    return 0
+
+
+@app.command(name="convert")
+def convert_command(
+    source: str,
+    *,
+    output: Path,
+    to: Kind = "auto",
+    format: Literal[  # noqa: A002  the word people know
+        "auto", "livelink", "openface", "libreface", "pyfeat", "analysis"
+    ] = "auto",
+    mode: Literal["delta", "absolute"] = "delta",
+    tolerance: float = 0.05,
+    track: int = 0,
+    fps: str | None = None,
+    duration: float | None = None,
+    table: Path | None = None,
+    overwrite: Flag = False,
+) -> int:
+    """Turn a table or a timeline into a curve file, or any of them into a table.
+
+    What is lost on the way is named on stderr.
+
+    Parameters
+    ----------
+    source
+        Live Link Face, OpenFace, LibreFace, py-feat or analysis table, .otio, curve file or preset.
+    output
+        .yaml, .csv or .parquet.
+    to
+        yaml, csv, parquet, openface or livelink. auto goes by the suffix.
+    format
+        Of the source. auto goes by its columns.
+    mode
+        Of a curve file made here: delta (changes from the performer's neutral) or absolute.
+    tolerance
+        How far its straight lines may be from the source, in intensity units.
+    track
+        Face of a table with several.
+    fps
+        Of tables that count frames, or of the frames written.
+    duration
+        Length of a baked curve in seconds.
+    table
+        ARKit weights (YAML) instead of the packaged ones.
+    overwrite
+        Replace an output that exists.
+    """
+    _check_output(output, None, overwrite)
+    if not tolerance > 0:
+        raise JobError(f"--tolerance: got {tolerance:g}; expected above 0")
+    _say(
+        convert(
+            Conversion(source, output, to, format, mode, tolerance, track, fps, duration, table)
+        )
+    )
+    print(output.absolute())
+    return 0
+
+
+@app.command(name="presets")
+def presets(name: str | None = None) -> int:
+    """List the presets, or print one.
+
+    Parameters
+    ----------
+    name
+        The preset to print, as a start for a curve of one's own.
+    """
+    if name is None:
+        width = max(len(known) for known in known_presets())
+        for known in known_presets():
+            print(f"{known:<{width}}  {load_sheet(known).description}")
+        return 0
+    if name.removesuffix(".yaml") not in known_presets():
+        raise JobError(f"no preset {name!r}; known: {', '.join(known_presets())}")
+    print(preset_text(name.removesuffix(".yaml")), end="")
+    return 0
+
+
+@app.command(name="schema")
+def schema() -> int:
+    """Print the JSON Schema of curve files, for editors that complete and check YAML."""
+    print(schema_text(), end="")
+    return 0
+
+
+def _check_output(output: Path, suffixes: tuple[str, ...] | None, overwrite: bool) -> None:
+    if suffixes is not None and output.suffix.lower() not in suffixes:
+        raise JobError(f"{output}: suffix {output.suffix!r}; known: {', '.join(suffixes)}")
+    if output.exists() and not overwrite:
+        raise JobError(f"{output} exists; pass --overwrite to replace it")
+
+
+def _say(lines: tuple[str, ...] | list[str]) -> None:
+    for line in lines:
+        print(f"warning: {line}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main_of(app)
