@@ -121,6 +121,34 @@ def test_a_frame_without_faces_is_searched_by_tiles_every_30_frames(tracker, mon
     assert len(searches) == 3
 
 
+@pytest.mark.parametrize("picture", [data.chelsea, data.colorwheel, data.coins, data.coffee])
+def test_what_is_no_face_is_not_taken_for_one(picture):
+    """A cat, a wheel of colours and portraits on coins were faces to the detector and the mesh."""
+    pixels = picture()
+    rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    assert MeshTracker(tile_levels=3).track([rgb]) == [[]]
+
+
+def test_a_face_on_its_head_is_not_read_as_upright(tracker, astronaut):
+    ((upright,),) = tracker.track([astronaut])
+    (faces,) = tracker.track([np.ascontiguousarray(astronaut[::-1, ::-1])])
+    assert upright.roll == pytest.approx(0, abs=10)
+    assert all(abs(face.roll) > 150 for face in faces)
+
+
+@pytest.mark.parametrize("harm", ["dark", "blurred", "covered"])
+def test_a_face_that_is_hard_to_see_is_still_found(tracker, astronaut, harm):
+    shown = astronaut.copy()
+    if harm == "dark":
+        shown = (shown * 0.1).astype(np.uint8)
+    elif harm == "blurred":
+        shown = cv2.blur(shown, (13, 1))
+    else:
+        shown[140:260, 150:300] = [120, 160, 190]  # a mask over mouth and chin
+    (faces,) = tracker.track([shown])
+    assert len(faces) == 1
+
+
 def test_several_faces_come_once_each_and_no_more_than_asked(tracker, astronaut):
     frame = placed(astronaut, 260, (500, 500))
     frame[:, 960:] = placed(astronaut, 260, (500, 500))[:, :960][:, ::-1]
