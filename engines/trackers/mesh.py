@@ -39,7 +39,8 @@ TILE_EVERY = 30
 PRESENCE_MIN = 0.5
 PRESENCE_MIN_TILE = 0.9  # false boxes in tiles reached 0.53; real faces of 40 px and more 1.0
 SURE = 0.85  # a detection below is checked for being a face
-RETURN_MAX = 0.05
+RETURN_MAX = 0.05  # of the outer-eye distance
+SETTLING = 3  # looks; then a 150 px face jumps by 0.3 px when it is followed, with none by 2.3
 _SAME_FACE = 0.5  # of the smaller box
 
 _Mesh = tuple[NDArray[np.float32], float]  # 478 points and their presence
@@ -105,7 +106,7 @@ class MeshTracker:
     def _in_whole_frame(self, frame: RGBFrame) -> list[Face]:
         height, width = frame.shape[:2]
         found = self._detector.detect(frame, letterbox(width, height))[: self._max_faces]
-        return self._added(frame, [], (self._detected(frame, d, PRESENCE_MIN) for d in found))
+        return self._added(frame, [], (self._detected(frame, d) for d in found))
 
     def _followed(self, frame: RGBFrame, faces: list[Face], before: list[Face]) -> list[Face]:
         lost = (f.mesh_px for f in before if f.mesh_px is not None and not _is_among(f, faces))
@@ -115,8 +116,7 @@ class MeshTracker:
     def _in_tiles(self, frame: RGBFrame, faces: list[Face]) -> list[Face]:
         for level in range(self._tile_levels):
             found = detect_in_tiles(self._detector, frame, level)
-            checked = (self._detected(frame, d, PRESENCE_MIN_TILE) for d in found)
-            faces = self._added(frame, faces, checked)
+            faces = self._added(frame, faces, (self._in_tile(frame, d) for d in found))
             if len(faces) >= self._min_faces:
                 break
         return faces
@@ -135,15 +135,28 @@ class MeshTracker:
                 break
         return grown
 
-    def _detected(self, frame: RGBFrame, detection: Detection, presence_min: float) -> _Mesh | None:
+    def _detected(self, frame: RGBFrame, detection: Detection) -> _Mesh | None:
         """The mesh of a detection, if it is a face."""
-        mesh = self._face(frame, region_from_detection(detection), presence_min)
+        mesh = self._face(frame, region_from_detection(detection), PRESENCE_MIN)
         if mesh is None or detection.score >= SURE:
             return mesh
-        again = self._face(frame, region_from_mesh(mesh[0]), PRESENCE_MIN_TILE)
-        if again is None or _distance(mesh[0], again[0]) > RETURN_MAX:
-            return None
+        return mesh if self._returned(frame, mesh) else None
+
+    def _in_tile(self, frame: RGBFrame, detection: Detection) -> _Mesh | None:
+        """The same of a detection in a tile, already as the next frames will see it: they follow by
+        the region of the landmarks, in which the mesh settles a little differently."""
+        mesh = self._face(frame, region_from_detection(detection), PRESENCE_MIN_TILE)
+        if mesh is not None and detection.score < SURE:
+            mesh = self._returned(frame, mesh)
+        for _ in range(SETTLING):
+            if mesh is not None:
+                mesh = self._face(frame, region_from_mesh(mesh[0]), PRESENCE_MIN_TILE)
         return mesh
+
+    def _returned(self, frame: RGBFrame, mesh: _Mesh) -> _Mesh | None:
+        """The mesh looked for again in its own region; None if it is another one there."""
+        again = self._face(frame, region_from_mesh(mesh[0]), PRESENCE_MIN_TILE)
+        return again if again and _distance(mesh[0], again[0]) <= RETURN_MAX else None
 
     def _face(self, frame: RGBFrame, region: Region, presence_min: float) -> _Mesh | None:
         mesh_px, presence = self._landmarks(frame, region)

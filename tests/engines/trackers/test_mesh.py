@@ -1,5 +1,6 @@
 """The embedded tracker on a real face, made larger, smaller, turned, hidden."""
 
+import itertools
 import subprocess
 import sys
 import textwrap
@@ -111,6 +112,14 @@ def test_a_small_face_is_followed_after_one_tile_search(tracker, astronaut, monk
     assert len(searches) == 1
     middle = np.array([faces[0].landmarks_px.mean(axis=0) for faces in tracked])
     assert np.diff(middle[:, 0]) == pytest.approx([4.0] * 5, abs=0.8)
+
+
+def test_a_small_face_does_not_jump_from_the_search_to_the_following(tracker, astronaut):
+    frames = [placed(astronaut, 100, (900, 500))] * 4
+    tracked = [faces[0] for faces in tracker.track(frames)]
+    for one, two in itertools.pairwise(tracked):
+        assert np.abs(one.landmarks_px - two.landmarks_px).max() < 0.4  # of 100 px
+        assert np.abs(one.blendshapes - two.blendshapes).max() < 0.03
 
 
 def test_a_frame_without_faces_is_searched_by_tiles_every_30_frames(tracker, monkeypatch):
