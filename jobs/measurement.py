@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs import cluster
-from jobs.animation import resources
 from jobs.choose import analysis_settings, choose
 from jobs.errors import JobError
 from jobs.inputs import expand_inputs, refuse_working_copy
@@ -39,7 +38,7 @@ def run_measurement(options: MeasureOptions) -> int:
         JobError, EngineError: the call itself is wrong.
     """
     from jobs.run import run_job, video_rows
-    from pipeline.graph import Job
+    from pipeline.graph import Job, Resources
 
     output = _checked_output(options)
     inputs = expand_inputs(options.inputs)
@@ -60,10 +59,10 @@ def run_measurement(options: MeasureOptions) -> int:
             report.write(options.report.absolute())
         return report
 
-    job = Job(
-        settings, None, resources({"tracker": tracker, "AU estimator": estimator}, cpus, gpus)
+    share = 0.5 if gpus and "mesh" not in (tracker.choice.name,) else 0.0
+    status = run_job(
+        videos, Job(settings, None, Resources(cpus, gpus, share)), ledger, screen, publish
     )
-    status = run_job(videos, job, ledger, screen, publish)
     _write(videos, settings, ledger, output)
     screen.print(f"table: {output}")
     return status

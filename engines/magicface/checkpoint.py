@@ -1,10 +1,7 @@
-"""Strict loading of MagicFace checkpoints in the diffusers folder layout.
+"""Strict loading of MagicFace checkpoints in the diffusers folder layout (folders.py).
 
-    WEIGHTS/ID_enc, WEIGHTS/denoising_unet                       MagicFace's own
-    BASE/vae, BASE/text_encoder, BASE/tokenizer, BASE/scheduler  Stable Diffusion 1.5
-
-Both may be one folder. Every missing, extra or misshapen key is an error: the official
-`ignore_mismatched_sizes=True` silently re-initialises what does not fit.
+Every missing, extra or misshapen key is an error: the official `ignore_mismatched_sizes=True`
+silently re-initialises what does not fit.
 
 Source: MagicFace (commit bcaca61): ID encoder = 686 keys of a stock UNet with 4 input channels;
 denoiser = the same with 8, plus `au_aug_mlp.{weight,bias}`.
@@ -13,9 +10,7 @@ denoiser = the same with 8, plus `au_aug_mlp.{weight,bias}`.
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,86 +23,14 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from engines.errors import EngineError, EngineUnavailableError
+from engines.magicface.folders import WeightFolders, read_config, weight_files
 from keyframes.au import AU_ORDER
 
 PROMPT = "A close up of a person."
 PROMPT_TOKENS = 77
 
-OWN_FOLDERS = ("ID_enc", "denoising_unet")
-BASE_FOLDERS = ("vae", "text_encoder", "tokenizer", "scheduler")
-WEIGHT_STEMS = {"text_encoder": "model"}
-"""Names of weight files without their endings; `diffusion_pytorch_model` elsewhere."""
-
 _VAE_ATTENTION_1_0 = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """How the VAE's attention layers were called when SD 1.5 was published → today's names."""
-
-
-@dataclass(frozen=True)
-class WeightFolders:
-    """The six subfolders of a complete set of weights."""
-
-    id_encoder: Path
-    denoiser: Path
-    vae: Path
-    text_encoder: Path
-    tokenizer: Path
-    scheduler: Path
-
-
-def find_folders(weights: Path, base: Path | None = None) -> WeightFolders:
-    """The subfolders of a weights folder; SD 1.5's come from `base` where it is given.
-
-    Raises:
-        EngineUnavailableError: no such folder, or naming the absent subfolders and what is there.
-    """
-    base = weights if base is None else base
-    for root, wanted in ((weights, OWN_FOLDERS), (base, BASE_FOLDERS)):
-        if not root.is_dir():
-            raise EngineUnavailableError(f"no weights folder {root}")
-        absent = [name for name in wanted if not (root / name).is_dir()]
-        if absent:
-            there = ", ".join(sorted(path.name for path in root.iterdir())[:12]) or "nothing"
-            raise EngineUnavailableError(
-                f"weights folder {root}: no {', '.join(absent)}; found {there}; expected "
-                f"MagicFace's {', '.join(OWN_FOLDERS)} and SD 1.5's {', '.join(BASE_FOLDERS)}"
-            )
-    return WeightFolders(
-        weights / "ID_enc",
-        weights / "denoising_unet",
-        base / "vae",
-        base / "text_encoder",
-        base / "tokenizer",
-        base / "scheduler",
-    )
-
-
-def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:
-    """A component's JSON configuration."""
-    path = folder / name
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise EngineUnavailableError(f"weights folder {folder}: no {name}") from None
-    except (ValueError, OSError) as error:
-        raise EngineError(f"{path}: not readable as JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise EngineError(f"{path}: got {type(config).__name__}; expected an object of settings")
-    return config
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a component: one, its fp16 variant, or the shards of an index."""
-    stem = WEIGHT_STEMS.get(folder.name, "diffusion_pytorch_model")
-    for name in (f"{stem}.safetensors", f"{stem}.fp16.safetensors"):
-        if (folder / name).is_file():
-            return [folder / name]
-    index = f"{stem}.safetensors.index.json"
-    if (folder / index).is_file():
-        shards = sorted(set(read_config(folder, index).get("weight_map", {}).values()))
-        return [folder / shard for shard in shards]
-    pickled = sorted(path.name for path in folder.glob("*.bin"))
-    hint = f"; {pickled[0]} is a pickle, convert it to safetensors" if pickled else ""
-    raise EngineUnavailableError(f"weights folder {folder}: no {stem}.safetensors{hint}")
 
 
 def _read_tensors(folder: Path, dtype: torch.dtype) -> dict[str, Tensor]:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from engines.errors import EngineError
 from engines.magicface.dots import jaw_dots
 from engines.magicface.masks import PersonSegmenter, covers_face, face_mask, grabcut_person
+from engines.magicface.settings import MASK_MODES
 
-MASK_MODES = ("person", "face")
 Segmenter = Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
 
 

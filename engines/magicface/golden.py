@@ -19,6 +19,7 @@ from torch import Tensor
 
 from engines.errors import EngineError
 from engines.magicface import checkpoint
+from engines.magicface.folders import WeightFolders, find_folders, read_config
 from engines.magicface.sampler import make_scheduler, sample
 from engines.magicface.torch_networks import TorchModules
 from engines.magicface.vae import to_network, to_pixels
@@ -47,7 +48,7 @@ class GoldenSet:
     """
 
     root: Path
-    folders: checkpoint.WeightFolders
+    folders: WeightFolders
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
     runs: dict[str, Run]
@@ -124,7 +125,7 @@ def read_golden(root: Path) -> GoldenSet:
     Raises:
         EngineError: naming what is missing or does not fit.
     """
-    folders = checkpoint.find_folders(root)
+    folders = find_folders(root)
     inputs, outputs = (_read_tensors(root / f"{n}.safetensors") for n in ("inputs", "outputs"))
     _check_inputs(root, inputs)
     return GoldenSet(root, folders, inputs, outputs, _read_runs(root, outputs))
@@ -219,7 +220,7 @@ class Recomputed:
         return torch.round(255 * to_pixels(self.decoded(name)[frame]))
 
     def schedule(self, steps: int) -> Any:
-        config = checkpoint.read_config(self.golden.folders.scheduler, "scheduler_config.json")
+        config = read_config(self.golden.folders.scheduler, "scheduler_config.json")
         return make_scheduler("unipc", config, steps)
 
 

@@ -10,6 +10,7 @@ Source: MagicFace, pipeline and UNet code (commit bcaca61).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -82,6 +83,7 @@ class Networks:
         id_encoder, denoiser, codec: callables as the Protocols say.
         image_size: native side of the square image in pixels (512; tiny test networks less).
         runs_on: for the report, e.g. `torch eager fp32 on cpu`.
+        forget: lets go of memory held for batch sizes seen so far (captured graphs).
     """
 
     id_encoder: IDEncoder
@@ -89,3 +91,4 @@ class Networks:
     codec: ImageCodec
     image_size: int
     runs_on: str
+    forget: Callable[[], None] = lambda: None

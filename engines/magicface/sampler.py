@@ -21,6 +21,7 @@ from torch import Tensor
 
 from engines.errors import EngineError
 from engines.magicface.networks import Denoiser, IDKeyValues
+from engines.magicface.settings import STEPS_MAX
 from keyframes.au import AU_ORDER
 
 LATENT_CHANNELS = 4
@@ -37,8 +38,6 @@ SCHEDULERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "ddim": (DDIMScheduler, {"timestep_spacing": "leading", "steps_offset": 1}),
     "lcm": (LCMScheduler, {"timestep_spacing": "leading"}),
 }
-STEPS_MAX = {"lcm": 50}
-"""Fewer than the 1000 of training: LCM samples a subset of its 50 distillation steps."""
 _BETAS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
 _SD15_BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from engines.errors import EngineError
 from engines.magicface import checkpoint
+from engines.magicface.folders import WeightFolders
 from engines.magicface.networks import Networks
 from engines.magicface.unet import (
     DenoiserUNet,
@@ -50,8 +51,18 @@ class TorchModules:
     scaling_factor: float
     image_size: int
 
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        return self.denoiser.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of all networks' numbers."""
+        return self.denoiser.unet.dtype
+
     def networks(self, runs_on: str) -> Networks:
-        """As the sampler sees them."""
+        """As the sampler sees them, just as they are."""
         codec = TorchCodec(self.vae_encoder, self.vae_decoder, self.scaling_factor)
         return Networks(self.id_encoder, self.denoiser, codec, self.image_size, runs_on)
 
@@ -102,7 +113,7 @@ def assemble(
 
 
 def load_modules(
-    folders: checkpoint.WeightFolders,
+    folders: WeightFolders,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> TorchModules:

@@ -86,13 +86,21 @@ class IDFeatures(nn.Module):
         for block in transformer_blocks(unet)[:-1]:
             block.attn1.set_processor(IDSelfAttention(0))
         self.unet = unet
+        self._taps: list[Tensor] = []
+        for block in transformer_blocks(unet):  # for good: torch.compile cannot hook while tracing
+            block.register_forward_pre_hook(self._tap)
         self.register_buffer("timestep", torch.zeros((), dtype=torch.int64), persistent=False)
+
+    def _tap(self, _block: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._taps.append(inputs[0])
 
     def forward(self, source_latents: Tensor) -> tuple[Tensor, ...]:
         """`(F, 4, h, w)` clean source latents, not scaled → 16 features `(F, N_i, C_i)`."""
-        with record_block_inputs(self.unet) as features:
-            self.unet(source_latents, self.timestep, None, return_dict=False)
-        return tuple(features)
+        self._taps.clear()
+        self.unet(source_latents, self.timestep, None, return_dict=False)
+        features = tuple(self._taps)
+        self._taps.clear()
+        return features
 
 
 class DenoiserUNet(nn.Module):

@@ -14,8 +14,9 @@ from typing import Any, Protocol
 import torch
 
 from engines.errors import EngineError
-from engines.magicface.checkpoint import WeightFolders
+from engines.magicface.folders import WeightFolders
 from engines.magicface.networks import Networks
+from engines.magicface.speed import running, torch_networks
 from engines.magicface.torch_networks import DTYPES, TorchModules, load_modules
 from engines.trt.adapters import Session, session_networks
 from engines.trt.binding import Binding, import_binding
@@ -56,6 +57,7 @@ class Site:
         rows: the most rows per call of the denoiser: frames, doubled under guidance.
         image_size: side in pixels.
         device: torch device.
+        cuda_graphs: replay torch networks from captured graphs on a GPU.
     """
 
     folders: WeightFolders
@@ -67,6 +69,7 @@ class Site:
     machine: Machine
     cache: EngineCache
     say: Say
+    cuda_graphs: bool = True
 
     def order(self, *, engines: bool) -> Order:
         """What would have to be made for this site."""
@@ -102,6 +105,7 @@ def make_networks(
     machine: Machine | None = None,
     cache: EngineCache | None = None,
     say: Say = lambda _: None,
+    cuda_graphs: bool = True,
 ) -> tuple[Networks, Choice]:
     """The four networks on the backend asked for, warmed up and compared with torch.
 
@@ -114,6 +118,7 @@ def make_networks(
         image_size: side in pixels; None = as the weights were trained.
         device: torch device; None = the GPU where there is one.
         say: told, line by line, what is loaded and how the golden comparison went.
+        cuda_graphs: on a GPU, backends eager and compile replay captured graphs.
     Returns:
         The networks, and the backend with its reason (also in `Networks.runs_on`).
     Raises:
@@ -130,6 +135,7 @@ def make_networks(
         machine=machine,
         cache=cache or EngineCache(),
         say=say,
+        cuda_graphs=cuda_graphs,
     )
     passed: list[str] = []
     choices = candidates(backend, site.machine)
@@ -163,29 +169,33 @@ def _modules(site: Site) -> TorchModules:
 
 
 def _eager(site: Site, choice: Choice) -> Networks:
-    return _modules(site).networks(site.told("torch eager", choice))
+    told = site.told("torch eager", choice)
+    return torch_networks(_modules(site), told, cuda_graphs=site.cuda_graphs)
 
 
 def _compiled(site: Site, choice: Choice) -> Networks:
     """Each network compiled by itself and run once at its batch, so that a failure shows here."""
     modules = _modules(site)
-    compiled: dict[str, Any] = {
-        name: torch.compile(getattr(modules, name), dynamic=False)
-        for name in ("vae_encoder", "vae_decoder", "denoiser")
+    told = site.told("torch compile", choice)
+    ready = torch_networks(modules, told, compile_mode="default", cuda_graphs=site.cuda_graphs)
+    calls: dict[str, Any] = {
+        "vae_encoder": ready.codec.encode,
+        "vae_decoder": ready.codec.decode,
+        "id_encoder": ready.id_encoder,
+        "denoiser": ready.denoiser,
     }
-    ready = replace(modules, **compiled)
-    for component, module in compiled.items():
+    for component in ORDER:
         rows = site.rows_of(component)
         inputs = sample_inputs(component, modules, batch=rows, dtype=DTYPES[site.dtype])
         values = [inputs[name] for name in INPUTS[component]]
         site.say(f"compiling the {component} for a batch of {rows}")
         try:
-            with torch.no_grad():
-                _call(component, module, values)
+            with running(modules.device):
+                _call(component, calls[component], values)
         except RuntimeError as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise EngineBuildError(f"torch.compile of the {component}: {reason}") from None
-    return ready.networks(site.told("torch compile", choice))
+    return ready
 
 
 def _call(component: str, module: Any, values: list[torch.Tensor]) -> None:

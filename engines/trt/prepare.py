@@ -159,7 +159,7 @@ class Workshop:
 
     def _loaded(self, component: str) -> TorchModules:
         if self._modules is None:
-            from engines.magicface.checkpoint import WeightFolders
+            from engines.magicface.folders import WeightFolders
             from engines.magicface.torch_networks import DTYPES, load_modules
 
             self.report(component, "loading weights", None)

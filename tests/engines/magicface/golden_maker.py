@@ -14,6 +14,7 @@ from diffusers import UniPCMultistepScheduler
 from safetensors.torch import save_file
 
 from engines.magicface import checkpoint
+from engines.magicface.folders import find_folders
 from engines.magicface.official import OfficialDenoiser, official_features
 
 FRAMES = 2
@@ -36,7 +37,7 @@ def _inputs(height: int, width: int) -> dict[str, torch.Tensor]:
 
 class _Official:
     def __init__(self, weights: Path) -> None:
-        self.folders = checkpoint.find_folders(weights)
+        self.folders = find_folders(weights)
         self.prompt = checkpoint.load_prompt(self.folders)
         self.vae = checkpoint.load_vae(self.folders.vae)
         self.id_unet = checkpoint.load_id_unet(self.folders.id_encoder)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from engines.errors import EngineError, EngineUnavailableError
 from engines.magicface import checkpoint
+from engines.magicface.folders import BASE_FOLDERS, find_folders
 from engines.magicface.torch_networks import load_modules
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -54,7 +55,7 @@ def test_every_official_key_finds_its_place(tiny_weights):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_networks_load_in_the_asked_dtype(tiny_weights, dtype):
-    modules = load_modules(checkpoint.find_folders(tiny_weights), "cpu", dtype)
+    modules = load_modules(find_folders(tiny_weights), "cpu", dtype)
     floats = {
         tensor.dtype
         for net in (modules.id_encoder, modules.denoiser, modules.vae_decoder)
@@ -68,11 +69,11 @@ def test_networks_load_in_the_asked_dtype(tiny_weights, dtype):
 def test_base_weights_may_lie_elsewhere(copied, tmp_path):
     base = tmp_path / "sd15"
     base.mkdir()
-    for name in checkpoint.BASE_FOLDERS:
+    for name in BASE_FOLDERS:
         shutil.move(copied / name, base / name)
-    assert checkpoint.find_folders(copied, base).vae == base / "vae"
+    assert find_folders(copied, base).vae == base / "vae"
     with pytest.raises(EngineUnavailableError, match="no vae, text_encoder, tokenizer, scheduler"):
-        checkpoint.find_folders(copied)
+        find_folders(copied)
 
 
 def test_missing_extra_and_misshapen_keys_are_named(copied):
@@ -107,7 +108,7 @@ def test_a_stable_diffusion_folder_is_not_magicface(copied):
     (copied / "ID_enc").rename(copied / "unet")
     shutil.rmtree(copied / "denoising_unet")
     with pytest.raises(EngineUnavailableError) as error:
-        checkpoint.find_folders(copied)
+        find_folders(copied)
     message = _one_line(error)
     assert "no ID_enc, denoising_unet" in message
     assert "unet" in message.split("found")[1]
@@ -127,7 +128,7 @@ def test_networks_of_other_widths_do_not_belong_together(copied, tmp_path):
     shutil.rmtree(copied / "ID_enc")
     shutil.copytree(wide / "ID_enc", copied / "ID_enc")
     with pytest.raises(EngineError, match="do not belong together") as error:
-        load_modules(checkpoint.find_folders(copied))
+        load_modules(find_folders(copied))
     _one_line(error)
 
 
@@ -139,7 +140,7 @@ def test_a_text_encoder_of_another_model_is_refused(copied, tmp_path):
         shutil.rmtree(copied / name)
         shutil.copytree(other / name, copied / name)
     with pytest.raises(EngineError, match="text_encoder gives 32 channels; ID_enc expects 16"):
-        load_modules(checkpoint.find_folders(copied))
+        load_modules(find_folders(copied))
 
 
 def test_the_vaes_attention_may_bear_its_old_names(copied):
@@ -157,7 +158,7 @@ def test_the_vaes_attention_may_bear_its_old_names(copied):
 
 
 def test_the_text_encoder_may_come_with_or_without_its_prefix(copied):
-    folders = checkpoint.find_folders(copied)
+    folders = find_folders(copied)
     embedded = checkpoint.load_prompt(folders)
     path = folders.text_encoder / "model.safetensors"
     bare = {name.removeprefix("text_model."): t for name, t in load_file(path).items()}
@@ -225,7 +226,7 @@ def test_a_spoiled_component_is_one_clear_line(copied, spoil, expected):
 def test_a_spoiled_tokenizer_is_one_clear_line(copied, spoil, expected):
     spoil(copied / "tokenizer")
     with pytest.raises(EngineError, match=re.escape(expected)) as error:
-        checkpoint.load_prompt(checkpoint.find_folders(copied))
+        checkpoint.load_prompt(find_folders(copied))
     _one_line(error)
 
 
@@ -235,4 +236,4 @@ def test_loading_never_opens_a_connection(tiny_weights, monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    load_modules(checkpoint.find_folders(tiny_weights))
+    load_modules(find_folders(tiny_weights))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engines.errors import EngineError
 from engines.magicface import sampler
-from engines.magicface.checkpoint import find_folders
+from engines.magicface.folders import find_folders
 from engines.magicface.torch_networks import load_modules
 from tests.engines.magicface.tiny import SCHEDULER
 

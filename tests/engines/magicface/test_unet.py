@@ -6,6 +6,7 @@ from safetensors.torch import load_file
 
 from engines.magicface import checkpoint
 from engines.magicface.attention import IDSelfAttention, PromptCrossAttention
+from engines.magicface.folders import find_folders
 from engines.magicface.official import OfficialDenoiser, official_features
 from engines.magicface.torch_networks import load_modules
 from engines.magicface.unet import (
@@ -24,7 +25,7 @@ EXACT = torch.float64  # the algebra is exact: float64 leaves no room for a wron
 
 @pytest.fixture(scope="module")
 def folders(tiny_weights):
-    return checkpoint.find_folders(tiny_weights)
+    return find_folders(tiny_weights)
 
 
 @pytest.fixture(scope="module")
@@ -153,11 +154,20 @@ def test_both_guidance_halves_share_one_set_of_keys_and_values(denoiser, encoder
     assert id_kv[0][0].shape == (FRAMES, 2, 8 * 16, 8)
 
 
-def test_a_recorder_undoes_itself(encoder):
-    unet = encoder.features.unet
+def test_a_recorder_undoes_itself(folders):
+    unet = checkpoint.load_id_unet(folders.id_encoder)
     with record_block_inputs(unet):
-        pass
+        assert all(block._forward_pre_hooks for block in transformer_blocks(unet))
     assert not any(block._forward_pre_hooks for block in transformer_blocks(unet))
+
+
+def test_features_of_one_call_do_not_leak_into_the_next(encoder):
+    source, other, *_ = _inputs(8, 8)
+    first = encoder.features(source)
+    again = encoder.features(other)
+    assert len(first) == len(again) == 16
+    assert torch.equal(encoder.features(source)[15], first[15])
+    assert not torch.equal(again[15], first[15])
 
 
 def test_the_processors_take_the_place_of_every_stock_one(denoiser):
@@ -169,7 +179,7 @@ def test_the_processors_take_the_place_of_every_stock_one(denoiser):
 
 
 def test_the_golden_tensors_of_the_official_code_come_out(golden):
-    modules = load_modules(checkpoint.find_folders(golden))
+    modules = load_modules(find_folders(golden))
     inputs, outputs = (load_file(golden / f"{n}.safetensors") for n in ("inputs", "outputs"))
     assert (modules.prompt_embeds - inputs["prompt_embeds"]).abs().max() <= 5e-5
     source, background = (

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from engines.errors import EngineError
 from engines.magicface import networks
-from engines.magicface.checkpoint import find_folders
+from engines.magicface.folders import find_folders
 from engines.magicface.torch_networks import load_modules
 from engines.trt import ports
 from engines.trt.backends import make_networks
