@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from keyframes.au import AU_DESCRIPTIONS
 from keyframes.errors import KeyframeError
+from keyframes.simplify import fewest_keys
 
 Array = NDArray[np.float64]
 
@@ -31,6 +33,8 @@ PLOT_SUFFIXES = (".png", ".svg", ".html")
 _WIDTH, _HEAD, _FOOT = 9.6, 0.72, 0.5
 _PANEL, _LOW_PANEL, _MANY = 1.55, 1.15, 6
 _MOST_POINTS = 3000
+_UNSEEN = 0.001
+"""Of a curve's range: less than a tenth of a line's width."""
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -109,25 +113,53 @@ def fit(axis: Axes, low: float, high: float, *, least: float = 2.0) -> None:
     axis.set_ylim(low - air, high + air)
 
 
-def thinned(times_s: Array, values: Array) -> tuple[Array, Array]:
-    """The curve's lowest and highest points per bin, where it has more than can be seen."""
-    count = len(times_s)
+def thin_rows(times_s: Array, *curves: Array) -> NDArray[np.intp]:
+    """Rows that are enough to draw curves by: none of their turns or peaks is lost.
+
+    Where there are more rows than can be seen, the lowest and the highest of each bin stay; of
+    these, those on straight lines go. Rows around NaN stay.
+    """
+    kept = [np.array([0, len(times_s) - 1])]
+    for values in curves:
+        rows = _extremes(values)
+        finite = np.nan_to_num(values[rows])
+        tolerance = _UNSEEN * max(1e-9, float(np.ptp(finite)))
+        kept.append(rows[fewest_keys(times_s[rows], finite, tolerance)])
+        holes = np.flatnonzero(np.diff(np.isnan(values)))
+        kept += [holes, holes + 1]
+    return np.unique(np.concatenate(kept))
+
+
+def _extremes(values: Array) -> NDArray[np.intp]:
+    count = len(values)
     if count <= _MOST_POINTS:
-        return times_s, values
+        return np.arange(count)
     size = -(-count // (_MOST_POINTS // 2))
-    starts = np.arange(0, count, size)
-    rows: list[int] = []
-    filled = np.nan_to_num(values, nan=0.0)
-    for start in starts.tolist():
+    rows: list[int] = [0, count - 1]
+    filled = np.nan_to_num(values)
+    for start in range(0, count, size):
         piece = filled[start : start + size]
-        low, high = int(np.argmin(piece)), int(np.argmax(piece))
-        rows += [start + min(low, high), start + max(low, high)]
-    keep = np.unique(np.array([0, *rows, count - 1]))
-    return times_s[keep], values[keep]
+        rows += [start + int(np.argmin(piece)), start + int(np.argmax(piece))]
+    return np.unique(np.array(rows))
 
 
-def save(figure: Figure, path: Path, title: str, notes: Sequence[str] = ()) -> None:
+def thinned(times_s: Array, values: Array) -> tuple[Array, Array]:
+    """One curve by the rows that matter."""
+    rows = thin_rows(times_s, values)
+    return times_s[rows], values[rows]
+
+
+def save(
+    figure: Figure, path: Path, title: str, notes: Sequence[str] = (), identifier: str = ""
+) -> None:
     """Write a figure by the file's suffix; HTML holds everything in itself.
+
+    Args:
+        figure: made by `panels`.
+        path: `.png`, `.svg` or `.html`.
+        title: of the HTML page.
+        notes: listed below the figure in HTML.
+        identifier: kept in the file's metadata.
 
     Raises:
         KeyframeError: another suffix, or a place that cannot be written.
@@ -137,25 +169,30 @@ def save(figure: Figure, path: Path, title: str, notes: Sequence[str] = ()) -> N
         raise KeyframeError(f"{path}: suffix {suffix!r}; known: {', '.join(PLOT_SUFFIXES)}")
     try:
         if suffix == ".png":
-            path.write_bytes(_rendered(figure, "png"))
+            path.write_bytes(_rendered(figure, "png", identifier))
         elif suffix == ".svg":
-            path.write_bytes(_rendered(figure, "svg"))
+            path.write_bytes(_rendered(figure, "svg", identifier))
         else:
-            path.write_text(_page(figure, title, notes), "utf-8")
+            path.write_text(_page(figure, title, notes, identifier), "utf-8")
     except OSError as error:
         raise KeyframeError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def _rendered(figure: Figure, kind: str) -> bytes:
+def _rendered(figure: Figure, kind: str, identifier: str) -> bytes:
     stream = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else None
+    metadata: dict[str, str | None] = {"Date": None} if kind == "svg" else {}
+    if identifier:
+        metadata["Identifier" if kind == "svg" else "Comment"] = identifier
     with mpl.rc_context(_STYLE):
         figure.savefig(stream, format=kind, dpi=130, metadata=metadata, facecolor="white")
-    return stream.getvalue()
+    if kind == "png":
+        return stream.getvalue()
+    # A hundredth of a point is finer than any screen, and the file is a third smaller.
+    return re.sub(rb"(\d\.\d\d)\d+", rb"\1", stream.getvalue())
 
 
-def _page(figure: Figure, title: str, notes: Sequence[str]) -> str:
-    svg = _rendered(figure, "svg").decode()
+def _page(figure: Figure, title: str, notes: Sequence[str], identifier: str) -> str:
+    svg = _rendered(figure, "svg", identifier).decode()
     svg = svg[svg.index("<svg") :]
     items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     listed = f"<h2>Notes</h2><ul>{items}</ul>" if items else ""

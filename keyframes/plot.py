@@ -30,6 +30,7 @@ from keyframes.figure import (
     legend,
     panels,
     save,
+    thin_rows,
     thinned,
 )
 from keyframes.layer import Layer
@@ -41,7 +42,7 @@ Array = NDArray[np.float64]
 
 _FEW_KEYS = 60
 """With more keys than this in a channel, handles would only be a blur."""
-_FINE = 2000
+_FINE = 500
 _PLAIN = ("delta", False)
 _ASSUMED = 2.0
 """Measured intensity that stands in for footage where a sheet is about what is there."""
@@ -95,7 +96,10 @@ def _performance_panel(
     axis: Axes, times_s: Array, before: Array, wanted: Array, after: Array | None
 ) -> None:
     axis.axhspan(0, INTENSITY_MAX, color="#f5f7fa", zorder=0)
-    axis.fill_between(times_s, before, wanted, color=ASKED, alpha=0.12, linewidth=0)
+    rows = thin_rows(times_s, before, wanted)
+    axis.fill_between(
+        times_s[rows], before[rows], wanted[rows], color=ASKED, alpha=0.12, linewidth=0
+    )
     axis.plot(*thinned(times_s, before), color=BEFORE, lw=1.3)
     axis.plot(*thinned(times_s, wanted), color=ASKED, lw=1.6, ls=(0, (5, 2)))
     if after is not None:
@@ -137,7 +141,8 @@ def plot_sheet(
         _sheet_panel(axis, au, timeline, measured, evaluation)
         _keys(axis, au, timeline, layers, is_relative=bool(assumed))
     legend(figure, _sheet_legend(layers, evaluation, bool(assumed)))
-    save(figure, path, sheet.name, (sheet.description, *evaluation.warnings))
+    notes = tuple(filter(None, (sheet.description, *evaluation.warnings)))
+    save(figure, path, sheet.name, notes, sheet.digest)
     return evaluation
 
 
@@ -165,7 +170,8 @@ def _sheet_panel(
         axis.plot(*thinned(times, before), color=BEFORE, lw=1.2)
     else:
         axis.axhline(0, color=BEFORE, lw=0.8)
-    axis.fill_between(times, before, wanted, color=ASKED, alpha=0.10, linewidth=0)
+    rows = thin_rows(times, before, wanted)
+    axis.fill_between(times[rows], before[rows], wanted[rows], color=ASKED, alpha=0.10, linewidth=0)
     beyond = np.abs(evaluation.unclamped[:, column]) > DELTA_LIMIT
     if beyond.any():
         axis.plot(*thinned(times, np.where(beyond, free, np.nan)), color=CUT, lw=1.1, ls=":")
@@ -203,7 +209,7 @@ def _channel(axis: Axes, channel: Channel, timeline: Timeline) -> None:
         just_before = np.nextafter(curve.times_s, -np.inf)
         at = np.concatenate([np.linspace(0, end, _FINE), curve.times_s, just_before])
         at = np.unique(np.clip(at, 0, end))
-        axis.plot(at, curve.at(at), color=KEYED, lw=0.9, alpha=0.7)
+        axis.plot(*thinned(at, curve.at(at)), color=KEYED, lw=0.9, alpha=0.7)
     few = len(curve.times_s) <= _FEW_KEYS
     shown = [curve.values]
     if few:

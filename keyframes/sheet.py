@@ -62,11 +62,15 @@ class KeyframeSheet:
     def digest(self) -> str:
         """Hash of everything that decides the numbers: layers, keys and imported tables.
 
-        Names, comments, `input` and `output` do not count.
+        Names, comments, `input` and `output` do not count. A driving video counts by what was
+        measured in it, so take the digest after `with_tables`.
         """
         layers = [layer.resolved() for layer in self.layers]
         for layer in layers:
             layer.pop("name")
+            table = layer.get("import", {})
+            if table.get("sha256"):
+                table.pop("source")
         text = json.dumps([EVALUATION_VERSION, layers], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,10 +1,12 @@
 """Sheets on clips: modes, layers, presets, clamps, and the laws of evaluation."""
 
+import json
+import pickle
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyframes.au import AU_COLUMN, AUIntensity
@@ -155,6 +157,7 @@ def test_only_the_largest_face_is_meant_unless_the_sheet_says_otherwise() -> Non
     assert second.deltas(timeline, unknown(timeline), face=1).active.any()
 
 
+UNHURRIED = settings(max_examples=60, deadline=None)  # the machine may be busy
 SHEETS = st.sampled_from(
     [
         "use: happiness\napex: C\nonset: 400ms",
@@ -166,6 +169,7 @@ SHEETS = st.sampled_from(
 )
 
 
+@UNHURRIED
 @given(SHEETS, st.integers(1, 148), st.integers(0, 2**32 - 1))
 def test_splitting_a_clip_at_any_frame_changes_nothing(text: str, cut: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -190,3 +194,38 @@ def test_the_digest_follows_what_is_asked_for_and_nothing_else() -> None:
     other = parse_sheet("version: 1\nchannels: {AU12: [[0, 1], [1, 3.1]]}", "a.yaml")
     assert one.digest == same.digest
     assert one.digest != other.digest
+
+
+def test_a_sheet_travels_to_other_processes_unchanged() -> None:
+    sheet = load_sheet("smile")
+    again = pickle.loads(pickle.dumps(sheet))
+    timeline = clip()
+    assert again.digest == sheet.digest
+    assert np.array_equal(
+        again.deltas(timeline, unknown(timeline)).values,
+        sheet.deltas(timeline, unknown(timeline)).values,
+    )
+
+
+def test_the_resolved_sheet_is_plain_json_with_presets_written_out() -> None:
+    sheet = parse_sheet(
+        "version: 1\nuse: anger\napex: D\nrange: [1s, end]\nweight: [[0, 0], [1, 1]]", "x.yaml"
+    )
+    resolved = json.loads(json.dumps(sheet.resolved()))
+    assert resolved["digest"] == sheet.digest
+    layer = resolved["layers"][0]
+    assert layer["pose"] == {"AU4": 4.0, "AU5": 4.0}
+    assert layer["range"] == ["1s", "100%"]
+    warnings = sheet.evaluate(clip(), unknown(clip())).warnings
+    assert "AU7, AU23 would belong to this expression but are not in the model" in warnings
+
+
+def test_apex_is_a_level_or_a_length() -> None:
+    timeline = clip()
+    level_d = parse_sheet("version: 1\nuse: happiness\napex: D\nonset: 400ms", "a.yaml")
+    smile = level_d.deltas(timeline, unknown(timeline)).values[:, AU_COLUMN[12]]
+    assert smile[10] == pytest.approx(4.0)
+    short = parse_sheet("version: 1\nuse: happiness\napex: 1s\nonset: 400ms", "b.yaml")
+    smile = short.deltas(timeline, unknown(timeline)).values[:, AU_COLUMN[12]]
+    assert smile[30] == pytest.approx(3.0)
+    assert smile[60] == 0

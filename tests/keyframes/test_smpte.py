@@ -3,28 +3,32 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from timecode import Timecode as Witness
 
 from keyframes.errors import KeyframeError
 from keyframes.smpte import parse_timecode, seconds_between, timecode_at
 
+UNHURRIED = settings(deadline=None)  # the machine may be busy
 NTSC = Fraction(30000, 1001)
 RATES = [Fraction(24), Fraction(25), Fraction(24000, 1001), NTSC, Fraction(50), Fraction(60)]
 
 
+@UNHURRIED
 @given(st.integers(0, 2_589_407), st.sampled_from([NTSC, 2 * NTSC]))
 def test_drop_frame_labels_and_frame_numbers_are_inverse(number: int, rate: Fraction) -> None:
     label = timecode_at(number, rate, drop_frame=True)
     assert parse_timecode(str(label)).frame_number(rate) == number
 
 
+@UNHURRIED
 @given(st.integers(0, 2_073_599), st.sampled_from(RATES))
 def test_non_drop_labels_and_frame_numbers_are_inverse(number: int, rate: Fraction) -> None:
     assert parse_timecode(str(timecode_at(number, rate))).frame_number(rate) == number
 
 
+@UNHURRIED
 @given(st.integers(0, 2_589_407), st.sampled_from(["29.97", "59.94"]))
 def test_drop_frame_agrees_with_the_timecode_package(number: int, rate: str) -> None:
     ours = timecode_at(number, NTSC if rate == "29.97" else 2 * NTSC, drop_frame=True)
