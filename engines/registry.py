@@ -123,6 +123,8 @@ def accepted_settings(kind: str, name: str, settings: Mapping[str, Any]) -> dict
     if not settings:
         return {}
     known = inspect.signature(engine_class(kind, name)).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
+        return dict(settings)  # the engine checks its own
     return {key: value for key, value in settings.items() if key in known}
 
 

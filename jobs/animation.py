@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -21,6 +21,9 @@ from keyframes.sheet import KeyframeSheet
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
 from pipeline.store import VideoFolder, up_to_date
+
+if TYPE_CHECKING:
+    from pipeline.graph import Resources  # late at run time: jobs.cluster speaks to Ray first
 
 DEMO_FOLDER = Path("~/aureel/demo")
 
@@ -112,20 +115,17 @@ def _run(
     gpus: float,
     screen: Console,
 ) -> int:
+    from jobs.driving import with_driving_videos
     from jobs.run import run_job
-    from pipeline.graph import Job, Resources
+    from pipeline.graph import Job
 
     analysis = analysis_settings(chosen["tracker"], chosen["AU estimator"])
+    alone = Job(analysis, None, resources(chosen, cpus, gpus))
+    work = Path(request.videos[0]["work"])
+    sheet = with_driving_videos(request.sheet, work, alone, analysis, screen)
+    request = replace(request, sheet=sheet)
     render = render_settings(request, options, chosen["editor"])
-    on_gpu = {kind: gpus > 0 and _wants_gpu(kind, c) for kind, c in chosen.items()}
-    resources = Resources(
-        cpus,
-        gpus,
-        analysis_gpus=0.5 if on_gpu["tracker"] or on_gpu["AU estimator"] else 0.0,
-        editor_gpus=1.0 if on_gpu["editor"] else 0.0,
-    )
     digests = {v["video"]: request_digest(v, analysis, render) for v in request.videos}
-    job = Job(analysis, render, resources, digests)
     ledger = Ledger(request.videos, "animate")
     todo = [v for v in request.videos if _is_open(v, digests, options, ledger)]
     settings = resolved_settings(request, options, chosen)
@@ -135,9 +135,24 @@ def _run(
         report.write(request.report)
         return report
 
+    job = replace(alone, render=render, request_digests=digests)
     status = run_job(todo, job, ledger, screen, publish)
     screen.print(f"report: {request.report}")
     return status
+
+
+def resources(chosen: dict[str, Chosen], cpus: int, gpus: float) -> Resources:
+    """What the cluster has, and the GPU share each chosen engine takes."""
+    from pipeline.graph import Resources
+
+    on_gpu = {kind: gpus > 0 and _wants_gpu(kind, c) for kind, c in chosen.items()}
+    measures_on_gpu = on_gpu["tracker"] or on_gpu["AU estimator"]
+    return Resources(
+        cpus,
+        gpus,
+        analysis_gpus=0.5 if measures_on_gpu else 0.0,
+        editor_gpus=1.0 if on_gpu.get("editor") else 0.0,
+    )
 
 
 def _wants_gpu(kind: str, chosen: Chosen) -> bool:

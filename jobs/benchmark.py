@@ -1,6 +1,8 @@
 """Measure aureel against its own floor, both sides in one run; prints JSON.
 
 python jobs/benchmark.py pipeline [--input clip.mp4]
+python jobs/benchmark.py memory
+python jobs/benchmark.py curves
 """
 
 from __future__ import annotations
@@ -35,6 +37,30 @@ def pipeline(*, input: Path | None = None, rounds: int = 3) -> int:  # noqa: A00
     from jobs.benchmark_pipeline import measure_pipeline
 
     print(json.dumps(measure_pipeline(input, rounds), indent=1))
+    return 0
+
+
+@app.command
+def memory() -> int:
+    """Peak memory of a previz job on a clip, and on one six times as long."""
+    from jobs.benchmark_memory import measure_memory
+
+    print(json.dumps(measure_memory(), indent=1))
+    return 0
+
+
+@app.command
+def curves(*, rounds: int = 5) -> int:
+    """Bake 12 channels of 1,000 keys over an hour at 60 fps, on one core.
+
+    Parameters
+    ----------
+    rounds
+        Times it is baked; the median is printed.
+    """
+    from jobs.benchmark_curves import measure_curves
+
+    print(json.dumps(measure_curves(rounds), indent=1))
     return 0
 
 

@@ -33,7 +33,7 @@ def choose(
         reason = registry.unavailable(kind, name, settings, gpus=None)
         if reason:
             raise EngineUnavailableError(f"{kind} {name!r}: {reason}")
-        return Chosen(_choice(kind, name, settings), "as asked")
+        return Chosen(choice := _choice(kind, name, settings), _asked(choice, settings))
     refused: list[str] = []
     for candidate in order:
         reason = registry.unavailable(kind, candidate, settings, gpus=gpus)
@@ -41,6 +41,11 @@ def choose(
             return Chosen(_choice(kind, candidate, settings), "; ".join(refused) or "preferred")
         refused.append(f"not {candidate}: {reason}")
     raise EngineError(f"no {kind} can run here: {'; '.join(refused)}")
+
+
+def _asked(choice: EngineChoice, settings: Mapping[str, Any]) -> str:
+    ignored = [f"--{key}" for key in settings if key not in choice.settings]
+    return f"as asked; it takes no {', '.join(ignored)}" if ignored else "as asked"
 
 
 def _choice(kind: str, name: str, settings: Mapping[str, Any]) -> EngineChoice:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs import cluster
+from jobs.animation import resources
 from jobs.choose import analysis_settings, choose
 from jobs.errors import JobError
 from jobs.inputs import expand_inputs, refuse_working_copy
@@ -38,7 +39,7 @@ def run_measurement(options: MeasureOptions) -> int:
         JobError, EngineError: the call itself is wrong.
     """
     from jobs.run import run_job, video_rows
-    from pipeline.graph import Job, Resources
+    from pipeline.graph import Job
 
     output = _checked_output(options)
     inputs = expand_inputs(options.inputs)
@@ -59,10 +60,10 @@ def run_measurement(options: MeasureOptions) -> int:
             report.write(options.report.absolute())
         return report
 
-    share = 0.5 if gpus and "mesh" not in (tracker.choice.name,) else 0.0
-    status = run_job(
-        videos, Job(settings, None, Resources(cpus, gpus, share)), ledger, screen, publish
+    job = Job(
+        settings, None, resources({"tracker": tracker, "AU estimator": estimator}, cpus, gpus)
     )
+    status = run_job(videos, job, ledger, screen, publish)
     _write(videos, settings, ledger, output)
     screen.print(f"table: {output}")
     return status

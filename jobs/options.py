@@ -12,20 +12,32 @@ Preset = Literal[
 
 
 class EditorOptions(BaseModel):
-    """What an editor may be told; each takes what it knows. None leaves an editor's own default."""
+    """What an editor may be told; each takes what it knows. None leaves an editor's own default.
+
+    Names only: which values are known is the editor's to say (engines/magicface/settings.py).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    weights: str | None = Field(default=None, description="folder of checkpoints, or a hub id")
-    quality: Literal["draft", "standard", "final"] | None = None
-    steps: int | None = Field(default=None, ge=1, le=1000)
-    guidance: float | None = Field(default=None, ge=1.0, le=30.0)
-    scheduler: Literal["unipc", "dpm++", "ddim", "lcm"] | None = None
-    noise: Literal["shared", "per-frame"] | None = None
-    batch: int | None = Field(default=None, ge=1, le=64)
-    dtype: Literal["fp32", "fp16", "bf16"] | None = None
-    backend: str | None = None
-    mask: Literal["person", "face"] | None = None
+    weights: str | None = Field(default=None, description="MagicFace: folder, `hub` or a hub id")
+    base: str | None = Field(default=None, description="SD 1.5's parts, where not beside --weights")
+    quality: str | None = Field(
+        default=None, description="draft (8 steps), standard (20), final (50)"
+    )
+    steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps")
+    guidance: float | None = Field(
+        default=None, ge=0, le=30, description="strength of the AUs: paper 3.0, official script 1.5"
+    )
+    scheduler: str | None = Field(default=None, description="unipc, dpm++, ddim or lcm")
+    noise: str | None = Field(default=None, description="shared (one for the shot) or per-frame")
+    batch: int | None = Field(default=None, ge=1, le=64, description="frames at once: 1, 2, 4, …")
+    device: str | None = Field(default=None, description="auto, cpu, cuda, cuda:1")
+    dtype: str | None = Field(default=None, description="auto, fp32, fp16 or bf16")
+    backend: str | None = Field(
+        default=None,
+        description="auto, eager, compile, onnxruntime, tensorrt or tensorrt-rtx",
+    )
+    mask: str | None = Field(default=None, description="background image: person or face")
 
     def given(self) -> dict[str, Any]:
         """Only what was said."""

@@ -20,6 +20,7 @@ HANDLE_KINDS: tuple[str, ...] = ("auto_clamped", "auto", "vector", "aligned", "f
 _AUTO = ("auto", "auto_clamped")
 _AUTO_LENGTH = 2 * 2.5614
 """An auto handle is 2 / 5.1228 of its segment long: near a circle's Bézier (Blender)."""
+_SHORTEST = 1e-9
 _UNEVEN = 5.0
 """Of two neighbouring segments the longer counts as at most this many times the shorter."""
 
@@ -85,10 +86,15 @@ def _auto(
     return left, right, cuts[0], cuts[1] & ~cuts[0]
 
 
+def _slope(handle: Array) -> Array:
+    """Value per time along handles; 0 for those without a length in time."""
+    short = np.abs(handle[:, 0]) < _SHORTEST
+    return np.where(short, 0.0, handle[:, 1] / np.where(short, 1.0, handle[:, 0]))
+
+
 def _turn(turned: Array, guide: Array, rows: Flags) -> None:
     """Turn handles into line with those across their key, in place; their time stays."""
-    run = np.where(guide[:, 0] == 0, 1.0, guide[:, 0])
-    turned[rows, 1] = (turned[:, 0] * guide[:, 1] / run)[rows]
+    turned[rows, 1] = (turned[:, 0] * _slope(guide))[rows]
 
 
 def _align(left: Array, right: Array, kinds: tuple[NDArray[np.str_], NDArray[np.str_]]) -> None:
@@ -102,8 +108,7 @@ def _align(left: Array, right: Array, kinds: tuple[NDArray[np.str_], NDArray[np.
         if turned is left:
             rows &= ~((kinds[1] == "aligned") & right_given & left_given)
         reach = np.where(given, np.abs(turned[:, 0]), np.abs(guide[:, 0]))
-        run = np.where(guide[:, 0] == 0, 1.0, guide[:, 0])
-        slope = np.where(guide[:, 0] == 0, 0.0, guide[:, 1] / run)
+        slope = _slope(guide)
         direction = -np.sign(guide[:, 0])
         turned[rows, 0] = (direction * reach)[rows]
         turned[rows, 1] = (direction * reach * slope)[rows]
@@ -181,7 +186,7 @@ def limit_to_segment(right: Array, left: Array, durations: Array) -> tuple[Array
     limited: list[Array] = []
     for handle in (right, left):
         reach = np.abs(handle[:, 0])
-        factor = np.where(reach > durations, durations / np.where(reach == 0, 1.0, reach), 1.0)
+        factor = durations / np.maximum(reach, durations)
         limited.append(handle * factor[:, None])
     return limited[0], limited[1]
 

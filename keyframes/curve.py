@@ -34,6 +34,7 @@ EXTRAPOLATIONS: tuple[str, ...] = (
 )
 CYCLES = frozenset({"cycle", "cycle_offset"})
 _CHUNK = 1 << 15
+_SHORTEST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Curve:
         if kind == "pchip":
             return float(self._tangents[end])
         run, rise = (self.left if end == 0 else self.right)[end]
-        return float(rise / run) if run else 0.0
+        return float(rise / run) if abs(run) > _SHORTEST else 0.0
 
     @cached_property
     def _tangents(self) -> Array:

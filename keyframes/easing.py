@@ -101,9 +101,14 @@ def ease(kind: str, easing: str, u: Array, shape: Shape) -> Array:
         `(N,)` in the unit of the step: 0 at 0 and the step at 1, beyond them in between for back
         and elastic. An elastic with an amplitude swings even where the step is 0.
     """
-    curve = _EASE_IN[kind]
     if easing == "auto":
         easing = "ease_out" if kind in _OUT_BY_NATURE else "ease_in"
+    come = _eased(_EASE_IN[kind], easing, u, shape)
+    # Exactly at the keys, so that a key at 0 leaves its frame alone.
+    return np.where(u <= 0, 0.0, np.where(u >= 1, shape.step, come))
+
+
+def _eased(curve: Callable[[Array, Shape], Array], easing: str, u: Array, shape: Shape) -> Array:
     if easing == "ease_in_out":
         shape = _stretched(shape, _BACK_IN_OUT, 0.45)
         first = u < 0.5

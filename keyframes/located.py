@@ -165,7 +165,8 @@ class _Builder:
             if not isinstance(event, ScalarEvent):
                 raise self.fail(spot, "a key must be a plain word")
             key = str(event.value)
-            path = f"{place.key}.{key}" if place.key else key
+            shown = key if key.isprintable() else repr(key)
+            path = f"{place.key}.{shown}" if place.key else shown
             spot = Place(spot.file, spot.line, spot.column, path)
             if key in entries:
                 raise self.fail(spot, f"key {key!r} stands twice, first in line {places[key].line}")

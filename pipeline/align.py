@@ -6,8 +6,12 @@ width, centre raised by 0.174 box widths, 352 of 512 pixels for 1.5 box widths).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.errors import PipelineError
 
 BOX_FROM_HULL = 1.033
 BOX_RAISED = 0.174
@@ -18,6 +22,10 @@ SPEED_GAIN = 0.02
 """Cut-off gained per px/s of motion of a face 512 px wide (One-Euro's beta)."""
 DERIVATIVE_CUTOFF_HZ = 1.0
 REFERENCE_WIDTH_PX = 512.0
+LEAD_S = 2.0
+"""How far the path is continued beyond its ends before it is filtered."""
+SLOPE_S = 0.25
+"""Part of the path that says where its end is."""
 
 
 def face_squares(landmarks_px: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -43,8 +51,19 @@ def crop_path(
         times_s: `(N,)` presentation times.
         restart: `(N,)` frames at which the path starts anew (cuts, long gaps).
         size: side of the crop, pixels; its centre `size / 2` lies on the box centre.
+    Raises:
+        PipelineError: lengths differ, points span no face, or time stands still within a run.
     """
     squares = face_squares(landmarks_px)
+    if not len(squares) == len(times_s) == len(restart):
+        raise PipelineError(
+            f"crop path: got {len(squares)} faces, {len(times_s)} times and {len(restart)} "
+            "restarts; expected as many of each"
+        )
+    if not (np.isfinite(squares).all() and (squares[:, 2] > 0).all()):
+        raise PipelineError(
+            "crop path: got points that span no face; expected finite, wider than 0"
+        )
     starts = np.union1d([0], np.flatnonzero(restart))
     for a, b in zip(starts, [*starts[1:], len(squares)], strict=True):
         squares[a:b] = _steady(squares[a:b], times_s[a:b])
@@ -56,10 +75,48 @@ def crop_path(
 
 
 def _steady(squares: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One-Euro forward and backward, averaged: what one lags behind the other runs ahead."""
-    forward = one_euro(squares, times_s)
-    backward = one_euro(squares[::-1], -times_s[::-1])[::-1]
-    return (forward + backward) / 2
+    """One-Euro forward and backward, averaged: what one lags behind the other runs ahead.
+
+    At its ends the path is continued as it went before, or one of the two would lag alone there.
+    """
+    if len(squares) < 2:
+        return squares
+    if not (np.diff(times_s) > 0).all():
+        raise PipelineError("crop path: got times that do not increase; expected seconds in order")
+    before, before_s = _continued(squares[::-1], -times_s[::-1])
+    after, after_s = _continued(squares, times_s)
+    path = np.concatenate([before[::-1], squares, after])
+    clock_s = np.concatenate([-before_s[::-1], times_s, after_s])
+    forward = one_euro(path, clock_s)
+    backward = one_euro(path[::-1], -clock_s[::-1])[::-1]
+    return ((forward + backward) / 2)[len(before) : len(before) + len(squares)]
+
+
+def _continued(
+    squares: NDArray[np.float64], times_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What follows the last square for LEAD_S: the path turned by half a turn about its end, then
+    straight on; positions and speeds go on without a step."""
+    last_s = times_s[-1]
+    near = times_s >= last_s - SLOPE_S
+    near[-2:] = True
+    end, _ = _line(squares[near], times_s[near] - last_s)
+    turned = (times_s < last_s) & (times_s >= last_s - LEAD_S)
+    path, clock_s = 2 * end - squares[turned][::-1], 2 * last_s - times_s[turned][::-1]
+    step_s = float(np.median(np.diff(times_s)))
+    on_s = step_s * np.arange(1, 1 + max(0, math.ceil((last_s + LEAD_S - clock_s[-1]) / step_s)))
+    _, speed = _line(squares, times_s - last_s)
+    path = np.concatenate([path, path[-1] + speed * on_s[:, None]])
+    path[:, 2] = np.maximum(path[:, 2], squares[:, 2].min() / 2)  # a zoom does not go below 0
+    return path, np.concatenate([clock_s, clock_s[-1] + on_s])
+
+
+def _line(
+    values: NDArray[np.float64], times_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Least squares through `(N, 3)` at `(N,)` seconds: values at 0, and slopes."""
+    at_zero, slope = np.polynomial.polynomial.polyfit(times_s, values, 1)
+    return at_zero, slope
 
 
 def one_euro(values: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,7 +150,7 @@ def apply_affine(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> N
 def invert_affine(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """The `(…, 2, 3)` inverse."""
     linear = np.linalg.inv(matrix[..., :2])
-    return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1)
+    return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1, dtype=np.float64)
 
 
 def compose_affine(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -64,8 +64,8 @@ def _link_shot(
     times_s: NDArray[np.float64],
 ) -> list[_Track]:
     tracks: list[_Track] = []
-    for now in np.unique(frame[rows]):
-        here = rows[frame[rows] == now]
+    for here in np.split(rows, np.flatnonzero(np.diff(frame[rows])) + 1):
+        now = frame[here[0]]
         alive = [t for t in tracks if times_s[now] - t.time_s <= LINK_GAP_S]
         taken: set[int] = set()
         for track, row in _pairs(alive, here, box):

@@ -2,7 +2,10 @@
 
 What has been run: everything, with face-alignment 1.5.0 and networks of random weights, and against
 the library's own call on them. Its published weights were not at hand, so nothing is claimed of its
-accuracy; whoever has them runs `tests/engines/trackers/test_fan.py` with TORCH_HOME set.
+accuracy.
+
+face-alignment's wheel asks for opencv-python, which overwrites the headless OpenCV and wants system
+libraries; `pip install --no-deps face-alignment` beside numba and tqdm does without.
 """
 
 from __future__ import annotations

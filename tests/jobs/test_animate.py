@@ -164,3 +164,20 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(animate: Animate):
     assert "AU12" in run.stdout
     assert "talk.smile2.mp4" in run.stdout
     assert sorted(p.name for p in run.folder.iterdir()) == ["smile2.yaml", "talk.mp4"]
+
+
+def test_another_clip_can_drive_the_performance(animate: Animate):
+    Path("drive.yaml").write_text(
+        "version: 1\nimport: {video: talk.mp4, gain: {AU26: 1.5, AU25: 1.5}}\n"
+    )
+    run = animate("--curve", "drive.yaml", "--input", "talk.mp4", "--engine", "identity")
+    assert run.status == 0, run.stderr
+    assert run.video["edited_frames"] > 10
+    assert "talk.mp4" in str(run.report["settings"]["curve"])
+
+
+def test_a_driving_video_that_is_not_there_is_named(animate: Animate):
+    Path("drive.yaml").write_text("version: 1\nimport: {video: gone.mp4}\n")
+    run = animate("--curve", "drive.yaml", "--input", "talk.mp4")
+    assert run.status == 2
+    assert "gone.mp4" in run.stderr

@@ -1,5 +1,6 @@
 """The embedded tracker on a real face, made larger, smaller, turned, hidden."""
 
+import itertools
 import subprocess
 import sys
 import textwrap
@@ -113,12 +114,48 @@ def test_a_small_face_is_followed_after_one_tile_search(tracker, astronaut, monk
     assert np.diff(middle[:, 0]) == pytest.approx([4.0] * 5, abs=0.8)
 
 
+def test_a_small_face_does_not_jump_from_the_search_to_the_following(tracker, astronaut):
+    frames = [placed(astronaut, 100, (900, 500))] * 4
+    tracked = [faces[0] for faces in tracker.track(frames)]
+    for one, two in itertools.pairwise(tracked):
+        assert np.abs(one.landmarks_px - two.landmarks_px).max() < 0.4  # of 100 px
+        assert np.abs(one.blendshapes - two.blendshapes).max() < 0.03
+
+
 def test_a_frame_without_faces_is_searched_by_tiles_every_30_frames(tracker, monkeypatch):
     searches = []
     monkeypatch.setattr(tracker, "_in_tiles", lambda _, faces: searches.append(1) or faces)
     grey = np.full((120, 160, 3), 90, np.uint8)
     assert tracker.track([grey] * (2 * TILE_EVERY + 1)) == [[]] * (2 * TILE_EVERY + 1)
     assert len(searches) == 3
+
+
+@pytest.mark.parametrize("picture", [data.chelsea, data.colorwheel, data.coins, data.coffee])
+def test_what_is_no_face_is_not_taken_for_one(picture):
+    """A cat, a wheel of colours and portraits on coins were faces to the detector and the mesh."""
+    pixels = picture()
+    rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    assert MeshTracker(tile_levels=3).track([rgb]) == [[]]
+
+
+def test_a_face_on_its_head_is_not_read_as_upright(tracker, astronaut):
+    ((upright,),) = tracker.track([astronaut])
+    (faces,) = tracker.track([np.ascontiguousarray(astronaut[::-1, ::-1])])
+    assert upright.roll == pytest.approx(0, abs=10)
+    assert all(abs(face.roll) > 150 for face in faces)
+
+
+@pytest.mark.parametrize("harm", ["dark", "blurred", "covered"])
+def test_a_face_that_is_hard_to_see_is_still_found(tracker, astronaut, harm):
+    shown = astronaut.copy()
+    if harm == "dark":
+        shown = (shown * 0.1).astype(np.uint8)
+    elif harm == "blurred":
+        shown = cv2.blur(shown, (13, 1))
+    else:
+        shown[140:260, 150:300] = [120, 160, 190]  # a mask over mouth and chin
+    (faces,) = tracker.track([shown])
+    assert len(faces) == 1
 
 
 def test_several_faces_come_once_each_and_no_more_than_asked(tracker, astronaut):

@@ -1,0 +1,121 @@
+"""The job on a cluster that was started by hand, and after a power cut. Slow: `make test-slow`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.inspection import inspect_video
+from pipeline.media.demo_clip import make_demo_clip
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """Address of the dashboard of a head node that only this test uses."""
+    temporary, dashboard = Path(f"/tmp/aureel-ray-{os.getpid()}"), free_port()
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("RAY_")},
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9",
+    }
+    head = [BIN / "ray", "start", "--head", "--block", "--num-cpus", "2"]
+    head += ["--port", str(free_port()), "--dashboard-port", str(dashboard)]
+    head += ["--dashboard-host", "127.0.0.1", "--temp-dir", str(temporary)]
+    with subprocess.Popen(head, env=environment, stdout=subprocess.DEVNULL) as process:
+        wait_for(lambda: is_open(dashboard), 60)
+        yield f"http://127.0.0.1:{dashboard}"
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+        process.kill()
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for(condition, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.2)
+
+
+def submit(address: str, copy: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [BIN / "ray", "job", "submit", "--address", address, "--working-dir", str(copy)]
+    for _ in range(30):
+        done = subprocess.run(
+            [*command, "--", "python", "jobs/animate.py", *arguments],
+            env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if "No available agent" not in done.stdout + done.stderr:
+            return done
+        time.sleep(2)  # the head answers before its agent does
+    raise AssertionError("the cluster's agent never came up")
+
+
+def test_a_submitted_job_writes_where_it_was_told_and_refuses_what_would_vanish(
+    cluster: str, demo: Path, tmp_path: Path
+):
+    copy = tmp_path / "checkout"
+    for room in ("keyframes", "engines", "pipeline", "jobs"):
+        shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(demo, copy / "talk.mp4")
+    call = ("--curve", "smile.yaml", "--engine", "previz", "--input", "talk.mp4")
+    made = submit(cluster, copy, *call, "--output", str(tmp_path / "out") + "/")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert inspect_video(str(tmp_path / "out/talk.smile.mp4")).frames == 50
+    refused = submit(cluster, copy, *call)
+    assert refused.returncode == 1
+    assert "would be deleted with it" in refused.stdout
+
+
+def test_after_a_power_cut_only_the_missing_pieces_are_made(tmp_path: Path):
+    clip = make_demo_clip(tmp_path / "long.mp4", seconds=24.0)
+    output = tmp_path / "out" / "long.smile.mp4"
+    command = [sys.executable, str(ROOT / "jobs/animate.py"), "--curve", "smile"]
+    command += ["--engine", "identity", "--input", str(clip), "--output", str(output)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as job:
+        wait_for(lambda: list(tmp_path.rglob("00000*.json")), 240)
+        family = psutil.Process(job.pid).children(recursive=True)
+        os.kill(job.pid, signal.SIGKILL)
+        for process in family:
+            if process.is_running():
+                process.kill()
+    committed = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("00000*.json")}
+    assert not output.exists()
+    assert 1 <= len(committed) < 3
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    (video,) = json.loads((output.parent / "report.json").read_text())["videos"]
+    assert video["status"] == "done"
+    assert "analyse" not in video["stages"]
+    before, after = inspect_video(str(clip)), inspect_video(str(output))
+    assert after.times_s.tolist() == before.times_s.tolist()

@@ -1,0 +1,31 @@
+"""One short clip with a real face, analysed once for all tests of this room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engines.estimators.mesh_au import MeshAUEstimator
+from engines.trackers.mesh import MeshTracker
+from pipeline.faces import Analysis
+from pipeline.inspection import Inspection, inspect_video
+from pipeline.media.demo_clip import make_demo_clip
+from pipeline.pictures import measure
+
+
+@dataclass(frozen=True)
+class Talk:
+    """The demo clip's first second and a half: 38 frames."""
+
+    path: Path
+    inspection: Inspection
+    analysis: Analysis
+
+
+@pytest.fixture(scope="session")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Talk:
+    path = make_demo_clip(tmp_path_factory.mktemp("talk") / "talk.mp4", seconds=1.5)
+    inspection = inspect_video(str(path))
+    return Talk(path, inspection, measure(inspection, MeshTracker(), MeshAUEstimator()))
