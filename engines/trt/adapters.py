@@ -8,8 +8,17 @@ from typing import Protocol
 from torch import Tensor
 
 from engines.magicface.networks import IDKeyValues, Networks
-from engines.trt.components import flatten_kv, pair_kv
 from engines.trt.ports import INPUTS, KV_NAMES
+
+
+def flatten_kv(id_kv: IDKeyValues) -> tuple[Tensor, ...]:
+    """16 pairs → 32 tensors in the order of `KV_NAMES`."""
+    return tuple(tensor for pair in id_kv for tensor in pair)
+
+
+def pair_kv(tensors: tuple[Tensor, ...]) -> IDKeyValues:
+    """32 tensors in the order of `KV_NAMES` → 16 pairs."""
+    return tuple(zip(tensors[::2], tensors[1::2], strict=True))
 
 
 class Session(Protocol):

@@ -20,9 +20,10 @@ from engines.magicface.speed import running, torch_networks
 from engines.magicface.torch_networks import DTYPES, TorchModules, load_modules
 from engines.trt.adapters import Session, session_networks
 from engines.trt.binding import Binding, import_binding
-from engines.trt.cache import EngineCache, Entry
+from engines.trt.cache import EngineCache
 from engines.trt.choose import Choice, Machine, candidates, look_around
 from engines.trt.components import sample_inputs
+from engines.trt.entry import Entry
 from engines.trt.errors import EngineBuildError
 from engines.trt.key import BatchProfile, engine_key
 from engines.trt.onnx_session import OnnxSession
@@ -81,6 +82,7 @@ class Site:
             sm=self.machine.sm if engines else None,
             gpu=self.machine.gpu,
             gpu_sm=self.machine.sm,
+            device=self.device,
         )
 
     def rows_of(self, component: str) -> int:
@@ -131,7 +133,7 @@ def make_networks(
         frames=frames,
         rows=frames * (2 if guidance else 1),
         image_size=image_size or native_size(named(folders)),
-        device=device or ("cpu" if machine.sm is None else "cuda"),
+        device=device or machine.device,
         machine=machine,
         cache=cache or EngineCache(),
         say=say,

@@ -11,73 +11,33 @@ A folder appears under its name in one rename, after everything in it was flushe
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engines.errors import EngineError
+from engines.trt.entry import FORMAT, REBUILD, SIDECAR, Entry, file_sha256, read_entry
 from engines.trt.errors import StaleEngineError
 from engines.trt.key import StoreKey
 from engines.trt.lock import build_lock
 from engines.trt.ports import COMPONENTS
 
-SIDECAR = "entry.json"
-FORMAT = 1
 LEFTOVER_AGE_S = 6 * 3600.0
 """Half-written folders younger than this may belong to a build that still runs."""
-REBUILD = "rebuild with jobs/build_engines.py"
 
 
 def default_root() -> Path:
-    """`$AUREEL_ENGINES`, else `aureel/engines` in the user's cache folder."""
-    named = os.environ.get("AUREEL_ENGINES")
-    if named:
+    """`$AUREEL_ENGINES`, else `engines` in `$AUREEL_CACHE`, else in the user's cache folder."""
+    if named := os.environ.get("AUREEL_ENGINES"):
         return Path(named).expanduser()
+    if ours := os.environ.get("AUREEL_CACHE"):
+        return Path(ours).expanduser() / "engines"
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(caches).expanduser() / "aureel" / "engines"
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One stored graph or engine, as its sidecar tells it.
-
-    Attributes:
-        folder: where it lies.
-        facts: its key's facts.
-        files: file name → (bytes, SHA-256).
-        made: how it was made: seconds, sizes, parity, versions; free text for people.
-        used_at: seconds since the epoch of its last load (the sidecar's modification time).
-    """
-
-    folder: Path
-    kind: str
-    component: str
-    facts: Mapping[str, str]
-    files: Mapping[str, tuple[int, str]]
-    made: Mapping[str, str]
-    used_at: float
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of its files, as the sidecar counts them."""
-        return sum(size for size, _ in self.files.values())
-
-    def path(self, name: str) -> Path:
-        """A file of the entry."""
-        return self.folder / name
 
 
 class EngineCache:
@@ -98,13 +58,8 @@ class EngineCache:
         entry = read_entry(folder)
         if different := key.differences(entry.facts):
             raise StaleEngineError(f"stale entry {folder}: {different[0]}; {REBUILD}")
-        for name, (size, _) in entry.files.items():
-            found = entry.path(name).stat().st_size if entry.path(name).is_file() else None
-            if found != size:
-                got = "is missing" if found is None else f"has {found} bytes"
-                raise StaleEngineError(
-                    f"damaged entry {folder}: {name} {got}, its sidecar says {size}; {REBUILD}"
-                )
+        if faults := entry.faults(hashes=False):
+            raise StaleEngineError(f"damaged entry {folder}: {faults[0]}; {REBUILD}")
         return entry
 
     def load(
@@ -126,12 +81,8 @@ class EngineCache:
         entry = self._fitting(key, open_facts, accept) if open_facts else self.find(key)
         if entry is None:
             raise StaleEngineError(self.explain_absence(key, open_facts))
-        for name, (_, sha256) in entry.files.items():
-            if (found := file_sha256(entry.path(name))) != sha256:
-                raise StaleEngineError(
-                    f"damaged entry {entry.folder}: {name} has SHA-256 {found[:12]}…, "
-                    f"its sidecar says {sha256[:12]}…; {REBUILD}"
-                )
+        if faults := entry.faults(hashes=True):
+            raise StaleEngineError(f"damaged entry {entry.folder}: {faults[0]}; {REBUILD}")
         os.utime(entry.path(SIDECAR))
         return entry
 
@@ -164,6 +115,33 @@ class EngineCache:
                 return self._publish(key, unfinished, made), True
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
+
+    def pack(self, key_name: str) -> dict[str, bytes]:
+        """Every file of an entry, to be sent to another machine's store."""
+        return {p.name: p.read_bytes() for p in sorted((self.root / key_name).iterdir())}
+
+    def install(self, key_name: str, files: Mapping[str, bytes]) -> bool:
+        """Put a packed entry into this store, checked byte by byte; False when it was there.
+
+        Raises:
+            StaleEngineError: what arrived is not what its sidecar says.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with build_lock(self.root / f"{key_name}.lock"):
+            final = self.root / key_name
+            if final.is_dir() and not read_entry(final).faults(hashes=False):
+                return False
+            unfinished = self.root / f"{key_name}.tmp-{uuid.uuid4().hex}"
+            unfinished.mkdir()
+            try:
+                for name, content in files.items():
+                    (unfinished / name).write_bytes(content)
+                if faults := read_entry(unfinished).faults(hashes=True):
+                    raise StaleEngineError(f"copy of {key_name} to {self.root}: {faults[0]}")
+                self._reveal(unfinished, final)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+            return True
 
     def entries(self) -> list[Entry]:
         """Every readable entry, by name."""
@@ -238,46 +216,21 @@ class EngineCache:
         }
         text = json.dumps(sidecar, indent=1, sort_keys=True, ensure_ascii=False)
         (unfinished / SIDECAR).write_text(text + "\n", encoding="utf-8")
+        final = self.root / key.name
+        self._reveal(unfinished, final)
+        return read_entry(final)
+
+    def _reveal(self, unfinished: Path, final: Path) -> None:
+        """Give a whole folder its name, in one rename."""
         for written in unfinished.iterdir():
             _flush(written)
         _flush(unfinished)
-        final = self.root / key.name
         if final.exists():  # a damaged one: a rename cannot replace a folder that holds files
-            aside = unfinished.with_name(f"{key.name}.tmp-{uuid.uuid4().hex}")
+            aside = unfinished.with_name(f"{final.name}.tmp-{uuid.uuid4().hex}")
             final.replace(aside)
             shutil.rmtree(aside, ignore_errors=True)
         unfinished.replace(final)
         _flush(self.root)
-        return read_entry(final)
-
-
-def read_entry(folder: Path) -> Entry:
-    """The entry in a folder, from its sidecar alone.
-
-    Raises:
-        StaleEngineError: no sidecar, not readable, or of another format.
-    """
-    sidecar = folder / SIDECAR
-    try:
-        told: Any = json.loads(sidecar.read_text(encoding="utf-8"))
-        if told["format"] != FORMAT:
-            raise StaleEngineError(
-                f"stale entry {folder}: sidecar format {told['format']}, known: {FORMAT}; {REBUILD}"
-            )
-        files = {n: (int(f["bytes"]), str(f["sha256"])) for n, f in told["files"].items()}
-        return Entry(
-            folder,
-            str(told["kind"]),
-            str(told["component"]),
-            {str(k): str(v) for k, v in told["facts"].items()},
-            files,
-            {str(k): str(v) for k, v in told["made"].items()},
-            sidecar.stat().st_mtime,
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StaleEngineError(
-            f"damaged entry {folder}: {SIDECAR} cannot be read ({error!r}); {REBUILD}"
-        ) from None
 
 
 def _flush(path: Path) -> None:

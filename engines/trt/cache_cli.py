@@ -11,7 +11,8 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from engines.trt.cache import EngineCache, Entry
+from engines.trt.cache import EngineCache
+from engines.trt.entry import Entry
 
 app = App(name="python -m engines.trt.cache", help="Exported graphs and built engines.")
 CacheDir = Annotated[Path | None, Parameter(name="--cache")]

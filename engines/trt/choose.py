@@ -50,6 +50,11 @@ class Machine:
     rtx_sms: tuple[int, ...] = RTX_SMS
 
     @property
+    def device(self) -> str:
+        """The torch device to work on."""
+        return "cpu" if self.gpu is None else "cuda"
+
+    @property
     def label(self) -> str:
         """For messages."""
         return "no CUDA GPU" if self.gpu is None else f"GPU {self.gpu} (SM{self.sm})"

@@ -8,22 +8,15 @@ them (engines/trt/adapters.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from engines.magicface.networks import IDKeyValues
 from engines.magicface.torch_networks import VAE_SCALE, TorchModules
+from engines.trt.adapters import flatten_kv, pair_kv
+from engines.trt.parity import reference_outputs
 from engines.trt.ports import INPUTS
-
-
-def flatten_kv(id_kv: IDKeyValues) -> tuple[Tensor, ...]:
-    """16 pairs → 32 tensors in the order of `KV_NAMES`."""
-    return tuple(tensor for pair in id_kv for tensor in pair)
-
-
-def pair_kv(tensors: tuple[Tensor, ...]) -> IDKeyValues:
-    """32 tensors in the order of `KV_NAMES` → 16 pairs."""
-    return tuple(zip(tensors[::2], tensors[1::2], strict=True))
 
 
 class FlatDenoiser(nn.Module):
@@ -72,6 +65,14 @@ def flat_module(component: str, modules: TorchModules) -> nn.Module:
     return flat[component]().eval()
 
 
+def repeat_rows(inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
+    """Inputs or outputs of one row at a batch of `rows` equal ones; scalars stay."""
+    return {
+        name: tensor.repeat(rows, *([1] * (tensor.ndim - 1))) if tensor.ndim else tensor
+        for name, tensor in inputs.items()
+    }
+
+
 def sample_inputs(
     component: str, modules: TorchModules, *, batch: int, dtype: torch.dtype, seed: int = 20
 ) -> dict[str, Tensor]:
@@ -97,8 +98,8 @@ def sample_inputs(
     if component == "id_encoder":
         return {"source_latents": latents}
     background, au = noise(4, side, side), 2 * noise(12)
-    with torch.no_grad():
-        id_kv = flatten_kv(modules.id_encoder(background))
+    id_encoder = flat_module("id_encoder", modules)
+    id_kv = reference_outputs("id_encoder", id_encoder, {"source_latents": background}).values()
     timestep = torch.tensor(501, device=device)
-    values = (latents, background, timestep, au, *(tensor.contiguous() for tensor in id_kv))
+    values = (latents, background, timestep, au, *(t.to(dtype).contiguous() for t in id_kv))
     return dict(zip(INPUTS["denoiser"], values, strict=True))

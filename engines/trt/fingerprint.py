@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import EngineUnavailableError
-from engines.trt.cache import EngineCache, file_sha256
+from engines.trt.cache import EngineCache
+from engines.trt.entry import file_sha256
 
 _PROMPT = ("text_encoder", "tokenizer")
 PARTS: dict[str, tuple[str, ...]] = {

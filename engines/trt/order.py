@@ -11,7 +11,8 @@ from typing import Any
 from engines.errors import EngineError, EngineUnavailableError
 from engines.trt.binding import Binding
 from engines.trt.build import check_target
-from engines.trt.cache import EngineCache, Entry
+from engines.trt.cache import EngineCache
+from engines.trt.entry import Entry
 from engines.trt.errors import EngineBuildError
 from engines.trt.fingerprint import weights_sha256
 from engines.trt.key import BatchProfile, StoreKey, engine_key, graph_key
@@ -37,6 +38,7 @@ class Order:
         sm: GPU generation the engines are for; None for graphs alone.
         gpu: name of the GPU present, None without one.
         gpu_sm: its generation.
+        device: where torch computes the reference, and where an engine for this GPU is checked.
     """
 
     folders: Mapping[str, Path]
@@ -46,11 +48,7 @@ class Order:
     sm: int | None = None
     gpu: str | None = None
     gpu_sm: int | None = None
-
-    @property
-    def device(self) -> str:
-        """Where torch computes the reference."""
-        return "cpu" if self.gpu is None else "cuda"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPE_NAMES:

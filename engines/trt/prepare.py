@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from engines.trt.binding import Binding
 from engines.trt.build import build_plan
-from engines.trt.cache import EngineCache, Entry
+from engines.trt.cache import EngineCache
+from engines.trt.entry import Entry
 from engines.trt.key import StoreKey
 from engines.trt.order import (
     BASE_FOLDERS,
@@ -106,7 +107,7 @@ class Workshop:
 
     def _export(self, component: str, folder: Path) -> dict[str, str]:
         from engines.magicface.torch_networks import DTYPES
-        from engines.trt.components import flat_module, sample_inputs
+        from engines.trt.components import flat_module, repeat_rows, sample_inputs
         from engines.trt.export import EXPORTED_AT_BATCH, export_graph
         from engines.trt.witness import prove_graph
 
@@ -116,11 +117,11 @@ class Workshop:
         self.report(component, "exporting", None)
         began = time.monotonic()
         opset = opset_for(component, self.binding)
-        example = sample_inputs(component, modules, batch=EXPORTED_AT_BATCH, dtype=dtype)
+        sample = sample_inputs(component, modules, batch=1, dtype=dtype)
+        example = repeat_rows(sample, EXPORTED_AT_BATCH)
         export_graph(component, flat, example, folder, opset=opset)
         exported_s = time.monotonic() - began
         self.report(component, "checking against torch", None)
-        sample = sample_inputs(component, modules, batch=1, dtype=dtype)
         parity = prove_graph(component, flat, sample, folder, self.order.dtype)
         return {"export_s": f"{exported_s:.1f}", "parity": str(parity)}
 

@@ -165,8 +165,8 @@ class TrtSession:
 
     def _bind(self, context: Any, batch: int, tensors: Mapping[str, Tensor]) -> None:
         for port in self.ports:
-            if port.is_input:
-                context.set_input_shape(port.name, port.at(batch))
+            if port.is_input and not context.set_input_shape(port.name, port.at(batch)):
+                raise EngineError(f"{self._what}, {port.name}: {self._log.reason()}")
             context.set_tensor_address(port.name, tensors[port.name].data_ptr())
 
     def _execute(self, context: Any) -> None:

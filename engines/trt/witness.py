@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engines.trt.adapters import Session
+from engines.trt.components import repeat_rows
 from engines.trt.onnx_session import OnnxSession
 from engines.trt.parity import Parity, check, reference_outputs
 from engines.trt.ports import GRAPH_FILE, SAMPLE_FILE
@@ -67,14 +68,10 @@ def check_sample(
     Raises:
         ParityError: further from torch than the dtype's tolerance.
     """
-    stored = {n: _repeated(t, rows) for n, t in load_file(path).items()}
+    stored = repeat_rows(load_file(path), rows)
     inputs = {n[3:]: t.to(device) for n, t in stored.items() if n.startswith("in.")}
     reference = {n[4:]: t for n, t in stored.items() if n.startswith("out.")}
     return check(component, session, against, inputs=inputs, reference=reference, dtype=dtype)
-
-
-def _repeated(tensor: Tensor, rows: int) -> Tensor:
-    return tensor.repeat(rows, *([1] * (tensor.ndim - 1))) if tensor.ndim else tensor
 
 
 def widen_graph(path: Path, folder: Path) -> Path:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from engines.errors import EngineError
-from engines.trt.cache import SIDECAR, EngineCache, default_root, file_sha256
+from engines.trt.cache import EngineCache, default_root
+from engines.trt.entry import SIDECAR, file_sha256
 from engines.trt.errors import StaleEngineError
 from engines.trt.key import BatchProfile, StoreKey, engine_key
 

@@ -26,8 +26,9 @@ from engines.trt.parity import TOLERANCE, compare, reference_outputs
 from engines.trt.ports import COMPONENTS, GRAPH_FILE, SAMPLE_FILE
 from engines.trt.prepare import Workshop
 from engines.trt.witness import check_sample, prove_graph, write_sample
-from tests.engines.trt.conftest import GOLDEN, order_of
+from tests.engines.trt.stores import GOLDEN, order_of
 
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the exports
 CPU = Machine(versions={"onnxruntime": "1.32.0"})
 
 

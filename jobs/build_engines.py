@@ -1,0 +1,122 @@
+"""Export MagicFace's networks and build their TensorRT engines, once, with every one checked.
+
+python jobs/build_engines.py --weights DIR                 # for the GPU in this machine
+python jobs/build_engines.py --weights DIR --target sm89   # ahead of time, no GPU needed
+ray job submit -- python jobs/build_engines.py --weights /shared/magicface
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+if not __package__:  # run as a file: import from the checkout, not from jobs/
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from cyclopts import App, Parameter
+
+from engines.trt.binding import Binding
+from engines.trt.cache import EngineCache
+from engines.trt.choose import look_around
+from engines.trt.key import BatchProfile
+from engines.trt.order import Order, check_buildable, native_size, weight_folders
+from jobs.cluster import be_quiet
+from jobs.command import main_of
+from jobs.engine_plan import plan_build, target_sm
+from jobs.engine_progress import EngineProgress
+
+be_quiet()
+app = App(name="build_engines.py", help=__doc__, help_format="plaintext", version_flags=())
+
+Target = Literal["auto", "sm75", "sm80", "sm86", "sm89", "sm90", "sm100", "sm120", "sm121"]
+Backend = Literal["auto", "tensorrt", "tensorrt-rtx", "onnxruntime"]
+
+
+@app.default
+def build_engines(
+    *,
+    weights: str,
+    base: Path | None = None,
+    backend: Backend = "auto",
+    target: Target = "auto",
+    batch: str = "1..8",
+    size: int | None = None,
+    dtype: Literal["fp16", "bf16", "fp32"] = "fp16",
+    cache: Path | None = None,
+    cluster: Annotated[bool | None, Parameter(negative="--local")] = None,
+) -> int:
+    """Export, build and check; what is in the store already is found within a second.
+
+    Parameters
+    ----------
+    weights
+        Folder with ID_enc, denoising_unet and (unless in base) vae, text_encoder, tokenizer and
+        scheduler; or `hub`: what was downloaded from MagicFace's and SD 1.5's hub pages.
+    base
+        Folder of Stable Diffusion 1.5, where it is not in the weights folder.
+    backend
+        auto takes tensorrt-rtx where it targets the GPU, else tensorrt. onnxruntime exports and
+        checks the graphs only (fp32 is for this one).
+    target
+        GPU generation. auto: the GPU in this machine. tensorrt-rtx builds for any it targets on a
+        machine without a GPU; tensorrt builds on the GPU it builds for.
+    batch
+        Frames per call: N, N..M or N..BEST..M. The denoiser gets up to twice as many rows, because
+        guidance doubles them.
+    size
+        Side of the face crop in pixels, a multiple of 64. Without: as the weights were trained.
+    dtype
+        fp16, bf16, or fp32 for onnxruntime.
+    cache
+        The store; without: $AUREEL_ENGINES, else aureel/engines in the user's cache folder.
+    cluster
+        Build once per GPU type of a Ray cluster and copy to its GPU nodes. Without: on under
+        `ray job submit`, else --local.
+    """
+    folders = folders_of(weights, base)
+    profile = BatchProfile.parse(batch)
+    image_size = size or native_size(folders)
+    cache = cache.expanduser().resolve() if cache else None
+    if cluster or (cluster is None and os.environ.get("RAY_ADDRESS")):
+        from jobs.engine_cluster import build_on_cluster
+
+        wanted = Order(folders, dtype, image_size, profile)
+        build_on_cluster(wanted, backend, target_sm(target), cache, say=print)
+        return 0
+    machine = look_around()
+    binding, sm = plan_build(backend, target_sm(target), machine)
+    here = (machine.gpu, machine.sm, machine.device)
+    order = Order(folders, dtype, image_size, profile, sm, *here)
+    if binding is not None:
+        check_buildable(order, binding)
+    make_all(order, binding, EngineCache(cache))
+    return 0
+
+
+def make_all(order: Order, binding: Binding | None, store: EngineCache) -> None:
+    """Make or find every graph and engine, shown as it goes."""
+    from engines.trt.prepare import Workshop
+
+    what = "graphs" if binding is None else f"{binding.label} engines for SM{order.sm}"
+    print(
+        f"{what}, {order.dtype}, {order.image_size} px, batch {order.batch} frames, in {store.root}"
+    )
+    with EngineProgress() as progress:
+        for done in Workshop(order, binding, store, progress.report).run():
+            progress.finished(done)
+    progress.print_table()
+
+
+def folders_of(weights: str, base: Path | None) -> dict[str, Path]:
+    """The weight folders by name.
+
+    Raises:
+        EngineUnavailableError: what is absent.
+    """
+    return weight_folders(Path(weights).expanduser(), base.expanduser() if base else None)
+
+
+if __name__ == "__main__":
+    main_of(app)

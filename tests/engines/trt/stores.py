@@ -1,0 +1,83 @@
+"""Graphs and engines that tests of several rooms share, made once per run: exports take longest."""
+
+import atexit
+import multiprocessing
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from engines.trt.binding import import_binding
+from engines.trt.cache import EngineCache
+from engines.trt.key import BatchProfile
+from engines.trt.order import Order, weight_folders
+from engines.trt.ports import ORDER
+from engines.trt.prepare import Prepared, Workshop
+from tests.engines.trt.random_weights import write_weights
+
+GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden" / "magicface"
+BATCH = BatchProfile(1, 2, 3)
+
+
+def order_of(weights, **changed):
+    """An order for 128-pixel images in fp16."""
+    facts = {"dtype": "fp16", "image_size": 128, "batch": BATCH, "sm": None} | changed
+    return Order(folders=weight_folders(weights), **facts)
+
+
+@cache
+def _root() -> Path:
+    root = Path(tempfile.mkdtemp(prefix="aureel-engines-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return root
+
+
+def _make_golden_graphs(root: Path) -> None:
+    list(Workshop(order_of(GOLDEN, dtype="fp32"), None, EngineCache(root)).run())
+
+
+@cache
+def golden_process():
+    """The golden networks' graphs, being made in a second process while other tests run."""
+    root = _root() / "golden"
+    process = multiprocessing.get_context("spawn").Process(target=_make_golden_graphs, args=(root,))
+    process.start()
+    return process, root
+
+
+@cache
+def golden_store() -> EngineCache:
+    """The golden networks' graphs in fp32, proved when they were made."""
+    process, root = golden_process()
+    process.join()
+    assert process.exitcode == 0
+    return EngineCache(root)
+
+
+@cache
+def small_weights() -> Path:
+    """Seeded random weights with real head dimensions."""
+    return write_weights(_root() / "small-weights")
+
+
+@cache
+def small_store() -> EngineCache:
+    """The small network's fp16 graphs."""
+    store = EngineCache(_root() / "small")
+    if GOLDEN.is_dir():
+        golden_process()
+    workshop = Workshop(order_of(small_weights(), sm=89), import_binding("tensorrt-rtx"), store)
+    for component in ORDER:
+        workshop.graph(component)
+    return store
+
+
+@cache
+def built() -> dict[tuple[str, int], Prepared]:
+    """(component, sm) → what building said: every TensorRT-RTX engine of the small network."""
+    rtx, found = import_binding("tensorrt-rtx"), {}
+    for sm in (89, 120):
+        for done in Workshop(order_of(small_weights(), sm=sm), rtx, small_store()).run():
+            if done.entry.kind == "engine":
+                found[done.entry.component, sm] = done
+    return found

@@ -1,0 +1,144 @@
+"""TensorRT for RTX really builds here: all four networks, two GPU generations, without a GPU."""
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from engines.errors import EngineError
+from engines.trt.binding import RTX_SMS, import_binding
+from engines.trt.build import build_plan
+from engines.trt.cache import EngineCache
+from engines.trt.entry import SIDECAR
+from engines.trt.errors import EngineBuildError, StaleEngineError
+from engines.trt.key import BatchProfile, StoreKey
+from engines.trt.ports import COMPONENTS, PLAN_FILE, SAMPLE_FILE
+from engines.trt.prepare import Workshop
+from tests.engines.trt.stores import order_of
+
+pytest.importorskip("tensorrt_rtx")
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the exports
+
+
+@pytest.fixture(scope="module")
+def rtx():
+    return import_binding("tensorrt-rtx")
+
+
+def _attention(path, dtype, head_dim):
+    shape = ["batch", 2, 64, head_dim]
+    names = ("query", "key", "value")
+    inputs = [helper.make_tensor_value_info(n, dtype, shape) for n in names]
+    output = helper.make_tensor_value_info("mixed", dtype, shape)
+    node = helper.make_node("Attention", list(names), ["mixed"])
+    graph = helper.make_graph([node], "attention", inputs, [output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)])
+    model.ir_version = 10
+    path.parent.mkdir(exist_ok=True)
+    onnx.save(model, str(path))
+    return path
+
+
+def test_all_four_networks_are_built_for_both_generations(built):
+    assert set(built) == {(c, sm) for c in COMPONENTS for sm in (89, 120)}
+    for (component, sm), done in built.items():
+        entry = done.entry
+        assert entry.facts["target"] == f"sm{sm}"
+        assert entry.facts["backend"] == "tensorrt-rtx"
+        assert entry.files[PLAN_FILE][0] > 1_000_000, component
+        assert SAMPLE_FILE in entry.files
+        assert entry.made["parity"] == f"not run: no SM{sm} GPU on the machine that built it"
+
+
+def test_what_was_built_is_found_again_in_less_than_a_second(
+    built, rtx, small_store, small_weights
+):
+    for done in Workshop(order_of(small_weights, sm=120), rtx, small_store).run():
+        assert not done.made_now
+        assert done.seconds < 1
+        small_store.load(StoreKey(done.entry.kind, done.entry.component, done.entry.facts))
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"), [("backend_version", "1.6.0"), ("target", "sm86"), ("weights_sha256", "0")]
+)
+def test_a_plan_of_another_version_target_or_weights_is_refused(built, small_store, fact, value):
+    facts = built["vae_encoder", 89].entry.facts
+    with pytest.raises(StaleEngineError, match=f"{fact} is .*, asked {value}; rebuild with"):
+        small_store.load(StoreKey("engine", "vae_encoder", {**facts, fact: value}))
+
+
+def test_a_plan_with_a_changed_byte_is_refused(built, small_store, tmp_path):
+    entry = built["vae_encoder", 89].entry
+    copied = EngineCache(tmp_path)
+    copied.install(entry.folder.name, small_store.pack(entry.folder.name))
+    plan = copied.root / entry.folder.name / PLAN_FILE
+    content = bytearray(plan.read_bytes())
+    content[len(content) // 2] ^= 255
+    plan.write_bytes(content)
+    with pytest.raises(StaleEngineError, match=r"engine.plan has SHA-256"):
+        copied.load(StoreKey("engine", "vae_encoder", entry.facts))
+
+
+def test_a_copy_for_another_machine_is_checked_when_it_arrives(built, small_store, tmp_path):
+    name = built["vae_encoder", 89].entry.folder.name
+    packed = small_store.pack(name)
+    assert EngineCache(tmp_path).install(name, packed)
+    assert not EngineCache(tmp_path).install(name, packed)
+    torn = packed | {PLAN_FILE: packed[PLAN_FILE][:-1]}
+    with pytest.raises(StaleEngineError, match=r"engine.plan has .* bytes, its sidecar says"):
+        EngineCache(tmp_path / "other").install(name, torn)
+    assert EngineCache(tmp_path / "other").entries() == []
+    without = {n: c for n, c in packed.items() if n != SIDECAR}
+    with pytest.raises(StaleEngineError, match=r"entry\.json cannot be read"):
+        EngineCache(tmp_path / "other").install(name, without)
+
+
+def test_progress_is_told_while_it_builds(rtx, small_store, small_weights, tmp_path):
+    told = []
+    workshop = Workshop(order_of(small_weights, sm=75), rtx, small_store, lambda *s: told.append(s))
+    workshop.engine("vae_encoder", workshop.graph("vae_encoder").entry)
+    shares = [share for _, what, share in told if what == "building: Building engine"]
+    assert shares[0] == 0.0
+    assert shares[-1] == 1.0
+
+
+def test_hopper_is_refused_with_what_rtx_targets(rtx, small_weights, small_store):
+    with pytest.raises(EngineBuildError) as caught:
+        Workshop(order_of(small_weights, sm=90), rtx, small_store)
+    assert str(caught.value) == (
+        f"target SM90: {rtx.label} targets 75, 80, 86, 89, 120, 121; "
+        "use backend tensorrt or compile there"
+    )
+
+
+def test_the_generations_told_without_the_library_are_the_library_s_own(rtx):
+    assert rtx.targets() == RTX_SMS
+    assert rtx.is_rtx
+
+
+def test_a_failed_build_carries_the_logger_s_reason_in_one_line(rtx, tmp_path):
+    path = _attention(tmp_path / "odd" / "model.onnx", TensorProto.FLOAT, 40)
+    with pytest.raises(EngineBuildError) as caught:
+        build_plan(rtx, path, sm=89, batch=BatchProfile(1, 1, 1))
+    text = str(caught.value)
+    assert text.startswith(f"{rtx.label} could not build odd for SM89: ")
+    assert "dedicated kernel" in text
+    assert "\n" not in text
+
+
+def test_a_file_that_is_no_graph_is_refused_with_the_parser_s_reason(rtx, tmp_path):
+    path = tmp_path / "odd" / "model.onnx"
+    path.parent.mkdir()
+    path.write_bytes(b"not a graph")
+    with pytest.raises(EngineBuildError, match=r"could not build odd for SM89: .+") as caught:
+        build_plan(rtx, path, sm=89, batch=BatchProfile(1, 1, 1))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_engine_in_fp32_and_an_odd_size_are_refused(small_weights):
+    with pytest.raises(EngineError, match="engines in fp32: got fp32, expected fp16 or bf16"):
+        order_of(small_weights, sm=89, dtype="fp32")
+    with pytest.raises(EngineError, match="image size 500: expected a positive multiple of 64"):
+        order_of(small_weights, image_size=500)
+    with pytest.raises(EngineError, match="no dtype 'int8'; known: fp16, bf16, fp32"):
+        order_of(small_weights, dtype="int8")

@@ -1,0 +1,169 @@
+"""The command that builds engines: what it makes and finds, and what it refuses in one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engines.errors import EngineError
+from engines.trt.cache import EngineCache
+from engines.trt.choose import Machine
+from jobs.build_engines import app
+from jobs.command import run_command
+from jobs.engine_cluster import GpuType, gpu_types
+from jobs.engine_plan import plan_build, target_sm
+from tests.engines.trt import stores
+
+pytestmark = pytest.mark.timeout(900)  # the first test waits for the exports
+pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+
+@pytest.fixture(scope="module")
+def small_weights():
+    return stores.small_weights()
+
+
+@pytest.fixture(scope="module")
+def small_store():
+    pytest.importorskip("tensorrt_rtx")
+    return stores.small_store()
+
+
+@pytest.fixture(scope="module")
+def built(small_store):
+    return stores.built()
+
+
+SCRIPT = Path(__file__).resolve().parents[2] / "jobs" / "build_engines.py"
+WITHOUT_GPU = Machine(versions={"tensorrt-rtx": "1.7.1.116"})
+
+
+def _refusal(capsys, *arguments):
+    status = run_command(app, [str(a) for a in arguments])
+    told = capsys.readouterr().err
+    assert status == 2
+    assert told.count("\n") == 1, told
+    return told.strip().removeprefix("build_engines.py: ")
+
+
+def _run(*arguments, cwd):
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "COLUMNS": "120"}
+    environment.pop("RAY_ADDRESS", None)
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_engines_already_in_the_store_are_found_at_once_from_any_folder(
+    built, small_weights, small_store, tmp_path
+):
+    arguments = ("--weights", small_weights, "--target", "sm89", "--batch", "1..2..3")
+    found = _run(*arguments, "--cache", small_store.root, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert found.stderr == ""
+    lines = [line for line in found.stdout.splitlines() if line.startswith("found ")]
+    assert len(lines) == 8
+    assert all(float(line.split(" in ")[1].split()[0]) < 1 for line in lines)
+    assert "made" not in found.stdout
+    assert "engines for SM89, fp16, 128 px, batch 1..2..3 frames" in found.stdout
+    assert "MB; parity vae_encoder onnxruntime" in found.stdout
+
+
+def test_graphs_alone_are_made_for_onnxruntime(built, small_weights, small_store, capsys):
+    asked = ("--weights", str(small_weights), "--backend", "onnxruntime")
+    assert run_command(app, [*asked, "--cache", str(small_store.root)]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("graphs, fp16, 128 px")
+    assert told.count("found ") == 8  # four lines and four rows: RTX and onnxruntime share graphs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--target", "sm90", "--backend", "tensorrt-rtx"), "target SM90: TensorRT-RTX 1.7"),
+        (("--batch", "8..1", "--target", "sm89"), "expected 1 ≤ smallest ≤ best ≤ largest"),
+        (("--batch", "many", "--target", "sm89"), "batch 'many': expected N, N..M or N..BEST..M"),
+        (("--size", "500", "--target", "sm89"), "image size 500: expected a positive multiple"),
+        (("--dtype", "fp32", "--target", "sm89"), "got fp32, expected fp16 or bf16"),
+        (("--dtype", "int8", "--target", "sm89"), "int8"),
+        (("--target", "h100"), "h100"),
+        (("--backend", "onnxruntime", "--target", "sm89"), "graphs fit every GPU"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_status_2(
+    small_weights, tmp_path, capsys, arguments, expected
+):
+    told = _refusal(capsys, "--weights", small_weights, "--cache", tmp_path, *arguments)
+    assert expected in told
+
+
+def test_weights_that_are_not_there_are_named(tmp_path, capsys):
+    told = _refusal(capsys, "--weights", tmp_path, "--target", "sm89")
+    assert told.startswith(f"weights: no folder {tmp_path}/ID_enc, ")
+    assert "expected MagicFace's ID_enc, denoising_unet and SD 1.5's vae, text_encoder" in told
+
+
+def test_target_auto_without_a_gpu_asks_for_a_name():
+    with pytest.raises(EngineError) as caught:
+        plan_build("auto", None, WITHOUT_GPU)
+    assert str(caught.value) == (
+        "--target auto: no CUDA GPU on this machine; name the GPU to build for, e.g. --target sm89"
+    )
+
+
+def test_auto_builds_with_rtx_where_it_targets_the_gpu():
+    pytest.importorskip("tensorrt_rtx")
+    binding, sm = plan_build("auto", 89, WITHOUT_GPU)
+    assert binding is not None
+    assert (binding.name, sm) == ("tensorrt-rtx", 89)
+    assert plan_build("onnxruntime", None, WITHOUT_GPU) == (None, None)
+
+
+def test_auto_for_hopper_without_classic_tensorrt_says_what_to_install():
+    machine = Machine("NVIDIA H200", 90, {"tensorrt-rtx": "1.7.1.116"})
+    with pytest.raises(EngineError) as caught:
+        plan_build("auto", None, machine)
+    assert str(caught.value) == (
+        "--backend auto for SM90: TensorRT-RTX targets 75, 80, 86, 89, 120, 121, and "
+        "tensorrt not installed; pip install 'aureel[tensorrt]'"
+    )
+
+
+def test_a_target_is_read_from_its_name():
+    assert target_sm("auto") is None
+    assert target_sm("sm120") == 120
+
+
+def test_gpu_nodes_of_a_cluster_are_grouped_by_type():
+    nodes = [
+        {"NodeID": "b", "Alive": True, "Resources": {"GPU": 8, "accelerator_type:H100": 1}},
+        {"NodeID": "a", "Alive": True, "Resources": {"GPU": 8, "accelerator_type:H100": 1}},
+        {"NodeID": "c", "Alive": True, "Resources": {"GPU": 1, "accelerator_type:L4": 1}},
+        {"NodeID": "d", "Alive": False, "Resources": {"GPU": 1, "accelerator_type:L4": 1}},
+        {"NodeID": "e", "Alive": True, "Resources": {"CPU": 64}},
+        {"NodeID": "f", "Alive": True, "Resources": {"GPU": 1}},
+    ]
+    assert gpu_types(nodes) == [
+        GpuType("GPU", ("f",)),
+        GpuType("H100", ("a", "b")),
+        GpuType("L4", ("c",)),
+    ]
+    assert gpu_types([]) == []
+
+
+def test_a_named_target_is_built_by_a_task_of_the_cluster(
+    built, small_weights, small_store, tmp_path
+):
+    found = _run(
+        *("--weights", small_weights, "--target", "sm89", "--batch", "1..2..3", "--cluster"),
+        *("--cache", small_store.root),
+        cwd=tmp_path,
+    )
+    assert found.returncode == 0, found.stderr
+    assert "building TensorRT-RTX" in found.stdout
+    assert found.stdout.count("found ") == 4
+    assert len(EngineCache(small_store.root).entries()) >= 8
