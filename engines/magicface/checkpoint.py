@@ -133,14 +133,19 @@ def _modern_vae_name(name: str) -> str:
     return ".".join(parts)
 
 
-def load_vae(folder: Path, dtype: torch.dtype = torch.float32) -> AutoencoderKL:
-    """Stable Diffusion's VAE on the CPU; attention layers may bear their names of 2022."""
+def build_vae(folder: Path) -> AutoencoderKL:
+    """The VAE of meta tensors that a folder's config describes."""
     config = read_config(folder)
     try:
         with torch.device("meta"):
-            vae = AutoencoderKL(**_settings_of(AutoencoderKL, config, folder)).eval()
+            return AutoencoderKL(**_settings_of(AutoencoderKL, config, folder)).eval()
     except (ValueError, TypeError) as error:
         raise EngineError(f"{folder}/config.json: {' '.join(str(error).split())}") from None
+
+
+def load_vae(folder: Path, dtype: torch.dtype = torch.float32) -> AutoencoderKL:
+    """Stable Diffusion's VAE on the CPU; attention layers may bear their names of 2022."""
+    vae = build_vae(folder)
     tensors = {_modern_vae_name(name): t for name, t in _read_tensors(folder, dtype).items()}
     load_strictly(vae, tensors, str(folder))
     return vae.requires_grad_(False)

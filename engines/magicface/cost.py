@@ -21,6 +21,8 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from engines.magicface import full_size
+from engines.magicface.checkpoint import PROMPT_TOKENS, build_unet, build_vae
+from engines.magicface.folders import WeightFolders, read_config
 from engines.magicface.official import OfficialDenoiser, official_features
 from engines.magicface.unet import DenoiserUNet, IDFeatures, IDProjection
 from engines.magicface.vae import VAEDecoder, VAEEncoder
@@ -31,7 +33,7 @@ STEPS = (50, 20, 10, 4)
 
 @dataclass(frozen=True)
 class NetworkCosts:
-    """TFLOP of each part for one frame of 512 × 512 pixels.
+    """TFLOP of each part for one frame (of 512 × 512 pixels, unless other networks were counted).
 
     Attributes:
         encode, decode: the VAE, one image each.
@@ -77,16 +79,31 @@ def _tflop(run: Callable[[], Any]) -> tuple[float, Any]:
     return counter.get_total_flops() / 1e12, made
 
 
+def _meta_networks(folders: WeightFolders | None) -> tuple[Any, ...]:
+    """Two denoisers, two ID encoders and a VAE of meta tensors: SD 1.5's, or as a folder's configs
+    describe them."""
+    if folders is None:
+        unets = [full_size.unet(channels) for channels in (8, 8, 4, 4)]
+        return (*unets, full_size.vae())
+    where = {8: folders.denoiser, 4: folders.id_encoder}
+    configs = {channels: read_config(folder) for channels, folder in where.items()}
+    unets = [build_unet(configs[n], n, where[n]) for n in (8, 8, 4, 4)]
+    return (*unets, build_vae(folders.vae))
+
+
 @cache
-def network_costs() -> NetworkCosts:
-    """Count everything once; a few seconds, no memory to speak of."""
+def network_costs(folders: WeightFolders | None = None) -> NetworkCosts:
+    """Count everything once; a few seconds, no memory to speak of.
+
+    Args:
+        folders: weights whose configs to count; None = Stable Diffusion 1.5 at 512 × 512.
+    """
     with torch.device("meta"):
-        prompt = full_size.prompt_embeds().to("meta")
-        official = OfficialDenoiser(full_size.unet(8))
-        whole = full_size.unet(4)
-        denoiser = DenoiserUNet(full_size.unet(8), prompt)
-        features, vae = IDFeatures(full_size.unet(4), prompt), full_size.vae()
-        size = full_size.LATENT_SIZE
+        steered, plain, whole, cut, vae = _meta_networks(folders)
+        prompt = torch.empty(1, PROMPT_TOKENS, int(plain.config["cross_attention_dim"]))
+        official = OfficialDenoiser(plain)
+        denoiser, features = DenoiserUNet(steered, prompt), IDFeatures(cut, prompt)
+        size = int(whole.config["sample_size"])
         latents, both = torch.empty(1, 4, size, size), torch.empty(2, 4, size, size)
         au, both_au, t = torch.empty(1, 12), torch.empty(2, 12), torch.tensor(0)
         image = torch.empty(1, 3, 8 * size, 8 * size)

@@ -56,21 +56,17 @@ def prompt_embeds(seed: int = 0) -> Tensor:
     return torch.randn((1, PROMPT_TOKENS, PROMPT_CHANNELS), generator=generator)
 
 
-def randomise(network: nn.Module, seed: int) -> nn.Module:
-    """Fill meta tensors with seeded random numbers of a sane scale, on the CPU in their dtype.
+def randomise(network: nn.Module, seed: int, device: torch.device) -> None:
+    """Fill meta tensors with seeded fp32 numbers of a sane scale, on the device.
 
-    Much faster than the layers' own initialisation, and the same on every machine.
+    Much faster than the layers' own initialisation; the same numbers on the same kind of device.
     """
-    generator = torch.Generator().manual_seed(seed)
-    network.to_empty(device="cpu")
+    generator = torch.Generator(device).manual_seed(seed)
+    network.to_empty(device=device)
     with torch.no_grad():
-        for weight in network.parameters():
-            if weight.ndim == 1:
-                weight.fill_(1.0)
-            else:
-                bound = weight[0].numel() ** -0.5
+        for name, weight in network.named_parameters():
+            if weight.ndim > 1:
+                bound = (3 / weight[0].numel()) ** 0.5
                 weight.uniform_(-bound, bound, generator=generator)
-        for name, bias in network.named_parameters():
-            if name.endswith("bias"):
-                bias.zero_()
-    return network
+            else:
+                weight.fill_(float(name.endswith("weight")))
