@@ -7,6 +7,7 @@ width, centre raised by 0.174 box widths, 352 of 512 pixels for 1.5 box widths).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,8 +144,8 @@ def _gain(cutoff_hz: NDArray[np.float64] | float, dt: float) -> NDArray[np.float
 def apply_affine(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
     """`(…, P, 2)` points through `(…, 2, 3)` matrices."""
     linear = np.swapaxes(matrix[..., :2], -1, -2)
-    moved = points.astype(np.float64) @ linear
-    return (moved + matrix[..., None, :, 2]).astype(np.float64)
+    moved: Any = points.astype(np.float64) @ linear
+    return moved + matrix[..., None, :, 2]
 
 
 def invert_affine(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,6 +5,8 @@ A preview, not a result: it has no wrinkles, no teeth and no skin of its own.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -95,8 +97,9 @@ def _edit_one(
     pixels = drawn.pixels(lips)
     mouth = open_mouth(frame, points, torn, after, pixels, drawn.from_px[lips])
     drawn.from_px[lips] = mouth.from_px
+    nothing: Any = None  # the map's second half lies in its first; OpenCV's stubs forget that
     edited[drawn.window] = cv2.remap(
-        image, drawn.from_px, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        image, drawn.from_px, nothing, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     if mouth.darkness.any():
         _darken(edited[drawn.window][lips], mouth, dark_colour(frame, points, image))

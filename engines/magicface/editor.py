@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engines.errors import EngineError
+from engines.errors import EngineError, EngineUnavailableError
 from engines.interface import AlignedCrops, EditedCrops
 from engines.magicface import settings as magicface_settings
 from engines.magicface.batches import ShrinkingBatch
 from engines.magicface.conditioning import Conditioner, to_uint8
-from engines.magicface.folders import locate_weights, read_config
+from engines.magicface.folders import locate_weights, native_size, read_config
 from engines.magicface.masks import paste_mask
 from engines.magicface.networks import Networks
 from engines.magicface.sampler import (
@@ -102,9 +102,25 @@ class MagicFaceEditor:
         self._batch = ShrinkingBatch(self.settings.batch, networks.forget)
 
     @staticmethod
-    def fingerprint(quality: str = "standard", **settings: Any) -> str:
+    def unavailable(quality: str = "standard", **settings: Any) -> str | None:
+        """Why it cannot run with these settings: weights that are not here."""
+        asked = magicface_settings.resolved(quality, **settings)
+        try:
+            locate_weights(asked.weights, asked.base)
+        except EngineUnavailableError as error:
+            return str(error)
+        return None
+
+    @staticmethod
+    def weights_digest(quality: str = "standard", **settings: Any) -> str:
         """What edited pictures depend on besides their inputs; loads no network."""
         return magicface_settings.fingerprint(magicface_settings.resolved(quality, **settings))
+
+    @staticmethod
+    def crop_size_for(quality: str = "standard", **settings: Any) -> int:
+        """Side of the crops these weights were trained on; loads no network."""
+        asked = magicface_settings.resolved(quality, **settings)
+        return asked.size or native_size(locate_weights(asked.weights, asked.base))
 
     @property
     def crop_size(self) -> int:

@@ -237,9 +237,9 @@ def test_another_size_may_be_asked_for(tiny_weights, faces):
 
 
 def test_the_editors_fingerprint_is_that_of_its_settings(tiny_weights):
-    one = MagicFaceEditor.fingerprint("draft", weights=str(tiny_weights))
-    assert one == MagicFaceEditor.fingerprint("draft", weights=str(tiny_weights))
-    assert one != MagicFaceEditor.fingerprint("final", weights=str(tiny_weights))
+    one = MagicFaceEditor.weights_digest("draft", weights=str(tiny_weights))
+    assert one == MagicFaceEditor.weights_digest("draft", weights=str(tiny_weights))
+    assert one != MagicFaceEditor.weights_digest("final", weights=str(tiny_weights))
 
 
 def test_a_backend_that_is_not_here_is_refused_by_name(tiny_weights):
