@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from engines.errors import EngineUnavailableError
 from engines.magicface.networks import Networks
-from engines.magicface.static_call import StaticCall
+from engines.magicface.static_call import StaticCall, cuda_capture
 from engines.magicface.torch_networks import TorchModules, exact_fp32
 from engines.magicface.vae import TorchCodec
 
@@ -86,7 +86,8 @@ def torch_networks(
     if compile_mode is not None:
         parts = {name: compiled(part, compile_mode) for name, part in parts.items()}
     if cuda_graphs and device.type == "cuda":
-        graphs = {name: StaticCall(part) for name, part in parts.items()}
+        capture = cuda_capture()
+        graphs = {name: StaticCall(part, capture) for name, part in parts.items()}
         return replace(_networks(modules, graphs, runs_on), forget=lambda: _forget(graphs))
     return _networks(modules, parts, runs_on)
 

@@ -8,6 +8,7 @@ not once per step. Callers therefore never write into a tensor they have passed 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,7 +36,16 @@ def map_tensors(tree: Tree, change: Callable[[Tensor], Tensor]) -> Tree:
     return tuple(map_tensors(branch, change) for branch in tree)
 
 
-def capture_cuda(run: Callable[[], Tree]) -> Callable[[], Tree]:
+def cuda_capture() -> Capture:
+    """Capture that keeps the working memory of all its graphs in one pool.
+
+    Sharing is safe because graphs are replayed one after the other and their outputs cloned at
+    once; fixed inputs lie outside the pool.
+    """
+    return partial(capture_cuda, pool=torch.cuda.graph_pool_handle())
+
+
+def capture_cuda(run: Callable[[], Tree], pool: Any = None) -> Callable[[], Tree]:
     """Warm up on a side stream, capture one run as a CUDA graph, and replay that."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
@@ -44,7 +54,7 @@ def capture_cuda(run: Callable[[], Tree]) -> Callable[[], Tree]:
             run()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, pool=pool):
         outputs = run()
 
     def replay() -> Tree:
@@ -73,7 +83,7 @@ class _Captured:
 class StaticCall:
     """Calls a network through captured graphs; outputs are the caller's own."""
 
-    def __init__(self, network: Callable[..., Tree], capture: Capture = capture_cuda) -> None:
+    def __init__(self, network: Callable[..., Tree], capture: Capture) -> None:
         self._network = network
         self._capture = capture
         self._captured: dict[tuple[Any, ...], _Captured] = {}

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,20 +128,15 @@ def test_parity_fails_with_a_wrong_network(any_golden, monkeypatch, mutation):
     assert any(name.startswith("latents_") for name in failing)
 
 
-def test_parity_fails_when_guidance_is_the_wrong_way_round(any_golden, monkeypatch):
-    monkeypatch.setattr(
-        sampler,
-        "combine",
-        lambda eps, s: (
-            (1 - s) * eps.chunk(2)[1]
-            + s * eps.chunk(2)[0]
-            - 2 * (s - 1) * (eps.chunk(2)[0] - eps.chunk(2)[1])
-        ),
-    )
-    assert any(name.startswith("latents_") for name in _failing(any_golden))
+def test_parity_fails_when_latents_are_decoded_without_scaling(own_golden, monkeypatch):
+    load = parity.load_modules
+    monkeypatch.setattr(parity, "load_modules", lambda *a: replace(load(*a), scaling_factor=1.0))
+    failing = _failing(own_golden)
+    assert {"decoded_strong", "output_strong_0.png"} <= failing
+    assert "latents_strong" not in failing
 
 
-def test_parity_fails_when_the_halves_are_swapped(any_golden, monkeypatch):
+def test_parity_fails_when_guidance_takes_its_halves_in_the_wrong_order(any_golden, monkeypatch):
     right = sampler.combine
     monkeypatch.setattr(sampler, "combine", lambda eps, s: right(eps.roll(len(eps) // 2, 0), s))
     assert any(name.startswith("latents_") for name in _failing(any_golden))
