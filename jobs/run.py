@@ -66,6 +66,8 @@ def run_job(
         seconds = time.monotonic() - begun
         publish(seconds)
     console.print(closing_table(list(ledger.entries.values()), seconds))
+    for note in dict.fromkeys(w for e in ledger.entries.values() for w in e.warnings):
+        console.print(f"note: {note}")
     return 1 if ledger.failed else 0
 
 

@@ -158,7 +158,7 @@ class MagicFaceEditor:
         for rows, made in self._batch.run(np.flatnonzero(delta.active), work):
             edited[rows] = made.edited[: len(rows)] * scale
             reference[rows] = made.reference[: len(rows)] * scale
-            notes.update(made.notes[: len(rows)])
+            notes.update(made.notes[: len(rows)], [self.description])
             for row in rows:
                 mask[row] = paste_mask(crops.landmarks_px[row], self.crop_size)
         if self._batch.note is not None:

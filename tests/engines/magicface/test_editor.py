@@ -73,7 +73,7 @@ def test_edits_are_float_on_the_crops_scale_with_mask_and_notes(editor, faces):
     assert 0 <= edited.edited.min() < edited.edited.max() <= 255
     assert edited.edited.max() > 2
     assert edited.mask.max() == pytest.approx(1)
-    assert edited.notes == ("mask person (segmenter)",)
+    assert edited.notes == (editor.description, "mask person (segmenter)")
 
 
 def test_the_reference_is_the_vae_round_trip_of_the_crop(editor, faces, tiny_weights):
