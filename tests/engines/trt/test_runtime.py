@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from engines.errors import EngineError
-from engines.magicface.checkpoint import find_folders
+from engines.magicface.folders import find_folders
 from engines.trt.backends import make_networks
 from engines.trt.binding import Binding, import_binding
 from engines.trt.cache import EngineCache
