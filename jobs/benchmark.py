@@ -3,6 +3,7 @@
 python jobs/benchmark.py pipeline [--input clip.mp4]
 python jobs/benchmark.py memory
 python jobs/benchmark.py curves
+python jobs/benchmark.py magicface --random-weights
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Annotated
 
 if not __package__:  # run as a file: import from the checkout, not from jobs/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
+from engines import registry
 from jobs.cluster import be_quiet
 from jobs.command import main_of
+from jobs.errors import JobError
 
 be_quiet()
 app = App(name="benchmark.py", help=__doc__, help_format="plaintext", version_flags=())
@@ -61,6 +65,71 @@ def curves(*, rounds: int = 5) -> int:
     from jobs.benchmark_curves import measure_curves
 
     print(json.dumps(measure_curves(rounds), indent=1))
+    return 0
+
+
+Several = Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative=())]
+Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
+
+
+@app.command
+def magicface(
+    *,
+    random_weights: Annotated[bool, Parameter(negative=())] = False,
+    weights: str = "",
+    base: str | None = None,
+    steps: Several = (),
+    batch: Several = (),
+    dtype: Names = (),
+    mode: Names = (),
+    device: str = "auto",
+    repeats: int = 2,
+    official: bool = True,
+) -> int:
+    """MagicFace computed the official way, and ours: ms per frame, TFLOP/s, memory; in one run.
+
+    Parameters
+    ----------
+    random_weights
+        The full-size network with random weights (the default without --weights).
+    weights
+        A weights folder instead.
+    base
+        SD 1.5's parts, where not beside --weights.
+    steps
+        Denoising steps. Default: 50 on a GPU, 2 on a CPU.
+    batch
+        Frames at once. Default: 1 and 8 on a GPU, 1 on a CPU.
+    dtype
+        Of ours: fp32, fp16, bf16. Default: all on a GPU, fp32 on a CPU.
+    mode
+        Of ours: eager, graphs, compile. Default: all on a GPU, eager on a CPU.
+    device
+        auto, cpu, cuda.
+    repeats
+        Timed runs of each; the best counts.
+    official
+        Also time the official way (speed-ups need it).
+    """
+    if random_weights and weights:
+        raise JobError(f"--random-weights and --weights {weights}: give one of them")
+    if missing := registry.missing("editor", "magicface"):
+        raise JobError(f"benchmark magicface: {missing}")
+    from engines.magicface.benchmark import run
+
+    measured = run(
+        weights=weights,
+        base=base,
+        steps=steps,
+        batch=batch,
+        dtype=dtype,
+        mode=mode,
+        device=device,
+        repeats=repeats,
+        official=official,
+        on_row=lambda row: print(row, file=sys.stderr),
+    )
+    print(json.dumps(measured, indent=1))
     return 0
 
 

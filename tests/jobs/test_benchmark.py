@@ -1,0 +1,40 @@
+"""The benchmark's commands run and print figures of both sides; nothing here is timed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jobs.benchmark import app
+from jobs.command import run_command
+
+
+def test_the_pipeline_is_measured_against_its_floor(ray_here, demo: Path, capsys):
+    assert run_command(app, ["pipeline", "--input", str(demo), "--rounds", "1"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["frames"] == 50
+    both = figures["cpu_ms_per_frame"]
+    assert both["floor"] > 1
+    assert both["render_and_finish"] > 1
+    assert figures["ratio_to_floor"] == pytest.approx(
+        both["render_and_finish"] / both["floor"], rel=0.02
+    )
+    assert figures["previz_cold_start"]["clip_seconds"] == pytest.approx(2.0, abs=0.1)
+
+
+def test_magicface_is_measured_both_ways(shared: Path, capsys):
+    pytest.importorskip("diffusers")
+    golden = str(shared / "golden/magicface")
+    call = ["magicface", "--weights", golden, "--steps", "2", "--repeats", "1", "--device", "cpu"]
+    assert run_command(app, call) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["way"] for row in rows} == {"official", "ours"}
+    (ours,) = [row for row in rows if row["way"] == "ours"]
+    assert ours["apart"] < 1e-4
+
+
+def test_two_sources_of_weights_at_once_are_refused(capsys):
+    assert run_command(app, ["magicface", "--random-weights", "--weights", "x"]) == 2
+    assert "give one of them" in capsys.readouterr().err
