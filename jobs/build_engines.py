@@ -17,11 +17,12 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 
 from cyclopts import App, Parameter
 
+from engines.magicface.folders import locate_weights, native_size
 from engines.trt.binding import Binding
 from engines.trt.cache import EngineCache
 from engines.trt.choose import look_around
 from engines.trt.key import BatchProfile
-from engines.trt.order import Order, check_buildable, native_size, weight_folders
+from engines.trt.order import Order, check_buildable
 from jobs.cluster import be_quiet
 from jobs.command import main_of
 from jobs.engine_plan import plan_build, target_sm
@@ -38,7 +39,7 @@ Backend = Literal["auto", "tensorrt", "tensorrt-rtx", "onnxruntime"]
 def build_engines(
     *,
     weights: str,
-    base: Path | None = None,
+    base: str | None = None,
     backend: Backend = "auto",
     target: Target = "auto",
     batch: str = "1..8",
@@ -53,9 +54,9 @@ def build_engines(
     ----------
     weights
         Folder with ID_enc, denoising_unet and (unless in base) vae, text_encoder, tokenizer and
-        scheduler; or `hub`: what was downloaded from MagicFace's and SD 1.5's hub pages.
+        scheduler; or `hub`, which downloads MagicFace and SD 1.5 where they are not here yet.
     base
-        Folder of Stable Diffusion 1.5, where it is not in the weights folder.
+        Folder or hub id of Stable Diffusion 1.5, where it is not in the weights folder.
     backend
         auto takes tensorrt-rtx where it targets the GPU, else tensorrt. onnxruntime exports and
         checks the graphs only (fp32 is for this one).
@@ -75,7 +76,7 @@ def build_engines(
         Build once per GPU type of a Ray cluster and copy to its GPU nodes. Without: on under
         `ray job submit`, else --local.
     """
-    folders = folders_of(weights, base)
+    folders = locate_weights(weights, base)
     profile = BatchProfile.parse(batch)
     image_size = size or native_size(folders)
     cache = cache.expanduser().resolve() if cache else None
@@ -107,15 +108,6 @@ def make_all(order: Order, binding: Binding | None, store: EngineCache) -> None:
         for done in Workshop(order, binding, store, progress.report).run():
             progress.finished(done)
     progress.print_table()
-
-
-def folders_of(weights: str, base: Path | None) -> dict[str, Path]:
-    """The weight folders by name.
-
-    Raises:
-        EngineUnavailableError: what is absent.
-    """
-    return weight_folders(Path(weights).expanduser(), base.expanduser() if base else None)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import EngineError
+from engines.magicface.folders import locate_weights, native_size
+from engines.trt.binding import BACKENDS
 from engines.trt.choose import Machine, look_around
+from engines.trt.key import BatchProfile
 from engines.trt.order import Order
 from jobs.cluster import start
 from jobs.engine_plan import plan_build
@@ -53,6 +56,34 @@ def gpu_types(nodes: Sequence[Mapping[str, Any]]) -> list[GpuType]:
         names = [r.removeprefix(ACCELERATOR) for r in resources if r.startswith(ACCELERATOR)]
         found.setdefault(names[0] if names else "GPU", []).append(str(node["NodeID"]))
     return [GpuType(name, tuple(sorted(ids))) for name, ids in sorted(found.items())]
+
+
+def build_before_actors(settings: Mapping[str, Any], *, say: Say) -> None:
+    """The engines that actors of the editor `magicface` will look for, built before they start.
+
+    Nothing happens where the settings ask for another backend or for fp32. With `backend=auto`,
+    what cannot be built is told, and the actors choose for themselves.
+
+    Args:
+        settings: as the editor takes them.
+    Raises:
+        EngineError: a TensorRT asked for by name cannot serve this cluster.
+    """
+    from engines.magicface.settings import resolved
+
+    asked = resolved(**settings)
+    if asked.backend not in {"auto", *BACKENDS} or asked.dtype == "fp32":
+        return
+    try:
+        folders = locate_weights(asked.weights, asked.base)
+        dtype = "fp16" if asked.dtype == "auto" else asked.dtype
+        batch = BatchProfile(1, asked.batch, asked.batch)
+        wanted = Order(folders, dtype, asked.size or native_size(folders), batch)
+        build_on_cluster(wanted, asked.backend, None, None, say=say)
+    except EngineError as error:
+        if asked.backend != "auto":
+            raise
+        say(f"no TensorRT engines were built: {error}")
 
 
 def build_on_cluster(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -82,7 +82,12 @@ class SessionCodec:
 
 
 def session_networks(
-    sessions: Mapping[str, Session], *, scaling_factor: float, image_size: int, runs_on: str
+    sessions: Mapping[str, Session],
+    *,
+    scaling_factor: float,
+    image_size: int,
+    runs_on: str,
+    forget: Callable[[], None] = lambda: None,
 ) -> Networks:
     """All four sessions, by component, as the editor sees them."""
     return Networks(
@@ -91,6 +96,7 @@ def session_networks(
         SessionCodec(sessions["vae_encoder"], sessions["vae_decoder"], scaling_factor),
         image_size,
         runs_on,
+        forget,
     )
 
 

@@ -6,15 +6,14 @@ networks, choice = make_networks(folders, backend="auto", dtype="fp16", frames=4
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from engines.errors import EngineError
-from engines.magicface.folders import WeightFolders
+from engines.magicface.folders import WeightFolders, native_size
 from engines.magicface.networks import Networks
 from engines.magicface.speed import running, torch_networks
 from engines.magicface.torch_networks import DTYPES, TorchModules, load_modules
@@ -31,7 +30,6 @@ from engines.trt.order import (
     FLAGS,
     Order,
     graph_key_of,
-    native_size,
     scaling_factor,
     target_name,
 )
@@ -75,7 +73,7 @@ class Site:
     def order(self, *, engines: bool) -> Order:
         """What would have to be made for this site."""
         return Order(
-            folders=named(self.folders),
+            folders=self.folders,
             dtype=self.dtype,
             image_size=self.image_size,
             batch=BatchProfile(1, self.frames, self.frames),
@@ -132,7 +130,7 @@ def make_networks(
         dtype=dtype,
         frames=frames,
         rows=frames * (2 if guidance else 1),
-        image_size=image_size or native_size(named(folders)),
+        image_size=image_size or native_size(folders),
         device=device or machine.device,
         machine=machine,
         cache=cache or EngineCache(),
@@ -151,18 +149,6 @@ def make_networks(
             passed.append(f"not {choice.backend}: {error}")
             say(passed[-1])
     raise AssertionError("candidates() gives at least one")
-
-
-def named(folders: WeightFolders) -> dict[str, Path]:
-    """The folders by their names on disk, as keys and orders know them."""
-    return {
-        "ID_enc": folders.id_encoder,
-        "denoising_unet": folders.denoiser,
-        "vae": folders.vae,
-        "text_encoder": folders.text_encoder,
-        "tokenizer": folders.tokenizer,
-        "scheduler": folders.scheduler,
-    }
 
 
 def _modules(site: Site) -> TorchModules:
@@ -216,7 +202,7 @@ def _onnxruntime(site: Site, choice: Choice) -> Networks:
     sessions: dict[str, Session] = {}
     for component in ORDER:
         entry = workshop.graph(component).entry
-        entry = site.cache.load(graph_key_of(workshop.order, component, None, site.cache))
+        entry = site.cache.load(graph_key_of(workshop.order, component, None))
         session = OnnxSession(entry.path(GRAPH_FILE), site.device)
         _gate(site, component, session, f"onnxruntime {session.version}", entry)
         sessions[component] = session
@@ -225,7 +211,7 @@ def _onnxruntime(site: Site, choice: Choice) -> Networks:
 
 def _tensorrt(site: Site, choice: Choice) -> Networks:
     binding = import_binding(choice.backend)
-    sessions: dict[str, Session] = {}
+    sessions: dict[str, TrtSession] = {}
     for component in ORDER:
         entry = find_engine(site, component, binding)
         session = TrtSession(
@@ -238,7 +224,12 @@ def _tensorrt(site: Site, choice: Choice) -> Networks:
         _gate(site, component, session, binding.label, entry)
         session.save_runtime_cache()
         sessions[component] = session
-    return _served(site, sessions, binding.label, choice)
+
+    def forget() -> None:
+        for session in sessions.values():
+            session.forget()
+
+    return _served(site, sessions, binding.label, choice, forget)
 
 
 def find_engine(site: Site, component: str, binding: Binding) -> Entry:
@@ -248,7 +239,7 @@ def find_engine(site: Site, component: str, binding: Binding) -> Entry:
         StaleEngineError: none fits; with what the nearest differs in, and how to build it.
     """
     order = site.order(engines=True)
-    graph = graph_key_of(order, component, binding, site.cache)
+    graph = graph_key_of(order, component, binding)
     key = engine_key(
         component,
         graph_sha256="",
@@ -280,12 +271,19 @@ def _gate(site: Site, component: str, session: Session, label: str, entry: Entry
     site.say(f"parity: {parity}")
 
 
-def _served(site: Site, sessions: dict[str, Session], what: str, choice: Choice) -> Networks:
+def _served(
+    site: Site,
+    sessions: Mapping[str, Session],
+    what: str,
+    choice: Choice,
+    forget: Callable[[], None] = lambda: None,
+) -> Networks:
     return session_networks(
         sessions,
-        scaling_factor=scaling_factor(named(site.folders)),
+        scaling_factor=scaling_factor(site.folders),
         image_size=site.image_size,
         runs_on=site.told(what, choice),
+        forget=forget,
     )
 
 

@@ -17,7 +17,8 @@ REBUILD = "rebuild with jobs/build_engines.py"
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex."""
+    """SHA-256 of a file's bytes, hex; read every time, unlike engines/file_hash.py's, because a
+    damaged disk keeps size and time of change as they were."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

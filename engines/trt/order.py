@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from engines.errors import EngineError, EngineUnavailableError
+from engines.errors import EngineError
+from engines.magicface.folders import WeightFolders, read_config
 from engines.trt.binding import Binding
 from engines.trt.build import check_target
-from engines.trt.cache import EngineCache
 from engines.trt.entry import Entry
 from engines.trt.errors import EngineBuildError
 from engines.trt.fingerprint import weights_sha256
 from engines.trt.key import BatchProfile, StoreKey, engine_key, graph_key
 from engines.trt.ports import GRAPH_FILE
 
-OWN_FOLDERS = ("ID_enc", "denoising_unet")
-BASE_FOLDERS = ("vae", "text_encoder", "tokenizer", "scheduler")
 FLAGS = "strongly typed"
+SD15_SCALING_FACTOR = 0.18215
 DTYPE_NAMES = ("fp16", "bf16", "fp32")
 SIZE_STEP = 64
 """The UNet halves its latents three times, and those are an eighth of the image."""
@@ -31,7 +26,7 @@ class Order:
     """What is to be made.
 
     Attributes:
-        folders: weight subfolder → where it is (`fingerprint.PARTS`).
+        folders: the weights.
         dtype: `fp16`, `bf16` or `fp32`; engines exist in the first two only.
         image_size: side in pixels; the graphs work at this size only.
         batch: frames per call.
@@ -41,7 +36,7 @@ class Order:
         device: where torch computes the reference, and where an engine for this GPU is checked.
     """
 
-    folders: Mapping[str, Path]
+    folders: WeightFolders
     dtype: str
     image_size: int
     batch: BatchProfile
@@ -76,40 +71,16 @@ def opset_for(component: str, binding: Binding | None) -> int:
     return min(newest, 22) if component.startswith("vae") else newest
 
 
-def weight_folders(weights: Path, base: Path | None = None) -> dict[str, Path]:
-    """The subfolders of a set of weights, as engines/magicface/checkpoint.py lays them out.
-
-    Raises:
-        EngineUnavailableError: naming the absent ones.
-    """
-    roots = dict.fromkeys(OWN_FOLDERS, weights) | dict.fromkeys(BASE_FOLDERS, base or weights)
-    folders = {name: root / name for name, root in roots.items()}
-    if absent := [str(path) for path in folders.values() if not path.is_dir()]:
-        raise EngineUnavailableError(
-            f"weights: no folder {', '.join(absent[:3])}; expected MagicFace's "
-            f"{', '.join(OWN_FOLDERS)} and SD 1.5's {', '.join(BASE_FOLDERS)}"
-        )
-    return folders
-
-
-def native_size(folders: Mapping[str, Path]) -> int:
-    """The side in pixels that the denoiser was trained at, from its configuration."""
-    config = _config(folders["denoising_unet"])
-    return 8 * int(config.get("sample_size") or 64)
-
-
-def scaling_factor(folders: Mapping[str, Path]) -> float:
+def scaling_factor(folders: WeightFolders) -> float:
     """The VAE's, from its configuration."""
-    return float(_config(folders["vae"]).get("scaling_factor", 0.18215))
+    return float(read_config(folders.vae).get("scaling_factor", SD15_SCALING_FACTOR))
 
 
-def graph_key_of(
-    order: Order, component: str, binding: Binding | None, cache: EngineCache
-) -> StoreKey:
+def graph_key_of(order: Order, component: str, binding: Binding | None) -> StoreKey:
     """The key of a component's graph."""
     return graph_key(
         component,
-        weights_sha256=weights_sha256(component, order.folders, cache),
+        weights_sha256=weights_sha256(component, order.folders),
         opset=opset_for(component, binding),
         dtype=order.dtype,
         image_size=order.image_size,
@@ -152,11 +123,3 @@ def check_buildable(order: Order, binding: Binding) -> None:
             f"{found}; run this on such a machine, or build ahead of time with "
             "--backend tensorrt-rtx where it targets that GPU"
         )
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        told = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EngineUnavailableError(f"weights folder {folder}: config.json: {error}") from None
-    return told

@@ -18,7 +18,6 @@ from engines.trt.cache import EngineCache
 from engines.trt.entry import Entry
 from engines.trt.key import StoreKey
 from engines.trt.order import (
-    BASE_FOLDERS,
     Order,
     check_buildable,
     engine_key_of,
@@ -89,7 +88,7 @@ class Workshop:
     def graph(self, component: str) -> Prepared:
         """The exported graph of a component, proved by onnxruntime."""
         self.report(component, "hashing weights", None)
-        key = graph_key_of(self.order, component, self.binding, self.cache)
+        key = graph_key_of(self.order, component, self.binding)
         return self._once(key, lambda folder: self._export(component, folder))
 
     def engine(self, component: str, graph: Entry) -> Prepared:
@@ -160,16 +159,9 @@ class Workshop:
 
     def _loaded(self, component: str) -> TorchModules:
         if self._modules is None:
-            from engines.magicface.folders import WeightFolders
             from engines.magicface.torch_networks import DTYPES, load_modules
 
             self.report(component, "loading weights", None)
-            folders = self.order.folders
-            found = WeightFolders(
-                id_encoder=folders["ID_enc"],
-                denoiser=folders["denoising_unet"],
-                **{name: folders[name] for name in BASE_FOLDERS},
-            )
-            modules = load_modules(found, self.order.device, DTYPES[self.order.dtype])
+            modules = load_modules(self.order.folders, self.order.device, DTYPES[self.order.dtype])
             self._modules = replace(modules, image_size=self.order.image_size)
         return self._modules

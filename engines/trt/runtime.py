@@ -120,6 +120,10 @@ class TrtSession:
                 tensor.record_stream(torch.cuda.current_stream(self._device))
         return outputs
 
+    def forget(self) -> None:
+        """Let go of the buffers and graphs of all batch sizes seen so far."""
+        self._buffers.clear()
+
     def save_runtime_cache(self) -> None:
         """Keep what TensorRT-RTX compiled for this GPU; nothing to do for classic TensorRT."""
         if self._runtime_cache is None or self._cache_path is None:

@@ -12,7 +12,7 @@ from engines.trt.cache import EngineCache
 from engines.trt.choose import Machine
 from jobs.build_engines import app
 from jobs.command import run_command
-from jobs.engine_cluster import GpuType, gpu_types
+from jobs.engine_cluster import GpuType, build_before_actors, gpu_types
 from jobs.engine_plan import plan_build, target_sm
 from tests.engines.trt import stores
 
@@ -103,7 +103,7 @@ def test_a_wrong_call_is_one_line_and_status_2(
 
 def test_weights_that_are_not_there_are_named(tmp_path, capsys):
     told = _refusal(capsys, "--weights", tmp_path, "--target", "sm89")
-    assert told.startswith(f"weights: no folder {tmp_path}/ID_enc, ")
+    assert told.startswith(f"weights folder {tmp_path}: no ID_enc, denoising_unet; found nothing")
     assert "expected MagicFace's ID_enc, denoising_unet and SD 1.5's vae, text_encoder" in told
 
 
@@ -167,3 +167,18 @@ def test_a_named_target_is_built_by_a_task_of_the_cluster(
     assert "building TensorRT-RTX" in found.stdout
     assert found.stdout.count("found ") == 4
     assert len(EngineCache(small_store.root).entries()) >= 8
+
+
+@pytest.mark.parametrize("settings", [{"backend": "eager"}, {"dtype": "fp32"}])
+def test_actors_that_run_no_engine_have_none_built(settings):
+    said = []
+    build_before_actors(settings, say=said.append)
+    assert said == []
+
+
+def test_auto_goes_on_without_engines_and_an_explicit_backend_does_not(tmp_path):
+    said = []
+    build_before_actors({"weights": str(tmp_path)}, say=said.append)
+    assert said[0].startswith(f"no TensorRT engines were built: weights folder {tmp_path}: no ID_")
+    with pytest.raises(EngineError, match="no ID_enc, denoising_unet"):
+        build_before_actors({"weights": str(tmp_path), "backend": "tensorrt"}, say=said.append)

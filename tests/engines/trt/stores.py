@@ -7,10 +7,11 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from engines.magicface.folders import find_folders
 from engines.trt.binding import import_binding
 from engines.trt.cache import EngineCache
 from engines.trt.key import BatchProfile
-from engines.trt.order import Order, weight_folders
+from engines.trt.order import Order
 from engines.trt.ports import ORDER
 from engines.trt.prepare import Prepared, Workshop
 from tests.engines.trt.random_weights import write_weights
@@ -22,7 +23,7 @@ BATCH = BatchProfile(1, 2, 3)
 def order_of(weights, **changed):
     """An order for 128-pixel images in fp16."""
     facts = {"dtype": "fp16", "image_size": 128, "batch": BATCH, "sm": None} | changed
-    return Order(folders=weight_folders(weights), **facts)
+    return Order(folders=find_folders(weights), **facts)
 
 
 @cache

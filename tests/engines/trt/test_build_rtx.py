@@ -11,7 +11,7 @@ from engines.trt.cache import EngineCache
 from engines.trt.entry import SIDECAR
 from engines.trt.errors import EngineBuildError, StaleEngineError
 from engines.trt.key import BatchProfile, StoreKey
-from engines.trt.ports import COMPONENTS, PLAN_FILE, SAMPLE_FILE
+from engines.trt.ports import COMPONENTS, GRAPH_FILE, PLAN_FILE, SAMPLE_FILE
 from engines.trt.prepare import Workshop
 from tests.engines.trt.stores import order_of
 
@@ -93,11 +93,19 @@ def test_a_copy_for_another_machine_is_checked_when_it_arrives(built, small_stor
         EngineCache(tmp_path / "other").install(name, without)
 
 
-def test_progress_is_told_while_it_builds(rtx, small_store, small_weights, tmp_path):
+def test_progress_is_told_while_it_builds(built, rtx, small_store):
+    graph = built["vae_encoder", 89].entry.facts["graph_sha256"]
+    entry = next(e for e in small_store.entries() if e.files.get(GRAPH_FILE, (0, ""))[1] == graph)
     told = []
-    workshop = Workshop(order_of(small_weights, sm=75), rtx, small_store, lambda *s: told.append(s))
-    workshop.engine("vae_encoder", workshop.graph("vae_encoder").entry)
-    shares = [share for _, what, share in told if what == "building: Building engine"]
+    plan = build_plan(
+        rtx,
+        entry.path(GRAPH_FILE),
+        sm=75,
+        batch=BatchProfile(1, 2, 3),
+        progress=lambda phase, share: told.append((phase, share)),
+    )
+    assert plan.nbytes > 1_000_000
+    shares = [share for phase, share in told if phase == "Building engine"]
     assert shares[0] == 0.0
     assert shares[-1] == 1.0
 
