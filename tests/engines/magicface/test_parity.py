@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def own_golden(tiny_weights, tmp_path_factory):
     """Non-square, dense AU vectors, guidance 7.5, and a run without guidance."""
     root = tmp_path_factory.mktemp("golden") / "set"
-    with torch.inference_mode():
+    with torch.inference_mode(), parity.one_thread():
         return make_golden(tiny_weights, root, (64, 96), {"strong": (3, 7.5), "n2_nocfg": (2, 0.9)})
 
 
