@@ -1,7 +1,8 @@
 """Bézier segments: handles from neighbouring keys, and the curve through them.
 
 Handles are offsets (time, value) from their key. The five kinds are Blender's, computed as Blender
-computes them with its auto smoothing off; `ease` is After Effects' pair of speed and influence.
+computes them, with and without its auto smoothing; `ease` is After Effects' pair of speed and
+influence.
 
 Source: Blender manual, "F-Curves: Handle Types"; behaviour checked against bpy.
 """
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from keyframes.acceleration import AutoKeys, runs_of, smooth_run
+
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -20,6 +23,7 @@ HANDLE_KINDS: tuple[str, ...] = ("auto_clamped", "auto", "vector", "aligned", "f
 _AUTO = ("auto", "auto_clamped")
 _AUTO_LENGTH = 2 * 2.5614
 """An auto handle is 2 / 5.1228 of its segment long: near a circle's Bézier (Blender)."""
+_THIRD_LENGTH = 6.0
 _SHORTEST = 1e-9
 _UNEVEN = 5.0
 """Of two neighbouring segments the longer counts as at most this many times the shorter."""
@@ -69,14 +73,17 @@ def _clamped(rise: Array, near: Neighbours, side: str) -> tuple[Array, Flags]:
 
 
 def _auto(
-    near: Neighbours, clamp: tuple[Flags, Flags], inner: Flags
+    near: Neighbours, clamp: tuple[Flags, Flags], inner: Flags, continuous: bool
 ) -> tuple[Array, Array, Flags, Flags]:
     """Automatic handles on both sides, and where the clamp cut the left and the right one."""
-    before = np.minimum(near.time_before, _UNEVEN * near.time_after)
-    after = np.minimum(near.time_after, _UNEVEN * before)
+    before, after, length = near.time_before, near.time_after, _THIRD_LENGTH
+    if not continuous:
+        before = np.minimum(before, _UNEVEN * after)
+        after = np.minimum(after, _UNEVEN * before)
+        length = _AUTO_LENGTH
     slope = near.value_before / near.time_before + near.value_after / near.time_after
-    left = np.stack([-2 * before, -slope * before], axis=1) / _AUTO_LENGTH
-    right = np.stack([2 * after, slope * after], axis=1) / _AUTO_LENGTH
+    left = np.stack([-2 * before, -slope * before], axis=1) / length
+    right = np.stack([2 * after, slope * after], axis=1) / length
     cuts: list[Flags] = []
     for handle, side, asked in ((left, "left", clamp[0]), (right, "right", clamp[1])):
         rows = asked & inner
@@ -130,6 +137,7 @@ def place_handles(
     *,
     flat_ends: tuple[bool, bool] = (True, True),
     cyclic: bool = False,
+    continuous: bool = False,
 ) -> tuple[Array, Array]:
     """Handle offsets of every key.
 
@@ -142,6 +150,7 @@ def place_handles(
             where the curve holds beyond them.
         cyclic: the curve repeats on both sides; its end keys, if automatic, see each other as
             neighbours.
+        continuous: automatic handles keep acceleration continuous (Blender's auto smoothing).
 
     Returns:
         Left and right offsets, `(K, 2)` each: time ≤ 0 on the left and ≥ 0 on the right.
@@ -155,7 +164,7 @@ def place_handles(
     inner = np.ones(count, bool)
     inner[[0, -1]] = cyclic
     *automatic, left_cut, right_cut = _auto(
-        near, (left.kinds == "auto_clamped", right.kinds == "auto_clamped"), inner
+        near, (left.kinds == "auto_clamped", right.kinds == "auto_clamped"), inner, continuous
     )
     placed = [side.offsets.copy() for side in (left, right)]
     for handle, request, auto in zip(placed, (left, right), automatic, strict=True):
@@ -172,7 +181,45 @@ def place_handles(
     for key, flat in zip((0, -1), flat_ends, strict=True):
         if flat and both_auto[key] and not cyclic:
             placed[0][key, 1] = placed[1][key, 1] = 0.0
+    if continuous:
+        level = _level(near, (left.kinds, right.kinds), inner)
+        for key, flat in zip((0, -1), flat_ends, strict=True):
+            level[key] |= flat and both_auto[key] and not cyclic
+        if cyclic and level[[0, -1]].any():
+            cyclic = False
+            level[[0, -1]] = True
+            placed[0][[0, -1], 1] = placed[1][[0, -1], 1] = 0.0
+        keys = _auto_keys(times, values, (left.kinds, right.kinds), level)
+        for run in runs_of(keys.free, cyclic):
+            smooth_run(keys, run, placed[0], placed[1])
     return placed[0], placed[1]
+
+
+def _auto_keys(
+    times: Array, values: Array, kinds: tuple[NDArray[np.str_], NDArray[np.str_]], level: Flags
+) -> AutoKeys:
+    left, right = kinds
+    auto = np.isin(left, _AUTO), np.isin(right, _AUTO)
+    return AutoKeys(
+        times,
+        values,
+        auto[0] & auto[1] & ~level,
+        (left == "auto_clamped") | (right == "auto_clamped"),
+        left == "vector",
+        right == "vector",
+        auto[0] & ~level,
+        auto[1] & ~level,
+        auto[0] | (left == "vector"),
+        auto[1] | (right == "vector"),
+    )
+
+
+def _level(
+    near: Neighbours, kinds: tuple[NDArray[np.str_], NDArray[np.str_]], inner: Flags
+) -> Flags:
+    """Clamped keys at an extreme, whose handles lie level."""
+    clamped = (kinds[0] == "auto_clamped") | (kinds[1] == "auto_clamped")
+    return clamped & inner & (near.value_before * near.value_after <= 0)
 
 
 def limit_to_segment(right: Array, left: Array, durations: Array) -> tuple[Array, Array]:

@@ -66,12 +66,14 @@ class Channel:
         before: one of EXTRAPOLATIONS.
         after: one of EXTRAPOLATIONS.
         smoothing: None leaves the curve as keyed.
+        continuous: automatic handles keep acceleration continuous.
     """
 
     keys: tuple[Key, ...]
     before: str = "hold"
     after: str = "hold"
     smoothing: Smoothing | None = None
+    continuous: bool = False
 
     def curve(self, timeline: Timeline) -> Curve:
         """The keyed curve, before smoothing.
@@ -79,7 +81,7 @@ class Channel:
         Raises:
             KeyframeError: keys that coincide or change order on this clip, with the place.
         """
-        times = self._times(timeline)
+        times = self.key_times_s(timeline)
         values = np.array([key.value for key in self.keys])
         interpolations = np.array([key.interpolation for key in self.keys])
         left, right = self._handles(times, values, timeline)
@@ -107,7 +109,12 @@ class Channel:
             return curve.at(times_s)
         return smoothed(curve.at, self.smoothing, timeline, times_s)
 
-    def _times(self, timeline: Timeline) -> Array:
+    def key_times_s(self, timeline: Timeline) -> Array:
+        """Seconds of the keys, strictly increasing.
+
+        Raises:
+            KeyframeError: keys that coincide or change order on this clip, with the place.
+        """
         times = np.empty(len(self.keys))
         for index, key in enumerate(self.keys):
             try:
@@ -136,6 +143,7 @@ class Channel:
             right,
             flat_ends=(self.before == "hold", self.after == "hold"),
             cyclic={self.before, self.after} <= CYCLES,
+            continuous=self.continuous,
         )
 
 

@@ -21,7 +21,10 @@ KEY_FIELDS = (
     "time", "value", "interpolation", "easing", "handles", "left", "right", "in", "out",
     "back", "amplitude", "period",
 )  # fmt: skip
-CHANNEL_FIELDS = ("keys", "mode", "interpolation", "easing", "before", "after", "smooth")
+AUTO_SMOOTHINGS = ("none", "continuous")
+CHANNEL_FIELDS = (
+    "keys", "mode", "interpolation", "easing", "auto_smoothing", "before", "after", "smooth",
+)  # fmt: skip
 _WORDS = {"hold": "constant"}
 _INTERPOLATION_WORDS = (*INTERPOLATIONS, "hold", EASY_EASE)
 _SMOOTHING_FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -40,6 +43,7 @@ class Defaults:
     interpolation: str = "bezier"
     easing: str = "auto"
     smoothing: Smoothing | None = None
+    continuous: bool = False
 
 
 def read_channels(
@@ -70,13 +74,15 @@ def read_mode(reader: Reader, node: Node) -> str:
 def read_channel(reader: Reader, node: Node, defaults: Defaults, au: int | None) -> Channel:
     """A channel from its map, or from a bare list of keys."""
     if isinstance(node.value, tuple):
-        return Channel(_read_keys(reader, node, defaults, au), smoothing=defaults.smoothing)
+        keys = _read_keys(reader, node, defaults, au)
+        return Channel(keys, smoothing=defaults.smoothing, continuous=defaults.continuous)
     entries = reader.mapping(node, CHANNEL_FIELDS, "a channel")
     if "interpolation" in entries:
         word = reader.choice(entries["interpolation"], _INTERPOLATION_WORDS, "bezier")
         defaults = replace(defaults, interpolation=_WORDS.get(word, word))
     if "easing" in entries:
         defaults = replace(defaults, easing=reader.choice(entries["easing"], EASINGS, "auto"))
+    continuous = read_continuous(reader, entries, defaults)
     smoothing = defaults.smoothing
     if "smooth" in entries:
         smoothing = read_smoothing(reader, entries["smooth"])
@@ -88,7 +94,14 @@ def read_channel(reader: Reader, node: Node, defaults: Defaults, au: int | None)
         reader.error(node.place, "a channel without keys")
         return Channel((Key(ZERO, 0.0, node.place),))
     keys = _read_keys(reader, entries["keys"], defaults, au)
-    return Channel(keys, sides["before"], sides["after"], smoothing)
+    return Channel(keys, sides["before"], sides["after"], smoothing, continuous)
+
+
+def read_continuous(reader: Reader, entries: Mapping[str, Node], outer: Defaults) -> bool:
+    """Whether automatic handles keep acceleration continuous."""
+    if "auto_smoothing" not in entries:
+        return outer.continuous
+    return reader.choice(entries["auto_smoothing"], AUTO_SMOOTHINGS, "none") == "continuous"
 
 
 def _read_keys(reader: Reader, node: Node, defaults: Defaults, au: int | None) -> tuple[Key, ...]:

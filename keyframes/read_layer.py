@@ -7,26 +7,32 @@ from dataclasses import replace
 from pathlib import Path
 
 from keyframes.au import INTENSITY_MAX
-from keyframes.channel import Channel
 from keyframes.clock import Instant
 from keyframes.curve import INTERPOLATIONS
 from keyframes.easing import EASINGS
 from keyframes.errors import KeyframeError
 from keyframes.importers.otio import TimelineEvent, read_events
-from keyframes.layer import BLENDS, MODES, Layer, Span
+from keyframes.layer import BLENDS, MODES, Layer
 from keyframes.levels import parse_facs
 from keyframes.located import Node, read_yaml
 from keyframes.presets import known_presets, preset_text
 from keyframes.read_import import import_entries, is_timeline, read_performance
-from keyframes.read_keys import Defaults, read_channel, read_channels, read_mode, read_smoothing
+from keyframes.read_keys import (
+    Defaults,
+    read_channels,
+    read_continuous,
+    read_mode,
+    read_smoothing,
+)
 from keyframes.read_pose import GESTURE_FIELDS, read_notes, read_pose, with_timing
+from keyframes.read_presence import read_span, read_weight
 from keyframes.reader import Reader
 from keyframes.sources import Gesture, Keyed
 
 SOURCE_FIELDS = ("channels", "pose", "use", "import")
 LAYER_FIELDS = (
     "name", *SOURCE_FIELDS, *GESTURE_FIELDS, "mode", "blend", "weight", "range", "fade",
-    "faces", "smooth", "interpolation", "easing", "not_in_model",
+    "faces", "smooth", "interpolation", "easing", "auto_smoothing", "not_in_model",
 )  # fmt: skip
 MARKER_FIELDS = ("use", "pose", "intensity", "onset", "offset")
 _MARKER_APEX = Instant(seconds=0.4)
@@ -45,7 +51,7 @@ def read_defaults(reader: Reader, entries: Mapping[str, Node], outer: Defaults) 
         outer = replace(outer, easing=reader.choice(entries["easing"], EASINGS, "auto"))
     if "smooth" in entries:
         outer = replace(outer, smoothing=read_smoothing(reader, entries["smooth"]))
-    return outer
+    return replace(outer, continuous=read_continuous(reader, entries, outer))
 
 
 def read_layers(
@@ -145,41 +151,12 @@ def _layer_changes(
     if "name" in entries:
         changes["name"] = reader.text(entries["name"])
     if "weight" in entries:
-        changes["weight"] = _weight(reader, entries["weight"], defaults)
+        changes["weight"] = read_weight(reader, entries["weight"], defaults)
     if "faces" in entries:
         changes["faces"] = reader.faces(entries["faces"])
     if "range" in entries or "fade" in entries:
-        changes["span"] = _span(reader, entries)
+        changes["span"] = read_span(reader, entries)
     return changes
-
-
-def _weight(reader: Reader, node: Node, defaults: Defaults) -> float | Channel:
-    if isinstance(node.value, tuple | Mapping):
-        own = replace(defaults, mode="neutralise", smoothing=None)
-        return read_channel(reader, node, own, None)
-    return reader.number(node, 0.0, 1.0)
-
-
-def _span(reader: Reader, entries: Mapping[str, Node]) -> Span:
-    span = Span()
-    if "range" in entries:
-        ends = entries["range"].items()
-        if len(ends) == 2:
-            start, end = (reader.instant(end) for end in ends)
-            span = replace(span, start=start, end=end)
-            if end.is_after(start) is False:
-                message = f"range {start} to {end} ends before it starts"
-                reader.error(entries["range"].place, message)
-        else:
-            reader.error(entries["range"].place, "expected [start, end]")
-    if "fade" in entries:
-        fades = entries["fade"].items() or (entries["fade"],) * 2
-        if len(fades) == 2:
-            fade_in, fade_out = (reader.duration(fade) for fade in fades)
-            span = replace(span, fade_in=fade_in, fade_out=fade_out)
-        else:
-            reader.error(entries["fade"].place, "expected a length, or [in, out]")
-    return span
 
 
 def _used(

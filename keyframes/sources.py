@@ -74,7 +74,7 @@ class Keyed:
     def warnings(self, timeline: Timeline) -> list[str]:
         found: list[str] = []
         for au, channel in self.channels.items():
-            times = channel.curve(timeline).times_s
+            times = channel.key_times_s(timeline)
             for what, count in (
                 ("after its end", int((times > timeline.duration_s + 1e-6).sum())),
                 ("before its start", int((times < -1e-6).sum())),
@@ -87,8 +87,8 @@ class Keyed:
         return found
 
     def last_key_s(self, timeline: Timeline) -> float:
-        curves = [channel.curve(timeline) for channel in self.channels.values()]
-        return max(float(curve.times_s[-1]) for curve in curves)
+        ends = [channel.key_times_s(timeline)[-1] for channel in self.channels.values()]
+        return float(max(ends))
 
     def resolved(self) -> dict[str, Any]:
         channels: dict[str, Any] = {}
@@ -99,6 +99,8 @@ class Keyed:
             for side in ("before", "after"):
                 if getattr(channel, side) != "hold":
                     entry[side] = getattr(channel, side)
+            if channel.continuous:
+                entry["auto_smoothing"] = "continuous"
             if channel.smoothing is not None:
                 entry["smooth"] = channel.smoothing.resolved()
             channels[f"AU{au}"] = entry

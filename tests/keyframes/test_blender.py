@@ -7,6 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,9 +37,8 @@ def single(values: list[float] | list[tuple[float, float]]) -> Array:
     return np.array(values, np.float32).astype(np.float64)
 
 
-def ours(index: int) -> Curve:
-    """Curve number `index` through our own handles."""
-    made = random_curves().random_curve(index)
+def ours(made: Any, *, continuous: bool) -> Curve:
+    """A random curve through our own handles."""
     keys = made.keys
     times, values = single([k.time for k in keys]), single([k.value for k in keys])
     outside = "hold" if made.extrapolation == "constant" else "linear"
@@ -55,6 +55,7 @@ def ours(index: int) -> Curve:
         *requests,
         flat_ends=(outside == "hold",) * 2,
         cyclic={before, after} <= CYCLES,
+        continuous=continuous,
     )
     return Curve(
         times,
@@ -71,25 +72,35 @@ def ours(index: int) -> Curve:
     )
 
 
-@pytest.fixture(scope="module")
-def golden() -> dict[str, NDArray[np.float32]]:
-    with np.load(GOLDEN / "blender_curves.npz") as stored:
-        return {name: stored[name] for name in ("values", "handles")}
-
-
-def test_a_thousand_random_curves_agree_with_blender(golden: dict[str, Array]) -> None:
+@pytest.fixture(params=["blender_curves.npz", "blender_smoothed.npz"])
+def recorded(request: pytest.FixtureRequest) -> list[tuple[Any, Curve, Array, Array]]:
+    """Each recorded curve: as made, as ours, and Blender's values and handles of it."""
     made = random_curves()
-    assert len(golden["values"]) == made.CURVES >= 1000
-    for index, theirs in enumerate(golden["values"]):
-        times = np.float64(np.float32(made.random_curve(index).times))
-        error = np.abs(ours(index).at(times) - theirs)
-        allowed = 1e-4 * np.maximum(1, np.abs(theirs) / 10)
-        assert (error <= allowed).all(), (index, error.max(), made.random_curve(index))
+    smoothed = request.param == "blender_smoothed.npz"
+    curve_of = made.smoothed_curve if smoothed else made.random_curve
+    with np.load(GOLDEN / request.param) as stored:
+        values, handles = stored["values"], stored["handles"]
+    assert len(values) == (made.SMOOTHED_CURVES if smoothed else made.CURVES) >= 1000
+    curves = [curve_of(index) for index in range(len(values))]
+    found = [ours(curve, continuous=smoothed) for curve in curves]
+    return list(zip(curves, found, values, handles, strict=True))
 
 
-def test_handles_are_where_blender_puts_them(golden: dict[str, Array]) -> None:
-    for index, stored in enumerate(golden["handles"]):
-        curve = ours(index)
+def test_a_thousand_random_curves_agree_with_blender(
+    recorded: list[tuple[Any, Curve, Array, Array]],
+) -> None:
+    for made, curve, theirs, handles in recorded:
+        times = np.float64(np.float32(made.times))
+        error = np.abs(curve.at(times) - theirs)
+        scale = np.maximum(np.abs(theirs), np.nanmax(np.abs(handles[:, 1::2])))
+        assert (error <= 1e-4 * np.maximum(1, scale / 5)).all(), (error.max(), made)
+
+
+def test_handles_are_where_blender_puts_them(
+    recorded: list[tuple[Any, Curve, Array, Array]],
+) -> None:
+    for made, curve, _, stored in recorded:
         placed = np.concatenate([curve.left, curve.right], axis=1)
         theirs = stored[: len(curve.times_s)]
-        assert np.abs(placed - theirs).max() < 1e-4, (index, random_curves().random_curve(index))
+        allowed = 1e-4 * max(1, np.abs(theirs).max() / 5)
+        assert (np.abs(placed - theirs) < allowed).all(), made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 INTERPOLATIONS = (
     "constant", "linear", "bezier", "sine", "quad", "cubic", "quart", "quint", "expo", "circ",
@@ -13,6 +13,7 @@ EASINGS = ("auto", "ease_in", "ease_out", "ease_in_out")
 HANDLES = ("free", "aligned", "vector", "auto", "auto_clamped")
 CYCLES = ("none", "repeat", "repeat_offset", "mirror")
 CURVES = len(INTERPOLATIONS) * len(EASINGS) * 20
+SMOOTHED_CURVES = CURVES + 200
 SAMPLES = 12
 
 
@@ -97,3 +98,23 @@ def random_curve(index: int) -> RandomCurve:
     reach = max(last - first, 1.0)
     times = tuple(_between(rng, first - 0.5 * reach, last + 0.5 * reach) for _ in range(SAMPLES))
     return RandomCurve(tuple(keys), _pick(rng, ("constant", "linear")), cycles, times)
+
+
+def automatic_curve(index: int) -> RandomCurve:
+    """Bézier with automatic handles only, every other one a loop; index beyond CURVES."""
+    rng = random.Random(index)
+    made = random_curve(index)
+    if len(made.keys) == 1:
+        return made
+    kinds = [_pick(rng, ("auto", "auto_clamped")) for _ in made.keys]
+    keys = tuple(
+        replace(key, interpolation="bezier", left_kind=kind, right_kind=kind)
+        for key, kind in zip(made.keys, kinds, strict=True)
+    )
+    cycles = ("repeat", "repeat_offset") if index % 2 and len(keys) > 1 else ("none", "none")
+    return replace(made, keys=keys, cycles=cycles)
+
+
+def smoothed_curve(index: int) -> RandomCurve:
+    """Curve number `index` of those recorded with auto smoothing."""
+    return random_curve(index) if index < CURVES else automatic_curve(index)
