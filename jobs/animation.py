@@ -56,6 +56,10 @@ def run_animation(options: AnimateOptions) -> int:
     chosen = choose_engines(options, gpus)
     for kind, engine in chosen.items():
         announce(screen, kind, engine)
+    if gpus and chosen["editor"].choice.name == "magicface":
+        from jobs.engine_cluster import build_before_actors
+
+        build_before_actors(chosen["editor"].choice.settings, say=screen.print)
     return _run(request, options, chosen, cpus, gpus, screen)
 
 

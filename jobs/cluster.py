@@ -27,6 +27,7 @@ QUIET = {
 ALONE = {
     "RAY_AUTH_MODE": "disabled",  # one user, one machine, loopback
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's name for: take 127.0.0.1, look for no other
+    "RAY_num_workers_soft_limit": str((os.cpu_count() or 1) + 1),  # one process beside the actors'
 }
 """What a private cluster on this machine is started with."""
 
@@ -80,6 +81,28 @@ def _start_alone(ray: Any) -> None:
         )
     finally:
         node.start_api_server = start_api_server
+    _warm_up(ray)
+
+
+def _warm_up(ray: Any) -> None:
+    """Lets the worker processes import the pipeline while this one does; they then serve the job.
+
+    One more than there are cores: render actors hold one each, and the last finishes videos.
+    """
+    task = ray.remote(num_cpus=0)(import_pipeline)
+    for _ in range((os.cpu_count() or 1) + 1):
+        task.remote()
+
+
+def import_pipeline() -> None:
+    """What a worker needs before its first frame."""
+    for module in (
+        "ray.data",
+        "pipeline.actors",
+        "engines.trackers.mesh",
+        "engines.editors.previz",
+    ):
+        import_module(module)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What lies beside an output with `--plot`: the AU curves and before/after frames."""
+"""What lies beside an output with `--plot`: AU curves as picture and table, and frames."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, FaceTracker, RGBFrame
 from keyframes.au import AUDelta
+from keyframes.exporters.tables import performance_columns, write_table
 from keyframes.plot import plot_performance
 from pipeline.analysis import analyse_frames
 from pipeline.faces import Analysis, assemble
@@ -33,7 +34,7 @@ def plot_stage(
     tracker: FaceTracker,
     estimator: AUEstimator,
 ) -> StageRow:
-    """Measures the output and writes `<name>.curves.png` and `<name>.frames.png` beside it."""
+    """Measures the output; beside it come `<name>.curves.png`, `.curves.csv` and `.frames.png`."""
     clock = Stopwatch()
     output = Path(row["output"])
     source, made = inspect_video(row["source"]), inspect_video(row["output"])
@@ -41,13 +42,12 @@ def plot_stage(
     after = measure(made, tracker, estimator)
     planned = plan_edits(source, before, settings.sheet, settings.crop_size)
     face, requested = next(iter(planned.requested.items()))
-    plot_performance(
-        output.with_suffix(".curves.png"),
-        source.timeline,
-        requested,
-        before.intensity_over_time(face),
-        after.intensity_over_time(face),
-        title=output.name,
+    measured, achieved = before.intensity_over_time(face), after.intensity_over_time(face)
+    curves = output.with_suffix(".curves.png")
+    plot_performance(curves, source.timeline, requested, measured, achieved, title=output.name)
+    write_table(
+        output.with_suffix(".curves.csv"),
+        performance_columns(source.times_s, requested, measured, achieved),
     )
     moments = choose_moments(requested, before, face)
     contact_sheet(

@@ -52,6 +52,8 @@ def test_golden_weights_run_the_whole_job_on_a_real_clip(animate: Animate, share
     assert (changed > 12).mean() > 0.01, "an edited frame must look different"
     assert (changed > 12).mean() < 0.6, "and only in the face"
     assert Path("d18.short.frames.png").is_file()
+    header = Path("d18.short.curves.csv").read_text().splitlines()[0]
+    assert header.startswith("time_s,AU1_requested,AU1_measured,AU1_achieved")
 
 
 def test_magicface_without_weights_says_what_is_missing(animate: Animate):
