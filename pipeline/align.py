@@ -1,7 +1,9 @@
 """The crop an editor sees: a square around the face, following it without trembling or lagging.
 
-Source of the box and scale: fitted on MagicFace's official sample crops (box width 1.033 × hull
-width, centre raised by 0.174 box widths, 352 of 512 pixels for 1.5 box widths).
+Source of the scale: MagicFace's preprocessing (352 of 512 pixels for 1.5 box widths, box centre in
+the middle); given the box, the crop is its crop. Source of the box: landmarks fitted to its three
+official crops (width 1.033 × hull width, centre raised by 0.174 box widths), because the detector
+that drew it is not here; docs/magicface.md has the residuals.
 """
 
 from __future__ import annotations
@@ -36,7 +38,28 @@ def face_squares(landmarks_px: NDArray[np.float32]) -> NDArray[np.float64]:
     width = BOX_FROM_HULL * (high[:, 0] - low[:, 0])
     centre = (low + high) / 2
     centre[:, 1] -= BOX_RAISED * width
-    return np.column_stack([centre, CROP_SPAN * width])
+    return squares_of_boxes(centre, width)
+
+
+def squares_of_boxes(
+    centre_px: NDArray[np.float64], width_px: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`(N, 3)` centre x, centre y, side of each crop, from face boxes; their height does not count.
+
+    Args:
+        centre_px: `(N, 2)` box centres, display pixels.
+        width_px: `(N,)` box widths.
+    """
+    return np.column_stack([centre_px, CROP_SPAN * width_px])
+
+
+def display_from_squares(squares: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """`(N, 2, 3)` crop pixels → display pixels of `(N, 3)` squares; `size / 2` is the centre."""
+    scale = squares[:, 2] / size
+    maps = np.zeros((len(squares), 2, 3))
+    maps[:, 0, 0] = maps[:, 1, 1] = scale
+    maps[:, :, 2] = squares[:, :2] - scale[:, None] * size / 2
+    return maps
 
 
 def crop_path(
@@ -68,11 +91,7 @@ def crop_path(
     starts = np.union1d([0], np.flatnonzero(restart))
     for a, b in zip(starts, [*starts[1:], len(squares)], strict=True):
         squares[a:b] = _steady(squares[a:b], times_s[a:b])
-    scale = squares[:, 2] / size
-    paths = np.zeros((len(squares), 2, 3))
-    paths[:, 0, 0] = paths[:, 1, 1] = scale
-    paths[:, :, 2] = squares[:, :2] - scale[:, None] * size / 2
-    return paths
+    return display_from_squares(squares, size)
 
 
 def _steady(squares: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:

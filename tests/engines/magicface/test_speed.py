@@ -139,6 +139,7 @@ def test_the_unets_compile_as_one_graph(modules, network):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_compiled_networks_agree_with_eager_ones(modules):
     networks = torch_networks(modules, "compiled", compile_mode="default")
     latents, source, t, au, id_kv = _inputs(modules)
