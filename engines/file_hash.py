@@ -1,4 +1,4 @@
-"""SHA-256 of files, remembered by path, size and time of change: weights are large."""
+"""SHA-256 of files, read anew or remembered by path, size and time of change: weights are large."""
 
 from __future__ import annotations
 
@@ -48,10 +48,15 @@ def _hashed(key: str, size: int, changed_ns: int) -> str:
     remembered = _read_memory().get(key)
     if isinstance(remembered, list) and remembered[:2] == [size, changed_ns]:
         return str(remembered[2])
-    with Path(key).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = read_sha256(Path(key))
     _remember(key, [size, changed_ns, digest])
     return digest
+
+
+def read_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file, read now: a damaged disk keeps size and time of change."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_sha256(path: Path) -> str:

@@ -6,63 +6,51 @@ TensorRT would do so while it holds a GPU that should be rendering.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping
+from dataclasses import astuple, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engines.errors import EngineError
-from engines.magicface.folders import locate_weights, native_size
-from engines.trt.binding import BACKENDS
-from engines.trt.choose import Machine, look_around
+from engines.magicface.folders import WeightFolders, locate_weights, native_size
+from engines.trt.binding import BACKENDS, import_binding
+from engines.trt.cache import EngineCache
+from engines.trt.choose import look_around
+from engines.trt.entry import Entry
+from engines.trt.find import held_engine
 from engines.trt.key import BatchProfile
-from engines.trt.order import Order
+from engines.trt.order import Order, check_buildable
+from engines.trt.ports import ORDER
 from jobs.cluster import start
-from jobs.engine_plan import plan_build
+from jobs.engine_nodes import GpuType, Say, fetched, look_at_nodes, on_node
+from jobs.engine_plan import planned
 
-Say = Callable[[str], None]
-ACCELERATOR = "accelerator_type:"
-"""How Ray names a node's GPU type among its resources."""
+if TYPE_CHECKING:
+    from engines.trt.prepare import Prepared
+
 BUILD_CPUS = 2
-A_LITTLE = 0.001
-"""Of a node's accelerator resource: enough to be placed there."""
+"""For a build; a node with fewer gives what it has."""
 
 
 @dataclass(frozen=True)
-class GpuType:
-    """Nodes of a cluster whose GPUs are of one type.
+class Packed:
+    """One step of a build: what is told, and an engine's files when one is ready.
 
     Attributes:
-        name: Ray's, e.g. `H100`; `GPU` where Ray does not know it.
-        nodes: their ids.
+        name: the engine's folder in a store; "" where there is only something to tell.
     """
 
-    name: str
-    nodes: tuple[str, ...]
-
-
-def gpu_types(nodes: Sequence[Mapping[str, Any]]) -> list[GpuType]:
-    """Living nodes with GPUs, by type.
-
-    Args:
-        nodes: as `ray.nodes()` tells them.
-    """
-    found: dict[str, list[str]] = {}
-    for node in nodes:
-        resources = node.get("Resources", {})
-        if not node.get("Alive") or not resources.get("GPU"):
-            continue
-        names = [r.removeprefix(ACCELERATOR) for r in resources if r.startswith(ACCELERATOR)]
-        found.setdefault(names[0] if names else "GPU", []).append(str(node["NodeID"]))
-    return [GpuType(name, tuple(sorted(ids))) for name, ids in sorted(found.items())]
+    told: str
+    name: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 def build_before_actors(settings: Mapping[str, Any], *, say: Say) -> None:
     """The engines that actors of the editor `magicface` will look for, built before they start.
 
-    Nothing happens where the settings ask for another backend or for fp32. With `backend=auto`,
-    what cannot be built is told, and the actors choose for themselves.
+    Nothing happens where the settings ask for another backend, for fp32 or for the CPU. With
+    `backend=auto`, what cannot be built is told, and the actors choose for themselves.
 
     Args:
         settings: as the editor takes them.
@@ -72,7 +60,7 @@ def build_before_actors(settings: Mapping[str, Any], *, say: Say) -> None:
     from engines.magicface.settings import resolved
 
     asked = resolved(**settings)
-    if asked.backend not in {"auto", *BACKENDS} or asked.dtype == "fp32":
+    if asked.backend not in {"auto", *BACKENDS} or asked.dtype == "fp32" or asked.device == "cpu":
         return
     try:
         folders = locate_weights(asked.weights, asked.base)
@@ -93,104 +81,131 @@ def build_on_cluster(
 
     Args:
         wanted: without a target; weights must be readable under the same path on every node.
-        asked_sm: None = whatever GPUs the cluster has.
+        asked_sm: None = whatever GPUs the cluster has. A cluster without GPUs builds for it on the
+            node this runs on.
         cache: the store's root on every node; None = each node's default.
     Returns:
         Engines that were copied to a node that did not have them.
     Raises:
         EngineError: no GPU in the cluster and no target named; what a build raised.
     """
+    if backend == "onnxruntime":
+        raise EngineError("--cluster builds engines; got --backend onnxruntime, which has none")
     start()
     ray: Any = import_module("ray")  # late: jobs.cluster.start() sets it up
-    types = gpu_types(ray.nodes())
+    wanted = replace(wanted, folders=_absolute(wanted.folders))
+    types = look_at_nodes(ray, say=say)
     if asked_sm is None and not types:
         raise EngineError(
-            "--target auto: no node of the Ray cluster has a GPU; name the GPU to build for, "
-            "e.g. --target sm89"
+            "--target auto: no node of the Ray cluster has a GPU that torch finds; name the GPU to "
+            "build for, e.g. --target sm89"
         )
     copied = 0
-    for gpu in types or [GpuType("none", ())]:
-        machine = _look_at(ray, gpu) if gpu.nodes else look_around()
-        if asked_sm is not None and gpu.nodes and machine.sm != asked_sm:
-            say(f"{gpu.name}: {machine.label}, not SM{asked_sm}; left out")
+    for gpu in types or [GpuType(look_around("cpu"), ())]:
+        if asked_sm is not None and gpu.nodes and gpu.machine.sm != asked_sm:
+            say(f"{gpu.machine.label}: not SM{asked_sm}; left out")
             continue
-        copied += _build_for(ray, gpu, machine, wanted, backend, asked_sm, cache, say)
+        copied += _Site(ray, gpu, cache, say).serve(wanted, backend, asked_sm)
     return copied
 
 
-def _look_at(ray: Any, gpu: GpuType) -> Machine:
-    on_it = _on(gpu.nodes[0])
-    machine: Machine = ray.get(ray.remote(look_around).options(**on_it, num_gpus=A_LITTLE).remote())
-    if machine.sm is None:
-        raise EngineError(f"{gpu.name}: Ray counts GPUs on node {gpu.nodes[0]}, torch finds none")
-    return machine
+def _absolute(folders: WeightFolders) -> WeightFolders:
+    """A worker's current folder is not the caller's."""
+    return WeightFolders(*(Path(path).absolute() for path in astuple(folders)))
 
 
-def _build_for(
-    ray: Any,
-    gpu: GpuType,
-    machine: Machine,
-    wanted: Order,
-    backend: str,
-    asked_sm: int | None,
-    cache: Path | None,
-    say: Say,
-) -> int:
-    binding, sm = plan_build(backend, asked_sm, machine)
-    if binding is None:
-        raise EngineError("--cluster builds engines; got --backend onnxruntime, which has none")
-    name = binding.name
-    if binding.is_rtx:  # any CPU node will do: it compiles ahead of time
-        order, place = replace(wanted, sm=sm), {"num_cpus": BUILD_CPUS}
-    else:
-        here = {"gpu": machine.gpu, "gpu_sm": machine.sm, "device": machine.device}
-        order = replace(wanted, sm=sm, **here)
-        place = {"num_gpus": 1, **_on(gpu.nodes[0])}
-    say(f"{gpu.name}: building {binding.label} engines for SM{sm}, once for {len(gpu.nodes)} nodes")
-    engines = ray.remote(_build_all).options(**place).remote(order, name, cache)
-    copied = 0
-    for packed in engines:
-        made = [
-            ray.remote(_install).options(**_on(node), num_cpus=A_LITTLE).remote(packed, cache)
-            for node in gpu.nodes
-        ]
-        told = ray.get([ray.remote(_told).options(num_cpus=A_LITTLE).remote(packed), *made])
-        new = sum(bool(installed) for installed in told[1:])
-        say(f"{gpu.name}: {told[0]}; copied to {new} of {len(gpu.nodes)} nodes")
-        copied += new
-    return copied
+@dataclass(frozen=True)
+class _Site:
+    """The nodes of one GPU type; without any, the node this runs on."""
+
+    ray: Any
+    gpu: GpuType
+    cache: Path | None
+    say: Say
+
+    @property
+    def label(self) -> str:
+        return self.gpu.machine.label if self.gpu.nodes else "no GPU node"
+
+    def serve(self, wanted: Order, backend: str, asked_sm: int | None) -> int:
+        """Have the engines on every node; returns how many were copied."""
+        machine = self.gpu.machine
+        name, sm = planned(backend, asked_sm, machine)
+        classic = name == "tensorrt"  # RTX compiles without a GPU
+        here = (machine.gpu, machine.sm, machine.device) if classic else (None, None, "cpu")
+        request = (replace(wanted, sm=sm, gpu=here[0], gpu_sm=here[1], device=here[2]), name)
+        nodes = self.gpu.nodes or (self.ray.get_runtime_context().get_node_id(),)
+        holds = [self._task(_holds, node).remote(*request, self.cache) for node in nodes]
+        held: list[bool] = fetched(self.ray, holds)
+        if all(held):
+            where = f"on all of {len(nodes)}" if self.gpu.nodes else "here"
+            self.say(f"{self.label}: engines found {where}")
+            return 0
+        source = nodes[held.index(True)] if any(held) else nodes[0]
+        needy = [n for n, has in zip(nodes, held, strict=True) if not has and n != source]
+        needs = self._needs(source, classic=classic and not any(held))
+        steps = self._task(_build_all, source, **needs).remote(*request, self.cache)
+        return sum(self._copy(step, source, needy) for step in steps)
+
+    def _task(self, function: Any, node: str, **needs: float) -> Any:
+        return self.ray.remote(function).options(**on_node(node), **{"num_cpus": 0, **needs})
+
+    def _needs(self, node: str, *, classic: bool) -> dict[str, float]:
+        """What a build takes of its node."""
+        resources = next(n["Resources"] for n in self.ray.nodes() if n["NodeID"] == node)
+        cpus = min(BUILD_CPUS, resources.get("CPU", 0.0))
+        return {"num_cpus": cpus, "num_gpus": 1.0 if classic and self.gpu.nodes else 0.0}
+
+    def _copy(self, step: Any, source: str, needy: list[str]) -> int:
+        """One step of the build to the nodes that lack it; the driver never holds the bytes."""
+        made = [self._task(_install, node).remote(step, self.cache) for node in needy]
+        told, *installed = fetched(self.ray, [self._task(_told, source).remote(step), *made])
+        new = sum(map(bool, installed))
+        self.say(f"{self.label}: {told}" + (f"; copied to {new} more" if new else ""))
+        return new
 
 
-def _on(node: str) -> dict[str, Any]:
-    strategies: Any = import_module("ray.util.scheduling_strategies")
-    strategy = strategies.NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-    return {"scheduling_strategy": strategy}
+def _holds(order: Order, backend: str, cache: Path | None) -> bool:
+    """In a task: whether its node's store has every engine of an order."""
+    binding = import_binding(backend)
+    check_buildable(order, binding)
+    store = EngineCache(cache)
+    return all(held_engine(store, order, component, binding) for component in ORDER)
 
 
-def _build_all(
-    order: Order, backend: str, cache: Path | None
-) -> Generator[tuple[str, str, dict[str, bytes]]]:
+def _build_all(order: Order, backend: str, cache: Path | None) -> Generator[Packed]:
     """In a task: every engine of an order, packed as it is ready."""
-    from engines.trt.binding import import_binding
-    from engines.trt.cache import EngineCache
     from engines.trt.prepare import Workshop
 
-    store = EngineCache(cache)
-    for done in Workshop(order, import_binding(backend), store).run():
-        if done.entry.kind == "engine":
-            name = done.entry.folder.name
-            how = "made" if done.made_now else "found"
-            told = f"{how} {done.entry.component} in {done.seconds:.1f} s"
-            yield name, told, store.pack(name)
+    binding, store = import_binding(backend), EngineCache(cache)
+    workshop = Workshop(order, binding, store)
+    yield Packed(f"{binding.label} engines for SM{order.sm}")
+    for component in ORDER:
+        found = held_engine(store, order, component, binding)
+        if found is None:
+            graph = workshop.graph(component)
+            yield Packed(_step(graph))
+            made = workshop.engine(component, graph.entry)
+            yield _pack(store, made.entry, _step(made))
+        else:
+            yield _pack(store, found, f"found {component} engine")
 
 
-def _install(packed: tuple[str, str, dict[str, bytes]], cache: Path | None) -> bool:
+def _step(prepared: Prepared) -> str:
+    how = "made" if prepared.made_now else "found"
+    return f"{how} {prepared.entry.component} {prepared.entry.kind} in {prepared.seconds:.1f} s"
+
+
+def _pack(store: EngineCache, entry: Entry, told: str) -> Packed:
+    name = entry.folder.name
+    return Packed(f"{told}, {entry.size_bytes / 1e6:,.1f} MB", name, store.pack(name))
+
+
+def _install(packed: Packed, cache: Path | None) -> bool:
     """In a task on the node that will serve: put it into that node's store."""
-    from engines.trt.cache import EngineCache
-
-    return EngineCache(cache).install(packed[0], packed[2])
+    return bool(packed.name) and EngineCache(cache).install(packed.name, packed.files)
 
 
-def _told(packed: tuple[str, str, dict[str, bytes]]) -> str:
-    """In a task, so that the driver never holds the bytes."""
-    return f"{packed[1]}, {sum(map(len, packed[2].values())) / 1e6:,.1f} MB"
+def _told(packed: Packed) -> str:
+    """In a task where the step was made."""
+    return packed.told

@@ -17,7 +17,7 @@ def target_sm(target: str) -> int | None:
 def plan_build(
     backend: str, asked_sm: int | None, machine: Machine
 ) -> tuple[Binding | None, int | None]:
-    """Who builds, and for which GPU generation; (None, None) exports graphs only.
+    """Who builds on this machine, and for which GPU generation; (None, None) exports graphs only.
 
     Raises:
         EngineError: `--target auto` without a GPU; a generation or a library that does not fit.
@@ -29,6 +29,16 @@ def plan_build(
                 "leave --target out"
             )
         return None, None
+    name, sm = planned(backend, asked_sm, machine)
+    return import_binding(name), sm
+
+
+def planned(backend: str, asked_sm: int | None, machine: Machine) -> tuple[str, int]:
+    """The TensorRT that builds on a machine, by name, and the GPU generation it builds for.
+
+    Raises:
+        EngineError: no GPU there and no target named; `auto`, and none that could build is there.
+    """
     sm = asked_sm if asked_sm is not None else machine.sm
     if sm is None:
         raise EngineError(
@@ -36,14 +46,14 @@ def plan_build(
             "e.g. --target sm89"
         )
     if backend != "auto":
-        return import_binding(backend), sm
+        return backend, sm
     rtx_fits = sm in machine.rtx_sms and "tensorrt-rtx" in machine.versions
     if rtx_fits or (sm in RTX_SMS and "tensorrt" not in machine.versions):
-        return import_binding("tensorrt-rtx"), sm
+        return "tensorrt-rtx", sm
     why = obstacle("tensorrt", replace(machine, sm=sm))
     if why is not None:
         raise EngineError(
             f"--backend auto for SM{sm}: TensorRT-RTX targets {', '.join(map(str, RTX_SMS))}, and "
             f"{why}"
         )
-    return import_binding("tensorrt"), sm
+    return "tensorrt", sm

@@ -21,9 +21,6 @@ IDKeyValues = tuple[tuple[Tensor, Tensor], ...]
 the denoiser's own norm1, to_k and to_v make of the ID encoder's features. They depend on the frame
 and on nothing else: one computation serves every step and both guidance halves."""
 
-BLOCKS = 16
-"""Transformer blocks of an SD-1.5 UNet."""
-
 
 class IDEncoder(Protocol):
     """Source latents → the identity's keys and values, once per frame."""

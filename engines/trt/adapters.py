@@ -8,7 +8,8 @@ from typing import Protocol
 from torch import Tensor
 
 from engines.magicface.networks import IDKeyValues, Networks
-from engines.trt.ports import INPUTS, KV_NAMES
+from engines.magicface.vae import TorchCodec
+from engines.trt.ports import INPUTS, KV_NAMES, OUTPUTS
 
 
 def flatten_kv(id_kv: IDKeyValues) -> tuple[Tensor, ...]:
@@ -66,19 +67,10 @@ class SessionDenoiser:
         return self._session(dict(zip(INPUTS["denoiser"], values, strict=True)))["eps"]
 
 
-class SessionCodec:
-    """An `ImageCodec`."""
-
-    def __init__(self, encoder: Session, decoder: Session, scaling_factor: float) -> None:
-        self._encoder = encoder
-        self._decoder = decoder
-        self.scaling_factor = scaling_factor
-
-    def encode(self, images: Tensor, /) -> Tensor:
-        return self._encoder({"images": images})["latents"]
-
-    def decode(self, latents: Tensor, /) -> Tensor:
-        return self._decoder({"latents": latents})["images"]
+def one_to_one(component: str, session: Session) -> Callable[[Tensor], Tensor]:
+    """A session of one input and one output as a function."""
+    (given,), (made,) = INPUTS[component], OUTPUTS[component]
+    return lambda tensor: session({given: tensor})[made]
 
 
 def session_networks(
@@ -90,10 +82,11 @@ def session_networks(
     forget: Callable[[], None] = lambda: None,
 ) -> Networks:
     """All four sessions, by component, as the editor sees them."""
+    halves = {name: one_to_one(name, sessions[name]) for name in ("vae_encoder", "vae_decoder")}
     return Networks(
         SessionIDEncoder(sessions["id_encoder"]),
         SessionDenoiser(sessions["denoiser"]),
-        SessionCodec(sessions["vae_encoder"], sessions["vae_decoder"], scaling_factor),
+        TorchCodec(halves["vae_encoder"], halves["vae_decoder"], scaling_factor),
         image_size,
         runs_on,
         forget,

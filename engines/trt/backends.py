@@ -18,21 +18,16 @@ from engines.magicface.networks import Networks
 from engines.magicface.speed import running, torch_networks
 from engines.magicface.torch_networks import DTYPES, TorchModules, load_modules
 from engines.trt.adapters import Session, session_networks
-from engines.trt.binding import Binding, import_binding
+from engines.trt.binding import import_binding
 from engines.trt.cache import EngineCache
 from engines.trt.choose import Choice, Machine, candidates, look_around
 from engines.trt.components import sample_inputs
 from engines.trt.entry import Entry
 from engines.trt.errors import EngineBuildError
-from engines.trt.key import BatchProfile, engine_key
-from engines.trt.onnx_session import OnnxSession
-from engines.trt.order import (
-    FLAGS,
-    Order,
-    graph_key_of,
-    scaling_factor,
-    target_name,
-)
+from engines.trt.find import load_engine
+from engines.trt.key import BatchProfile
+from engines.trt.onnx_session import OnnxSession, check_provider
+from engines.trt.order import Order, graph_key_of, scaling_factor
 from engines.trt.ports import GRAPH_FILE, INPUTS, ORDER, PLAN_FILE, SAMPLE_FILE
 from engines.trt.prepare import Workshop
 from engines.trt.runtime import TrtSession
@@ -124,7 +119,7 @@ def make_networks(
     Raises:
         EngineError: what an explicit backend, or the last one of `auto`, could not do.
     """
-    machine = machine or look_around()
+    machine = machine or look_around(device)
     site = Site(
         folders=folders,
         dtype=dtype,
@@ -143,10 +138,11 @@ def make_networks(
         told = replace(choice, reason="; ".join([choice.reason, *passed]))
         try:
             return MAKERS[choice.backend](site, told), told
-        except EngineError as error:
+        except (EngineError, torch.OutOfMemoryError) as error:
             if choice is choices[-1]:
                 raise
-            passed.append(f"not {choice.backend}: {error}")
+            reason = str(error).partition("\n")[0]
+            passed.append(f"not {choice.backend}: {reason}")
             say(passed[-1])
     raise AssertionError("candidates() gives at least one")
 
@@ -196,6 +192,7 @@ def _call(component: str, module: Any, values: list[torch.Tensor]) -> None:
 def _onnxruntime(site: Site, choice: Choice) -> Networks:
     if site.dtype == "bf16":
         raise EngineError("backend 'onnxruntime': got dtype bf16; expected fp32 or fp16")
+    check_provider(site.device)  # before the minutes an export takes
     workshop = Workshop(
         site.order(engines=False), None, site.cache, lambda c, what, _: site.say(f"{c}: {what}")
     )
@@ -213,7 +210,8 @@ def _tensorrt(site: Site, choice: Choice) -> Networks:
     binding = import_binding(choice.backend)
     sessions: dict[str, TrtSession] = {}
     for component in ORDER:
-        entry = find_engine(site, component, binding)
+        rows = site.rows_of(component)
+        entry = load_engine(site.cache, site.order(engines=True), component, binding, rows=rows)
         session = TrtSession(
             binding,
             entry.path(PLAN_FILE),
@@ -228,37 +226,17 @@ def _tensorrt(site: Site, choice: Choice) -> Networks:
     def forget() -> None:
         for session in sessions.values():
             session.forget()
+        if site.device.startswith("cuda"):
+            torch.cuda.empty_cache()  # TensorRT allocates beside torch, and cannot ask it to let go
 
     return _served(site, sessions, binding.label, choice, forget)
 
 
-def find_engine(site: Site, component: str, binding: Binding) -> Entry:
-    """The stored engine for this machine that covers the batch, checked byte by byte.
-
-    Raises:
-        StaleEngineError: none fits; with what the nearest differs in, and how to build it.
-    """
-    order = site.order(engines=True)
-    graph = graph_key_of(order, component, binding)
-    key = engine_key(
-        component,
-        graph_sha256="",
-        graph_facts=graph.facts,
-        backend=binding.name,
-        backend_version=binding.version,
-        target=target_name(binding, order.sm, order.gpu),
-        batch=order.profile(component),
-        flags=FLAGS,
-    )
-    return site.cache.load(
-        key,
-        open_facts=("batch", "graph_sha256"),
-        accept=lambda e: BatchProfile.parse(e.facts["batch"]).covers(site.rows_of(component)),
-    )
-
-
 def _gate(site: Site, component: str, session: Session, label: str, entry: Entry) -> None:
-    """Warm up at the batch to come, and compare one golden output before serving."""
+    """Warm up at the batch to come, and compare one golden output before serving.
+
+    The first call runs and records a CUDA graph, the second replays it: that one is compared.
+    """
     parity = check_sample(
         component,
         session,
@@ -267,6 +245,7 @@ def _gate(site: Site, component: str, session: Session, label: str, entry: Entry
         dtype=site.dtype,
         device=site.device,
         rows=site.rows_of(component),
+        calls=2,
     )
     site.say(f"parity: {parity}")
 

@@ -20,7 +20,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from engines.errors import EngineError
-from engines.trt.entry import FORMAT, REBUILD, SIDECAR, Entry, file_sha256, read_entry
+from engines.file_hash import cache_folder, read_sha256
+from engines.trt.entry import FORMAT, REBUILD, SIDECAR, Entry, read_entry
 from engines.trt.errors import StaleEngineError
 from engines.trt.key import StoreKey
 from engines.trt.lock import build_lock
@@ -34,10 +35,7 @@ def default_root() -> Path:
     """`$AUREEL_ENGINES`, else `engines` in `$AUREEL_CACHE`, else in the user's cache folder."""
     if named := os.environ.get("AUREEL_ENGINES"):
         return Path(named).expanduser()
-    if ours := os.environ.get("AUREEL_CACHE"):
-        return Path(ours).expanduser() / "engines"
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(caches).expanduser() / "aureel" / "engines"
+    return cache_folder() / "engines"
 
 
 class EngineCache:
@@ -78,7 +76,7 @@ class EngineCache:
         Raises:
             StaleEngineError: absent (with the nearest entry and how it differs), stale or damaged.
         """
-        entry = self._fitting(key, open_facts, accept) if open_facts else self.find(key)
+        entry = self.fitting(key, open_facts, accept) if open_facts else self.find(key)
         if entry is None:
             raise StaleEngineError(self.explain_absence(key, open_facts))
         if faults := entry.faults(hashes=True):
@@ -180,9 +178,11 @@ class EngineCache:
         names = [p for c in COMPONENTS for p in self.root.glob(f"{c}-*") if p.is_dir()]
         return torn + [p for p in names if p not in sound and ".tmp-" not in p.name]
 
-    def _fitting(
+    def fitting(
         self, key: StoreKey, open_facts: Collection[str], accept: Callable[[Entry], bool]
     ) -> Entry | None:
+        """The last made of the entries that agree with a key but for its open facts, and that
+        `accept` takes; none of its bytes is read."""
         fitting = [
             e
             for e in self.entries()
@@ -201,7 +201,7 @@ class EngineCache:
 
     def _publish(self, key: StoreKey, unfinished: Path, made: Mapping[str, str]) -> Entry:
         files = {
-            p.name: {"bytes": p.stat().st_size, "sha256": file_sha256(p)}
+            p.name: {"bytes": p.stat().st_size, "sha256": read_sha256(p)}
             for p in sorted(unfinished.iterdir())
         }
         if not files:

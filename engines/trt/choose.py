@@ -68,15 +68,20 @@ class Choice:
     reason: str
 
 
-def look_around() -> Machine:
-    """This machine, by asking torch for the GPU and the package metadata for the rest."""
+def look_around(device: str | None = None) -> Machine:
+    """This machine, by asking torch for the GPU and the package metadata for the rest.
+
+    Args:
+        device: torch device the networks are to run on; `cpu` leaves a GPU that is there out of
+            sight. None = the current GPU where there is one.
+    """
     import torch
 
     versions = {b: v for b in DISTRIBUTIONS if (v := _installed(b)) is not None}
-    if not torch.cuda.is_available():
+    if device == "cpu" or not torch.cuda.is_available():
         return Machine(versions=versions)
-    major, minor = torch.cuda.get_device_capability()
-    return Machine(torch.cuda.get_device_name(), major * 10 + minor, versions)
+    major, minor = torch.cuda.get_device_capability(device)
+    return Machine(torch.cuda.get_device_name(device), major * 10 + minor, versions)
 
 
 def _installed(backend: str) -> str | None:

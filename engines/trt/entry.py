@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engines.file_hash import read_sha256
 from engines.trt.errors import StaleEngineError
 
 SIDECAR = "entry.json"
 FORMAT = 1
 REBUILD = "rebuild with jobs/build_engines.py"
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex; read every time, unlike engines/file_hash.py's, because a
-    damaged disk keeps size and time of change as they were."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ class Entry:
                 faults.append(f"{name} is missing, its sidecar says {size} bytes")
             elif path.stat().st_size != size:
                 faults.append(f"{name} has {path.stat().st_size} bytes, its sidecar says {size}")
-            elif hashes and (found := file_sha256(path)) != sha256:
+            elif hashes and (found := read_sha256(path)) != sha256:
                 faults.append(f"{name} has SHA-256 {found[:12]}…, its sidecar says {sha256[:12]}…")
         return faults
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engines.errors import EngineError
+from engines.errors import EngineError, EngineUnavailableError
 from engines.trt.ports import COMPONENTS, INPUTS, OUTPUTS
 
 DIGEST_LENGTH = 20
@@ -122,10 +122,13 @@ def graph_key(
     """The key of an exported graph: weights, recipe, versions, sizes and names.
 
     Needs no torch: versions come from the packages' metadata.
+
+    Raises:
+        EngineUnavailableError: one of `LIBRARIES` is not installed.
     """
     here = Path(__file__).parent
     code = hashlib.sha256(b"".join((here / name).read_bytes() for name in OUR_CODE))
-    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    versions = {name: _version(name) for name in LIBRARIES}
     return StoreKey(
         "graph",
         component,
@@ -141,6 +144,15 @@ def graph_key(
             **versions,
         },
     )
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        raise EngineUnavailableError(
+            f"{package} not installed, which graphs are exported with; pip install 'aureel[onnx]'"
+        ) from None
 
 
 def engine_key(

@@ -33,7 +33,7 @@ class Order:
         sm: GPU generation the engines are for; None for graphs alone.
         gpu: name of the GPU present, None without one.
         gpu_sm: its generation.
-        device: where torch computes the reference, and where an engine for this GPU is checked.
+        device: where an engine for this GPU is checked.
     """
 
     folders: WeightFolders

@@ -4,7 +4,7 @@ Imports nothing heavy: keys are computed from these without torch.
 """
 
 BLOCKS = 16
-"""Transformer blocks of an SD-1.5 UNet (as engines/magicface/networks.py has it)."""
+"""Transformer blocks of an SD-1.5 UNet."""
 
 COMPONENTS = ("denoiser", "id_encoder", "vae_encoder", "vae_decoder")
 """The four networks an edited frame passes through, as they are exported and built."""

@@ -162,6 +162,8 @@ class Workshop:
             from engines.magicface.torch_networks import DTYPES, load_modules
 
             self.report(component, "loading weights", None)
-            modules = load_modules(self.order.folders, self.order.device, DTYPES[self.order.dtype])
+            # On the CPU, GPU or not: onnxruntime proves graphs there, every machine makes the same
+            # ones, and a GPU's memory is left to the builder.
+            modules = load_modules(self.order.folders, "cpu", DTYPES[self.order.dtype])
             self._modules = replace(modules, image_size=self.order.image_size)
         return self._modules

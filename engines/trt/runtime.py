@@ -87,17 +87,18 @@ class TrtSession:
         self._device = torch.device(device)
         self._log = binding.log()
         self._what = f"{binding.label}, {plan_path.parent.name}"
-        self._runtime = binding.trt.Runtime(self._log)
-        self._engine = self._runtime.deserialize_cuda_engine(plan_path.read_bytes())
-        if self._engine is None:
-            raise EngineBuildError(
-                f"{binding.label} cannot load {plan_path}: {self._log.reason()}; "
-                "rebuild it here with jobs/build_engines.py"
-            )
         self._graphs = cuda_graphs
         self._cache_path = runtime_cache
         self._runtime_cache: Any = None
-        self._context = None if cuda_graphs else self._new_context()
+        with self._on_device():
+            self._runtime = binding.trt.Runtime(self._log)
+            self._engine = self._runtime.deserialize_cuda_engine(plan_path.read_bytes())
+            if self._engine is None:
+                raise EngineBuildError(
+                    f"{binding.label} cannot load {plan_path}: {self._log.reason()}; "
+                    "rebuild it here with jobs/build_engines.py"
+                )
+            self._context = None if cuda_graphs else self._new_context()
         self.ports = tuple(self._port(i) for i in range(self._engine.num_io_tensors))
         self.batches = self._batches()
         self._buffers: dict[int, _Buffers] = {}
@@ -113,7 +114,7 @@ class TrtSession:
             EngineError: a batch, shape or dtype the engine was not built for; a failed run.
         """
         batch = self._checked_batch(inputs)
-        with self._on_stream():
+        with self._on_device(), self._on_stream():
             outputs = self._replay(batch, inputs) if self._graphs else self._run(batch, inputs)
         if self._on_gpu:  # made on the engine's stream, about to be used on the caller's
             for tensor in outputs.values():
@@ -128,7 +129,8 @@ class TrtSession:
         """Keep what TensorRT-RTX compiled for this GPU; nothing to do for classic TensorRT."""
         if self._runtime_cache is None or self._cache_path is None:
             return
-        blob = self._runtime_cache.serialize()
+        with self._on_device():
+            blob = self._runtime_cache.serialize()
         if blob is None:
             return
         unfinished = self._cache_path.with_suffix(f".tmp-{uuid.uuid4().hex}")
@@ -147,10 +149,11 @@ class TrtSession:
         buffers = self._buffers.get(batch) or self._new_buffers(batch)
         for port in self._inputs:
             given = inputs[port.name]
-            if port.name in KV_NAMES and buffers.copied.get(port.name) is given:
+            if buffers.copied.get(port.name) is given:
                 continue
             buffers.tensors[port.name].copy_(given, non_blocking=True)
-            buffers.copied[port.name] = given
+            if port.name in KV_NAMES:
+                buffers.copied[port.name] = given
         if buffers.graph is None:
             self._execute(buffers.context)
             self._capture(buffers)
@@ -163,7 +166,8 @@ class TrtSession:
         if self._binding.is_rtx or not self._on_gpu:
             return
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._stream):
+        # thread_local: what another thread of this process does to the GPU must not end the capture
+        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             self._execute(buffers.context)
         buffers.graph = graph
 
@@ -209,6 +213,10 @@ class TrtSession:
         if self._graphs:
             strategy = self._binding.trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
             config.cuda_graph_strategy = strategy
+        # By default kernels for a shape are compiled in the background and swapped in when ready: a
+        # frame's bytes would depend on when it came, and the saved cache would lack them.
+        kernels = self._binding.trt.DynamicShapesKernelSpecializationStrategy
+        config.dynamic_shapes_kernel_specialization_strategy = kernels.EAGER
         return config
 
     def _port(self, index: int) -> Port:
@@ -254,6 +262,10 @@ class TrtSession:
     @property
     def _on_gpu(self) -> bool:
         return self._device.type == "cuda"
+
+    def _on_device(self) -> contextlib.AbstractContextManager[Any]:
+        """TensorRT works on the current GPU, which need not be this engine's."""
+        return torch.cuda.device(self._device) if self._on_gpu else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _on_stream(self) -> Iterator[None]:

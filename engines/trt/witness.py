@@ -60,17 +60,21 @@ def check_sample(
     dtype: str,
     device: str = "cpu",
     rows: int = 1,
+    calls: int = 1,
 ) -> Parity:
     """The golden comparison: a session's outputs for the stored inputs, beside the stored ones.
 
     Args:
         rows: batch to run at; the stored row is repeated, and every row must agree.
+        calls: how often it is run; the last answer is compared.
     Raises:
         ParityError: further from torch than the dtype's tolerance.
     """
     stored = repeat_rows(load_file(path), rows)
     inputs = {n[3:]: t.to(device) for n, t in stored.items() if n.startswith("in.")}
     reference = {n[4:]: t for n, t in stored.items() if n.startswith("out.")}
+    for _ in range(calls - 1):
+        session(inputs)
     return check(component, session, against, inputs=inputs, reference=reference, dtype=dtype)
 
 

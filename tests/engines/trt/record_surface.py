@@ -35,6 +35,7 @@ ENUMS = (
     "ComputeCapability",
     "CudaGraphStrategy",
     "DataType",
+    "DynamicShapesKernelSpecializationStrategy",
     "NetworkDefinitionCreationFlag",
     "TensorIOMode",
 )

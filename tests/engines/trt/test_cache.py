@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from engines.errors import EngineError
+from engines.file_hash import read_sha256
 from engines.trt.cache import EngineCache, default_root
-from engines.trt.entry import SIDECAR, file_sha256
+from engines.trt.entry import SIDECAR
 from engines.trt.errors import StaleEngineError
 from engines.trt.key import BatchProfile, StoreKey, engine_key
 
@@ -164,7 +165,7 @@ def test_the_sidecar_holds_the_whole_key_and_the_hash(tmp_path):
     entry, _ = EngineCache(tmp_path).make_once(KEY, _plan)
     told = json.loads(entry.path(SIDECAR).read_text())
     assert told["facts"] == dict(KEY.facts)
-    sha256 = file_sha256(entry.path("engine.plan"))
+    sha256 = read_sha256(entry.path("engine.plan"))
     assert told["files"] == {"engine.plan": {"bytes": 4000, "sha256": sha256}}
 
 

@@ -98,6 +98,16 @@ def test_onnxruntime_needs_no_gpu():
     assert choose("onnxruntime", Machine(versions=ALL)).backend == "onnxruntime"
 
 
+def test_networks_for_the_cpu_do_not_see_a_gpu(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (8, 9))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: f"GPU of {device}")
+    assert look_around("cpu").sm is None
+    assert candidates("auto", look_around("cpu"))[0].backend == "eager"
+    assert look_around("cuda:1").label == "GPU GPU of cuda:1 (SM89)"
+
+
 def test_this_machine_can_be_described():
     pytest.importorskip("torch")
     machine = look_around()

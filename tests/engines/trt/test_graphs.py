@@ -3,14 +3,15 @@
 from collections import Counter
 
 import onnx
+import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from engines.errors import EngineError
-from engines.magicface import networks
+from engines.errors import EngineError, EngineUnavailableError
 from engines.magicface.folders import find_folders
 from engines.magicface.torch_networks import load_modules
+from engines.magicface.unet import transformer_blocks
 from engines.trt import ports
 from engines.trt.backends import make_networks
 from engines.trt.binding import import_binding
@@ -76,10 +77,13 @@ def _largest_error(found, expected):
 
 
 def test_the_names_agree_with_the_protocols():
-    assert ports.BLOCKS == networks.BLOCKS
     assert set(ports.ORDER) == set(COMPONENTS) == set(ports.INPUTS) == set(ports.OUTPUTS)
     assert ports.KV_NAMES[:3] == ("id_key_00", "id_value_00", "id_key_01")
     assert len(ports.KV_NAMES) == 32
+
+
+def test_there_are_as_many_keys_and_values_as_transformer_blocks(golden_modules):
+    assert len(transformer_blocks(golden_modules.denoiser.unet)) == ports.BLOCKS
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -243,6 +247,29 @@ def test_another_version_of_a_library_makes_another_graph(monkeypatch):
     after = graph_key("denoiser", **facts)
     changed = after.differences(before.facts)
     assert {text.split()[0] for text in changed} == {"torch", "diffusers", "onnx", "onnxscript"}
+
+
+def test_a_package_that_graphs_need_is_named_where_it_is_absent(monkeypatch):
+    monkeypatch.setattr("engines.trt.key.LIBRARIES", ("torch", "no-such-package"))
+    with pytest.raises(EngineUnavailableError) as caught:
+        graph_key("denoiser", weights_sha256="aa", opset=23, dtype="fp16", image_size=512)
+    assert str(caught.value) == (
+        "no-such-package not installed, which graphs are exported with; pip install 'aureel[onnx]'"
+    )
+
+
+def test_onnxruntime_without_cuda_is_refused_before_anything_is_exported(small_weights, tmp_path):
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    with pytest.raises(EngineUnavailableError, match=r"CUDAExecutionProvider is not in .* cpu"):
+        make_networks(
+            find_folders(small_weights),
+            backend="onnxruntime",
+            device="cuda",
+            machine=Machine("NVIDIA L4", 89, CPU.versions),
+            cache=EngineCache(tmp_path),
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_onnxruntime_refuses_bf16_by_name(small_weights, tmp_path):

@@ -210,6 +210,7 @@ def test_rtx_keeps_what_it_compiled_and_takes_it_up_again(store, small_weights):
         session.save_runtime_cache()
         assert binding.trt.told.caches == expected
     assert set(binding.trt.told.strategies) == {"WHOLE_GRAPH_CAPTURE"}
+    assert set(binding.trt.told.kernels) == {"EAGER"}
     assert [p.name for p in entry.folder.glob("*.tmp*")] == []
     assert store.load(_key_of(store, entry)) == entry
 
@@ -243,7 +244,9 @@ def test_the_editor_gets_the_same_numbers_from_an_engine_as_from_torch(
     list(Workshop(_order(small_weights), binding, store).run())
     machine = Machine("NVIDIA L4", 89, {binding.name: binding.version})
     asked = {"dtype": "fp16", "frames": 2, "device": "cpu", "machine": machine, "cache": store}
+    before = binding.trt.told.runs
     found, choice = make_networks(find_folders(small_weights), say=said.append, **asked)
+    assert binding.trt.told.runs - before == 8, "each is warmed up, then compared"
     assert choice.backend == binding.name
     assert f"{binding.label} fp16 on cpu (auto: {binding.name}" in found.runs_on
     assert [line.split()[0] for line in said] == ["parity:"] * 4
