@@ -4,6 +4,7 @@ python jobs/benchmark.py pipeline [--input clip.mp4]
 python jobs/benchmark.py memory
 python jobs/benchmark.py curves
 python jobs/benchmark.py magicface --random-weights
+python jobs/benchmark.py magicface --random-weights --backend auto
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 if not __package__:  # run as a file: import from the checkout, not from jobs/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -82,16 +83,22 @@ def magicface(
     batch: Several = (),
     dtype: Names = (),
     mode: Names = (),
+    backend: Names = (),
+    network: Literal["full", "small"] = "full",
     device: str = "auto",
     repeats: int = 2,
     official: bool = True,
 ) -> int:
     """MagicFace computed the official way, and ours: ms per frame, TFLOP/s, memory; in one run.
 
+    With --backend: ours on each of the backends beside eager and compile, with ratios; what cannot
+    run here is listed with its reason. Engines and graphs that the store lacks are built first.
+
     Parameters
     ----------
     random_weights
-        The full-size network with random weights (the default without --weights).
+        The full-size network with random weights (the default without --weights). With --backend
+        they are kept in aureel's cache folder (3.6 GB), so that their engines are found again.
     weights
         A weights folder instead.
     base
@@ -99,38 +106,64 @@ def magicface(
     steps
         Denoising steps. Default: 50 on a GPU, 2 on a CPU.
     batch
-        Frames at once. Default: 1 and 8 on a GPU, 1 on a CPU.
+        Frames at once. Default: 1 and 8 on a GPU, 1 on a CPU; with --backend 1, 4 and 8.
     dtype
-        Of ours: fp32, fp16, bf16. Default: all on a GPU, fp32 on a CPU.
+        Of ours: fp32, fp16, bf16. Default: all on a GPU (with --backend fp16), fp32 on a CPU.
     mode
         Of ours: eager, graphs, compile. Default: all on a GPU, eager on a CPU.
+    backend
+        auto (all), or of eager, compile, onnxruntime, tensorrt, tensorrt-rtx.
+    network
+        Of the random weights: full, or small (33 M parameters, 128 px).
     device
         auto, cpu, cuda.
     repeats
         Timed runs of each; the best counts.
     official
-        Also time the official way (speed-ups need it).
+        Also time the official way (speed-ups need it); not with --backend.
     """
-    if random_weights and weights:
-        raise JobError(f"--random-weights and --weights {weights}: give one of them")
+    if weights and (random_weights or network != "full"):
+        other = "--random-weights" if random_weights else f"--network {network}"
+        raise JobError(f"{other} and --weights {weights}: give one of them")
+    if backend and mode:
+        raise JobError("--backend and --mode: give one of them")
     if missing := registry.missing("editor", "magicface"):
         raise JobError(f"benchmark magicface: {missing}")
-    from engines.magicface.benchmark import run
+    asked: dict[str, Any] = {
+        "weights": weights,
+        "base": base,
+        "steps": steps,
+        "batch": batch,
+        "dtype": dtype,
+        "device": device,
+        "repeats": repeats,
+        "on_row": _tell,
+    }
+    if backend:
+        measured = _backends(backend, network, asked)
+    else:
+        from engines.magicface.benchmark import run
+        from engines.magicface.benchmark_weights import random_weights as written
 
-    measured = run(
-        weights=weights,
-        base=base,
-        steps=steps,
-        batch=batch,
-        dtype=dtype,
-        mode=mode,
-        device=device,
-        repeats=repeats,
-        official=official,
-        on_row=lambda row: print(row, file=sys.stderr),
-    )
+        if network == "small":
+            asked["weights"] = str(written(network))
+        measured = run(**asked, mode=mode, official=official)
     print(json.dumps(measured, indent=1))
     return 0
+
+
+def _tell(row: object) -> None:
+    print(row, file=sys.stderr)
+
+
+def _backends(backend: tuple[str, ...], network: str, asked: dict[str, Any]) -> dict[str, Any]:
+    from rich.console import Console
+
+    from engines.magicface.benchmark_backends import backends_table, run_backends
+
+    measured = run_backends(**asked, backend=backend, network=network, say=_tell)
+    Console(stderr=True, width=110).print(backends_table(measured))
+    return measured
 
 
 if __name__ == "__main__":

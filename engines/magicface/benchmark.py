@@ -7,11 +7,6 @@ encoder, all steps, decode) and are compared before they are timed.
 
 from __future__ import annotations
 
-import gc
-import os
-import platform
-import resource
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -31,6 +26,7 @@ from engines.magicface.benchmark_frames import (
     same_frames,
 )
 from engines.magicface.benchmark_table import Row
+from engines.magicface.benchmark_timing import apart, machine_facts, peak_gb, release, timed
 from engines.magicface.networks import Networks
 from engines.magicface.speed import resolve_device, running
 from engines.magicface.torch_networks import DTYPES
@@ -39,44 +35,14 @@ MODES = ("eager", "graphs", "compile")
 WARM_UP_STEPS = 2
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _timed(run: Callable[[], Any], device: torch.device, repeats: int) -> tuple[float, float]:
-    """Wall and processor seconds of the fastest of the repeats."""
-    best = (float("inf"), 0.0)
-    for _ in range(repeats):
-        _wait(device)
-        wall, cpu = time.perf_counter(), time.process_time()
-        run()
-        _wait(device)
-        best = min(best, (time.perf_counter() - wall, time.process_time() - cpu))
-    return best
-
-
 def product_tflops(device: torch.device, dtype: torch.dtype) -> float:
     """Rate of large dense matrix products on this machine, TFLOP/s: the floor's rate."""
     side = 8192 if device.type == "cuda" else 1024
     a, b = torch.randn((2, side, side), device=device).to(dtype)
     with running(device):
         torch.mm(a, b)
-        wall, _ = _timed(lambda: [torch.mm(a, b) for _ in range(10)], device, 3)
+        wall, _ = timed(lambda: [torch.mm(a, b) for _ in range(10)], device, 3)
     return 10 * 2 * side**3 / wall / 1e12
-
-
-def _peak_gb(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-
-
-def _release(device: torch.device) -> None:
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
 
 
 class _Bench:
@@ -95,7 +61,7 @@ class _Bench:
 
     def official_rows(self, batches: Sequence[int], steps: Sequence[int]) -> Iterator[Row]:
         for batch in batches:
-            _release(self.device)
+            release(self.device)
             with torch.no_grad():
                 try:
                     frame = official_frame(self.source, same_frames(batch, self.size, self.device))
@@ -109,7 +75,7 @@ class _Bench:
     def our_rows(
         self, dtype: str, mode: str, batches: Sequence[int], steps: Sequence[int]
     ) -> Iterator[Row]:
-        _release(self.device)
+        release(self.device)
         with running(self.device):
             networks = our_networks(self.source, DTYPES[dtype], mode)
             for batch in batches:
@@ -127,7 +93,7 @@ class _Bench:
 
     def _reference_ms(self, networks: Networks, frames: Frames, dtype: torch.dtype) -> float:
         latents = networks.codec.encode(frames.source.to(dtype))
-        wall, _ = _timed(lambda: networks.codec.decode(latents), self.device, self.repeats)
+        wall, _ = timed(lambda: networks.codec.decode(latents), self.device, self.repeats)
         return 1000 * wall / len(latents)
 
     def _row(
@@ -141,7 +107,7 @@ class _Bench:
         reference_ms: float = 0.0,
     ) -> Row:
         latents: list[Tensor] = []
-        wall, cpu = _timed(lambda: latents.append(frame(steps)), self.device, self.repeats)
+        wall, cpu = timed(lambda: latents.append(frame(steps)), self.device, self.repeats)
         ms = 1000 * wall / batch
         costs = self.source.costs
         ours = way == "ours"
@@ -163,26 +129,10 @@ class _Bench:
             tflops=rate,
             share_of_floor=rate / self.floor(dtype),
             reference_ms=reference_ms,
-            peak_gb=_peak_gb(self.device),
+            peak_gb=peak_gb(self.device),
             speedup=known[0] / ms if ours and known else None,
-            apart=_apart(latents[-1], known[1]) if ours and known else None,
+            apart=apart(latents[-1], known[1]) if ours and known else None,
         )
-
-
-def _apart(latents: Tensor, expected: Tensor) -> float:
-    return float((latents.float().cpu() - expected).abs().max() / expected.abs().max())
-
-
-def _machine(device: torch.device) -> dict[str, Any]:
-    return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "processor": platform.processor() or platform.machine(),
-        "processors": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load_before": round(os.getloadavg()[0], 2),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-    }
 
 
 def run(
@@ -224,7 +174,7 @@ def run(
             raise EngineError(f"no {what} {wrong[0]!r}; known: {', '.join(known)}")
     if min(*steps, *batch, repeats) < 1:
         raise EngineError(f"got steps {steps}, batch {batch}, repeats {repeats}; expected ≥ 1")
-    machine = _machine(on)
+    machine = machine_facts(on)
     source = NetworkSource(weights, base, on)
     bench = _Bench(source, repeats)
     rows: list[Row] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engines.magicface import checkpoint, full_size
 from engines.magicface.cost import NetworkCosts, network_costs
@@ -147,6 +147,8 @@ def our_frame(
 def our_networks(source: NetworkSource, dtype: torch.dtype, mode: str) -> Networks:
     """Fresh networks in a dtype and mode."""
     id_unet, unet, vae, prompt = source.parts()
-    modules = assemble(id_unet.to(dtype), unet.to(dtype), vae.to(dtype), prompt)
+    for part in (id_unet, unet, vae):
+        nn.Module.to(part, dtype)  # diffusers' own warns of modules to keep in fp32, and has none
+    modules = assemble(id_unet, unet, vae, prompt)
     compile_mode = "default" if mode == "compile" else None
     return torch_networks(modules, mode, compile_mode=compile_mode, cuda_graphs=mode != "eager")

@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from engines.trt.cache import EngineCache
+from engines.trt.ports import COMPONENTS
 from pipeline.inspection import inspect_video
 from pipeline.media.demo_clip import make_demo_clip
 
@@ -65,15 +67,17 @@ def wait_for(condition, seconds: float) -> None:
         time.sleep(0.2)
 
 
-def submit(address: str, copy: Path, *arguments: str) -> subprocess.CompletedProcess:
+def submit(
+    address: str, copy: Path, *arguments: str, script: str = "animate.py"
+) -> subprocess.CompletedProcess:
     command = [BIN / "ray", "job", "submit", "--address", address, "--working-dir", str(copy)]
     for _ in range(30):
         done = subprocess.run(
-            [*command, "--", "python", "jobs/animate.py", *arguments],
+            [*command, "--", "python", f"jobs/{script}", *arguments],
             env={**os.environ, "RAY_AUTH_MODE": "disabled"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=500,
             check=False,
         )
         if "No available agent" not in done.stdout + done.stderr:
@@ -82,12 +86,16 @@ def submit(address: str, copy: Path, *arguments: str) -> subprocess.CompletedPro
     raise AssertionError("the cluster's agent never came up")
 
 
+def copy_rooms(copy: Path) -> Path:
+    for room in ("keyframes", "engines", "pipeline", "jobs"):
+        shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
 def test_a_submitted_job_writes_where_it_was_told_and_refuses_what_would_vanish(
     cluster: str, demo: Path, tmp_path: Path
 ):
-    copy = tmp_path / "checkout"
-    for room in ("keyframes", "engines", "pipeline", "jobs"):
-        shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+    copy = copy_rooms(tmp_path / "checkout")
     shutil.copy2(demo, copy / "talk.mp4")
     call = ("--curve", "smile.yaml", "--engine", "previz", "--input", "talk.mp4")
     made = submit(cluster, copy, *call, "--output", str(tmp_path / "out") + "/")
@@ -96,6 +104,35 @@ def test_a_submitted_job_writes_where_it_was_told_and_refuses_what_would_vanish(
     refused = submit(cluster, copy, *call)
     assert refused.returncode == 1
     assert "would be deleted with it" in refused.stdout
+
+
+def test_submitted_engines_are_built_into_the_store_and_then_found(cluster: str, tmp_path: Path):
+    pytest.importorskip("tensorrt_rtx")
+    from engines.magicface.benchmark_weights import write_weights
+
+    copy, weights, store = (
+        copy_rooms(tmp_path / "checkout"),
+        tmp_path / "weights",
+        tmp_path / "store",
+    )
+    write_weights(weights)
+    call = ("--weights", str(weights), "--target", "sm89", "--batch", "2", "--cache", str(store))
+    made = submit(cluster, copy, *call, script="build_engines.py")
+    assert made.returncode == 0, made.stdout + made.stderr
+    for component in COMPONENTS:
+        assert f"no GPU node: made {component} engine in " in made.stdout
+    engines = {e.component: e for e in EngineCache(store).entries() if e.kind == "engine"}
+    assert set(engines) == set(COMPONENTS)
+    for entry in engines.values():
+        assert entry.facts["target"] == "sm89"
+        assert entry.faults(hashes=True) == []
+    again = submit(cluster, copy, *call, script="build_engines.py")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "no GPU node: engines found here" in again.stdout
+    assert "made" not in again.stdout
+    refused = submit(cluster, copy, *call[:2], script="build_engines.py")
+    assert refused.returncode == 1
+    assert "--target auto: no node of the Ray cluster has a GPU" in refused.stdout
 
 
 def test_after_a_power_cut_only_the_missing_pieces_are_made(tmp_path: Path):

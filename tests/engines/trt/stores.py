@@ -1,12 +1,14 @@
 """Graphs and engines that tests of several rooms share, made once per run: exports take longest."""
 
 import atexit
+import importlib.util
 import multiprocessing
 import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
 
+from engines.magicface.benchmark_weights import write_weights
 from engines.magicface.folders import find_folders
 from engines.trt.binding import import_binding
 from engines.trt.cache import EngineCache
@@ -14,7 +16,6 @@ from engines.trt.key import BatchProfile
 from engines.trt.order import Order
 from engines.trt.ports import ORDER
 from engines.trt.prepare import Prepared, Workshop
-from tests.engines.trt.random_weights import write_weights
 
 GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden" / "magicface"
 BATCH = BatchProfile(1, 2, 3)
@@ -50,6 +51,8 @@ def golden_process():
 def golden_store() -> EngineCache:
     """The golden networks' graphs in fp32, proved when they were made."""
     process, root = golden_process()
+    if importlib.util.find_spec("tensorrt_rtx"):
+        small_store()  # needed too, and made while the other process works
     process.join()
     assert process.exitcode == 0
     return EngineCache(root)

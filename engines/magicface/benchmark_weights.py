@@ -1,16 +1,15 @@
 """A weights folder in MagicFace's layout with seeded random weights: small, or of SD 1.5's size.
 
-The small network has SD 1.5's head dimensions (40, 80, 160) on a fifth of its channels: TensorRT's
-fused attention kernels exist for real head dimensions only, so a smaller one would not build.
-
-    python tests/engines/trt/random_weights.py DIR          # 33 M parameters, 15 s
-    python tests/engines/trt/random_weights.py DIR --full   # 1,719 M parameters, 3.6 GB in fp16
+The small network (33 M parameters) has SD 1.5's head dimensions (40, 80, 160) on a quarter of its
+channels: TensorRT's fused attention kernels exist for real head dimensions only, so a smaller one
+would not build. The full one has 1,719 M parameters, 3.6 GB in fp16.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
+
+from engines.file_hash import cache_folder
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,27 @@ class Size:
 
 SMALL = Size((80, 160, 320, 320), 2, 16, (32, 32, 64, 64), 8, 1, 16, 32)
 FULL = Size((320, 640, 1280, 1280), 8, 32, (128, 256, 512, 512), 32, 2, 64, 768)
+
+
+SIZES = {"small": SMALL, "full": FULL}
+
+
+def random_weights(size: str) -> Path:
+    """The folder of a random network, written at the first call and then found again, so that the
+    engines built from it are found again too.
+
+    Args:
+        size: of `SIZES`.
+    """
+    folder = cache_folder() / "benchmark" / f"random-{size}"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}.tmp-"))
+        try:
+            write_weights(unfinished, SIZES[size]).replace(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
 
 
 def write_weights(folder: Path, size: Size = SMALL, *, seed: int = 7) -> Path:
@@ -112,7 +134,7 @@ def _write_text_encoder(folder: Path, size: Size) -> None:
     letters = [chr(c) for c in range(33, 127)]
     words = letters + [f"{letter}</w>" for letter in letters]
     vocabulary = {w: i for i, w in enumerate([*words, "<|startoftext|>", "<|endoftext|>"])}
-    config = {
+    config: dict[str, Any] = {
         "vocab_size": len(vocabulary),
         "hidden_size": size.prompt_channels,
         "intermediate_size": 2 * size.prompt_channels,
@@ -148,11 +170,3 @@ def _write_text_encoder(folder: Path, size: Size) -> None:
 def _write_json(folder: Path, name: str, told: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(json.dumps(told, indent=1), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--full", action="store_true")
-    asked = parser.parse_args()
-    write_weights(asked.folder, FULL if asked.full else SMALL)
