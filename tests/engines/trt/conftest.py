@@ -23,6 +23,8 @@ def small_weights():
 def small_store():
     """A store with the small network's fp16 graphs."""
     pytest.importorskip("tensorrt_rtx")
+    if stores.GOLDEN.is_dir():
+        stores.golden_process()
     return stores.small_store()
 
 

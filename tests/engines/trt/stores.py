@@ -40,7 +40,11 @@ def _make_golden_graphs(root: Path) -> None:
 
 @cache
 def golden_process():
-    """The golden networks' graphs, being made in a second process while other tests run."""
+    """The golden networks' graphs, being made in a second process while other tests run.
+
+    For those who will want them: the export keeps every core busy for minutes, and Ray's daemons
+    give up when they do not come up within 15 s beside it.
+    """
     root = _root() / "golden"
     process = multiprocessing.get_context("spawn").Process(target=_make_golden_graphs, args=(root,))
     process.start()
@@ -68,8 +72,6 @@ def small_weights() -> Path:
 def small_store() -> EngineCache:
     """The small network's fp16 graphs."""
     store = EngineCache(_root() / "small")
-    if GOLDEN.is_dir():
-        golden_process()
     workshop = Workshop(order_of(small_weights(), sm=89), import_binding("tensorrt-rtx"), store)
     for component in ORDER:
         workshop.graph(component)
