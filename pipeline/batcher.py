@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.errors import EngineError
 from engines.interface import AlignedCrops, FaceEditor
 from keyframes.au import AUDelta
 
@@ -127,20 +128,27 @@ class MicroBatcher:
         return batch
 
     def _edit(self, batch: list[_Pending]) -> None:
-        requests = [p.request for p in batch]
-        padded = requests + [requests[-1]] * (self.batch_size - len(requests))
-        self.calls += 1
         try:
-            edits = self._editor.edit(*_stacked(padded), seed=self._seed)
-        except BaseException as error:  # noqa: BLE001 - handed to the segments that wait for it
+            edits = self._edits([p.request for p in batch])
+        except BaseException as error:  # noqa: BLE001 - raised again where the crops are awaited,
+            # which would wait for ever otherwise
             for pending in batch:
                 pending.future.set_exception(error)
             return
+        for pending, edit in zip(batch, edits, strict=True):
+            pending.future.set_result(edit)
+
+    def _edits(self, requests: list[CropRequest]) -> list[CropEdit]:
+        padded = requests + [requests[-1]] * (self.batch_size - len(requests))
+        self.calls += 1
+        made = self._editor.edit(*_stacked(padded), seed=self._seed)
+        if len(made) != len(padded):
+            raise EngineError(f"editor: gave {len(made)} crops; expected {len(padded)}")
         white = float(np.iinfo(requests[0].image.dtype).max)
-        for i, pending in enumerate(batch):
-            pending.future.set_result(
-                CropEdit(edits.edited[i], edits.reference[i], edits.mask[i], edits.notes, white)
-            )
+        return [
+            CropEdit(edited, reference, mask, made.notes, white)
+            for edited, reference, mask in zip(made.edited, made.reference, made.mask, strict=True)
+        ][: len(requests)]
 
 
 def _stacked(requests: list[CropRequest]) -> tuple[AlignedCrops, AUDelta]:

@@ -86,3 +86,19 @@ def test_an_editors_error_reaches_the_segment_that_waits_and_the_batcher_goes_on
         with pytest.raises(EngineError, match="out of paint"):
             batcher.submit(request(5)).result()
         assert np.all(batcher.submit(request(6)).result().edited == 12)
+
+
+class Miser(Recorder):
+    """Keeps the last crop of a batch to itself."""
+
+    def edit(self, crops, delta, *, seed):
+        made = super().edit(crops, delta, seed=seed)
+        return EditedCrops(made.edited[:-1], made.reference[:-1], made.mask[:-1])
+
+
+def test_an_editor_that_gives_too_little_is_told_on_and_leaves_nobody_waiting():
+    with MicroBatcher(Miser(2), seed=1) as batcher:
+        futures = [batcher.submit(request(n)) for n in (1, 2)]
+        for future in futures:
+            with pytest.raises(EngineError, match="gave 1 crops; expected 2"):
+                future.result(timeout=5)
