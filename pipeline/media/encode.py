@@ -26,7 +26,7 @@ from pipeline.errors import MediaError
 from pipeline.media.envelope import missing_bytes
 from pipeline.media.info import VideoInfo
 from pipeline.media.mirror import PRESETS, EncodeSettings, mirror_settings
-from pipeline.media.opening import one_line_errors
+from pipeline.media.opening import close_quietly, one_line_errors
 from pipeline.media.planes import VideoFrame
 
 __all__ = ["PRESETS", "EncodeSettings", "PieceWriter", "mirror_settings"]
@@ -131,18 +131,16 @@ class PieceWriter:
     def abort(self) -> None:
         """Drop the piece; nothing stays on disk."""
         if self._container is not None:
-            with contextlib.suppress(av.FFmpegError, OSError):
-                self._container.close()
+            close_quietly(self._container)
             self._container = None
         self._part.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _removed_on_error(self) -> Iterator[None]:
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.abort)
             yield
-        except BaseException:
-            self.abort()
-            raise
+            undo.pop_all()
 
     def _mux(self, packets: Sequence[Packet[VideoStream]]) -> None:
         for packet in packets:

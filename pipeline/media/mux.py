@@ -29,7 +29,7 @@ from pipeline.media.encode import EncodeSettings, part_path
 from pipeline.media.info import VideoInfo
 from pipeline.media.join import JoinPlan, joined_packets, piece_stream, plan_join
 from pipeline.media.matroska_aspect import write_pixel_shape
-from pipeline.media.opening import one_line_errors, open_video
+from pipeline.media.opening import close_quietly, one_line_errors, open_video
 from pipeline.media.probe import probe
 from pipeline.media.scan import FrameIndex
 from pipeline.media.verify import verify_output
@@ -161,12 +161,10 @@ def _output_container(
         format=muxer_of(output),
         container_options=muxer_options(output, bases, source.metadata, late),
     )
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(close_quietly, container)
         yield container
-    except BaseException:
-        with contextlib.suppress(av.FFmpegError, OSError):
-            container.close()
-        raise
+        undo.pop_all()
     container.close()
 
 

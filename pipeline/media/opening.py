@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
-from av.container import InputContainer
+from av.container import Container, InputContainer
 from av.video.stream import VideoStream
 
 from pipeline.errors import MediaError
@@ -51,6 +51,12 @@ def open_video(path: str) -> Iterator[InputContainer]:
         ) from error
     with container:
         yield container
+
+
+def close_quietly(container: Container) -> None:
+    """Closes a container whose file is given up: what else goes wrong with it is of no interest."""
+    with suppress(av.FFmpegError, OSError):
+        container.close()
 
 
 def video_stream(container: InputContainer, info: VideoInfo) -> VideoStream:
