@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +22,7 @@ from pipeline.errors import MediaError
 from pipeline.media.demo_face import FACE_CENTRE, SCALE, TalkingHead
 from pipeline.media.demo_performance import performance, schedule, voice
 from pipeline.media.opening import one_line_errors
+from pipeline.store import published
 
 AUDIO_RATE_HZ = 48000
 AUDIO_BLOCK = 1024
@@ -62,7 +60,7 @@ def make_demo_clip(
     """
     exact_rate = _checked(path, seconds, rate, size)
     frames = max(1, round(seconds * exact_rate))
-    with one_line_errors(path, "write the demo clip"), _appearing_whole(path) as partial:
+    with one_line_errors(path, "write the demo clip"), published(path) as partial:
         _write(partial, frames, exact_rate, size)
     return path
 
@@ -87,19 +85,6 @@ def _checked(path: Path, seconds: float, rate: int | Fraction, size: tuple[int, 
             f"demo clip: got size {width}x{height}; expected width 0.5…2 times the height"
         )
     return Fraction(rate)
-
-
-@contextmanager
-def _appearing_whole(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        yield partial
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
