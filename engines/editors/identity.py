@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import EngineError
+from engines.editors.checks import check_crops, check_settings
 from engines.interface import AlignedCrops, EditedCrops
 from keyframes.au import AUDelta
 
@@ -37,10 +37,7 @@ class IdentityEditor:
     """
 
     def __init__(self, size: int = 512, batch: int = 1) -> None:
-        if size < MIN_SIZE:
-            raise EngineError(f"editor 'identity': got size {size}; expected at least {MIN_SIZE}")
-        if batch < 1:
-            raise EngineError(f"editor 'identity': got batch {batch}; expected at least 1")
+        check_settings("identity", size, batch, size_min=MIN_SIZE)
         self._size = size
         self._batch = batch
         self._mask = feathered_mask(size)
@@ -55,15 +52,7 @@ class IdentityEditor:
 
     def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:  # noqa: ARG002
         """The crops as edited and as reference; seed and the delta's values change nothing."""
-        if crops.images.shape[1] != self._size:
-            raise EngineError(
-                f"editor 'identity': got crops of {crops.images.shape[1]} px; "
-                f"expected {self._size} px"
-            )
-        if len(delta) != len(crops):
-            raise EngineError(
-                f"editor 'identity': got {len(delta)} deltas for {len(crops)} crops; expected equal"
-            )
+        check_crops("identity", crops, delta, self._size)
         return EditedCrops(
             edited=crops.images.copy(),
             reference=crops.images.copy(),

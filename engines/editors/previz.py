@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.editors.checks import check_crops, check_settings
 from engines.editors.previz_face import control_points, displacements, face_frame, torn_lips
 from engines.editors.previz_map import draw_map
 from engines.editors.previz_mouth import MouthWarp, dark_colour, lips_box_px, open_mouth
 from engines.editors.previz_warp import fit_warp
-from engines.errors import EngineError
 from engines.interface import AlignedCrops, EditedCrops
 from keyframes.au import AUDelta
 
@@ -38,10 +38,7 @@ class PrevizEditor:
     """
 
     def __init__(self, size: int = 512, batch: int = 1) -> None:
-        if size < MIN_SIZE:
-            raise EngineError(f"editor 'previz': got size {size}; expected at least {MIN_SIZE}")
-        if batch < 1:
-            raise EngineError(f"editor 'previz': got batch {batch}; expected at least 1")
+        check_settings("previz", size, batch, size_min=MIN_SIZE)
         self._size = size
         self._batch = batch
 
@@ -55,15 +52,7 @@ class PrevizEditor:
 
     def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:  # noqa: ARG002
         """As the Protocol says; the reference is the crop, and the seed changes nothing."""
-        if crops.images.shape[1] != self._size:
-            raise EngineError(
-                f"editor 'previz': got crops of {crops.images.shape[1]} px; "
-                f"expected {self._size} px"
-            )
-        if len(delta) != len(crops):
-            raise EngineError(
-                f"editor 'previz': got {len(delta)} deltas for {len(crops)} crops; expected equal"
-            )
+        check_crops("previz", crops, delta, self._size)
         edited = crops.images.copy()
         mask = np.zeros(crops.images.shape[:3], np.float32)
         for number in np.flatnonzero(delta.active):

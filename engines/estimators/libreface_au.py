@@ -20,10 +20,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from engines.errors import EngineError, EngineUnavailableError
+from engines.estimators.checks import check_features, check_measured
 from engines.estimators.libreface_align import aligned_face
 from engines.estimators.libreface_net import FILE_NAME, load_network
 from engines.file_hash import cache_folder, file_sha256
 from engines.interface import Face, RGBFrame
+from engines.torch_device import torch_device
 from keyframes.au import AU_NAMES, AU_ORDER, INTENSITY_MAX, AUIntensity
 
 _RESIZED, _CROPPED = 256, 224
@@ -78,7 +80,7 @@ class LibreFaceEstimator:
     ) -> None:
         if batch_size < 1:
             raise EngineError(f"LibreFace batch size: got {batch_size}; expected 1 or more")
-        self._device = _device(device)
+        self._device = torch_device("LibreFace", device)
         self._network = load_network(weight_file(weights), self._device)
         self._batch_size = batch_size
 
@@ -89,7 +91,7 @@ class LibreFaceEstimator:
         """Why it cannot run with these settings, told before anything loads; None when it can."""
         try:
             weight_file(weights)
-            _device(device)
+            torch_device("LibreFace", device)
         except EngineUnavailableError as error:
             return str(error)
         return None
@@ -106,11 +108,7 @@ class LibreFaceEstimator:
     def measure(
         self, frames: Sequence[RGBFrame], faces: Sequence[Sequence[Face]]
     ) -> list[NDArray[np.float32]]:
-        if len(frames) != len(faces):
-            raise EngineError(
-                f"AU features: got {len(frames)} frames and faces of {len(faces)}; "
-                "expected as many of each"
-            )
+        check_measured(frames, faces)
         jobs = [(frame, face) for frame, found in zip(frames, faces, strict=True) for face in found]
         rows = np.zeros((len(jobs), len(AU_ORDER)), np.float32)
         for first in range(0, len(jobs), self._batch_size):
@@ -125,16 +123,5 @@ class LibreFaceEstimator:
             return self._network(network_input(crops).to(self._device)).float().cpu().numpy()
 
     def intensity(self, features: NDArray[np.float32]) -> AUIntensity:
-        if features.ndim != 2 or features.shape[1] != len(AU_ORDER):
-            raise EngineError(f"AU features: got {features.shape}; expected (N, {len(AU_ORDER)})")
+        check_features(features, AU_NAMES)
         return AUIntensity(np.clip(features, 0.0, INTENSITY_MAX).astype(np.float32))
-
-
-def _device(name: str | None) -> str:
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise EngineError(f"LibreFace device: got {name!r}; expected 'cpu' or 'cuda'")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise EngineUnavailableError("LibreFace device 'cuda': torch sees no GPU here")
-    return name

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
+from engines.estimators.checks import check_features, check_measured
 from engines.estimators.mesh_features import FEATURE_NAMES, mesh_features
 from engines.interface import Face, RGBFrame
 from engines.trackers.mesh import MeshTracker
@@ -153,11 +154,7 @@ class MeshAUEstimator:
     def measure(
         self, frames: Sequence[RGBFrame], faces: Sequence[Sequence[Face]]
     ) -> list[NDArray[np.float32]]:
-        if len(frames) != len(faces):
-            raise EngineError(
-                f"AU features: got {len(frames)} frames and faces of {len(faces)}; "
-                "expected as many of each"
-            )
+        check_measured(frames, faces)
         return [self._measured(frame, found) for frame, found in zip(frames, faces, strict=True)]
 
     def _measured(self, frame: RGBFrame, faces: Sequence[Face]) -> NDArray[np.float32]:
@@ -180,10 +177,7 @@ class MeshAUEstimator:
         return [_same_face(face, found) if face.mesh_px is None else face for face in faces]
 
     def intensity(self, features: NDArray[np.float32]) -> AUIntensity:
-        if features.ndim != 2 or features.shape[1] != len(FEATURE_NAMES):
-            raise EngineError(
-                f"AU features: got {features.shape}; expected (N, {len(FEATURE_NAMES)})"
-            )
+        check_features(features, FEATURE_NAMES)
         values = np.full((len(features), len(AU_ORDER)), np.nan, np.float32)
         seen = np.asarray(np.isfinite(features).all(axis=1))
         if seen.any():

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engines.errors import EngineError, EngineUnavailableError
 from engines.file_hash import file_sha256
 from engines.interface import Face, RGBFrame
+from engines.torch_device import torch_device
+from engines.trackers.checks import check_frame
 from engines.trackers.fan_crops import crop, crop_square, peaks, to_frame
 from engines.trackers.fan_networks import FaceAlignmentNetworks, FaceNetworks, weight_files
 from engines.trackers.points_pose import pose_from_points
@@ -66,7 +67,7 @@ class FanTracker:
         self._max_faces, self._score_min, self._batch = max_faces, score_min, batch
         self._networks: FaceNetworks = networks or FaceAlignmentNetworks(
             weights=_folder(weights),
-            device=_device(device),
+            device=torch_device("fan tracker", device),
             detect_side=detect_side,
             mirror=mirror,
         )
@@ -78,7 +79,7 @@ class FanTracker:
         """Why it cannot run with these settings, told before anything loads; None when it can."""
         try:
             weight_files(_folder(weights))
-            _device(device)
+            torch_device("fan tracker", device)
         except EngineUnavailableError as error:
             return str(error)
         return None
@@ -90,7 +91,7 @@ class FanTracker:
 
     def track(self, frames: Sequence[RGBFrame]) -> list[list[Face]]:
         for frame in frames:
-            _check(frame)
+            check_frame(frame)
         tracked: list[list[Face]] = []
         for _, group in groupby(frames, key=lambda frame: frame.shape):
             alike = list(group)
@@ -125,20 +126,3 @@ def _face(frame: RGBFrame, box: NDArray[np.float64], landmarks_px: NDArray[np.fl
 
 def _folder(weights: str | None) -> Path | None:
     return None if weights is None else Path(weights).expanduser()
-
-
-def _check(frame: RGBFrame) -> None:
-    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
-        raise EngineError(
-            f"frame to track: got {frame.dtype} {frame.shape}; expected uint8 (H, W, 3)"
-        )
-
-
-def _device(name: str | None) -> str:
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise EngineError(f"fan tracker device: got {name!r}; expected 'cpu' or 'cuda'")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise EngineUnavailableError("fan tracker device 'cuda': torch sees no GPU here")
-    return name

@@ -23,6 +23,7 @@ from engines.errors import EngineError
 from engines.interface import Face, RGBFrame
 from engines.litert import packaged_task
 from engines.trackers.canonical import TASK, canonical_face
+from engines.trackers.checks import check_frame
 from engines.trackers.head_pose import head_matrix, pose_angles, rotation_of
 from engines.trackers.ibug import ibug_points
 from engines.trackers.mesh_detector import Detection, FaceDetector, box_overlap, letterbox
@@ -93,11 +94,11 @@ class MeshTracker:
         next_search = 0
         before: list[Face] = []
         for number, frame in enumerate(frames):
-            checked = _checked(frame)
-            faces = self._in_whole_frame(checked)
-            faces = self._followed(checked, faces, before)
+            check_frame(frame)
+            faces = self._in_whole_frame(frame)
+            faces = self._followed(frame, faces, before)
             if len(faces) < self._min_faces and number >= next_search and self._tile_levels:
-                faces = self._in_tiles(checked, faces)
+                faces = self._in_tiles(frame, faces)
                 next_search = number + TILE_EVERY
             tracked.append(faces)
             before = faces
@@ -189,11 +190,3 @@ def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 def _is_among(face: Face, others: Sequence[Face]) -> bool:
     boxes = np.array([o.box for o in others]).reshape(-1, 4)
     return bool((box_overlap(face.box, boxes, of_smaller=True) > _SAME_FACE).any())
-
-
-def _checked(frame: RGBFrame) -> RGBFrame:
-    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
-        raise EngineError(
-            f"frame to track: got {frame.dtype} {frame.shape}; expected uint8 (H, W, 3)"
-        )
-    return frame
