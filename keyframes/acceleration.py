@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg import solve_banded
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -58,7 +58,7 @@ class System:
             rises = _solved_around(before, here, after, right)
         else:
             bands = np.stack([np.roll(after, 1), here, np.roll(before, -1)])
-            rises = np.asarray(solve_banded((1, 1), bands, right))
+            rises = np.asarray(scipy.linalg.solve_banded((1, 1), bands, right))
         return np.where(held, at, rises)
 
     def pull(self, rises: Array) -> Array:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from keyframes.bezier import limit_to_segment, solve_parameter
 from keyframes.easing import EASED, EASINGS, Shape, ease
@@ -130,7 +130,8 @@ class Curve:
 
     @cached_property
     def _tangents(self) -> Array:
-        return np.asarray(PchipInterpolator(self.times_s, self.values).derivative()(self.times_s))
+        spline = scipy.interpolate.PchipInterpolator(self.times_s, self.values)
+        return np.asarray(spline.derivative()(self.times_s))
 
     @cached_property
     def _bezier(self) -> tuple[Array, Array]:

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its parts load when used: scipy.signal alone takes 0.35 s
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
-from scipy.signal import lfilter, savgol_coeffs
 
 from keyframes.clock import ZERO, Instant
 from keyframes.timeline import Timeline
@@ -108,15 +107,15 @@ def _gaussian(samples: Array, sigma: float) -> Array:
         return samples
     offsets = np.arange(-np.ceil(_GAUSSIAN_REACH * sigma), np.ceil(_GAUSSIAN_REACH * sigma) + 1)
     weights = np.exp(-0.5 * (offsets / sigma) ** 2)
-    return np.asarray(correlate1d(samples, weights / weights.sum(), mode="nearest"))
+    return np.asarray(scipy.ndimage.correlate1d(samples, weights / weights.sum(), mode="nearest"))
 
 
 def _savgol(samples: Array, window: float, order: int) -> Array:
     length = 2 * round(window / 2) + 1
     if length <= order + 1:
         return samples
-    weights = savgol_coeffs(length, order, use="dot")
-    return np.asarray(correlate1d(samples, weights, mode="nearest"))
+    weights = scipy.signal.savgol_coeffs(length, order, use="dot")
+    return np.asarray(scipy.ndimage.correlate1d(samples, weights, mode="nearest"))
 
 
 def _spring(samples: Array, step: float, smooth_time: float) -> Array:
@@ -128,7 +127,7 @@ def _spring(samples: Array, step: float, smooth_time: float) -> Array:
     gain = (1 - pole) ** 2
     for _ in range(2):
         base = samples[0]
-        samples = np.asarray(lfilter([gain], feedback, samples - base))[::-1] + base
+        samples = np.asarray(scipy.signal.lfilter([gain], feedback, samples - base))[::-1] + base
     return samples
 
 
@@ -141,7 +140,7 @@ def _one_euro(samples: Array, step: float, cutoff_hz: float, beta: float) -> Arr
 def _one_euro_run(samples: Array, step: float, cutoff_hz: float, beta: float) -> Array:
     slow = _alpha(np.array(1.0), step)
     speed = np.diff(samples, prepend=samples[0]) / step
-    speed = np.asarray(lfilter([slow], [1.0, slow - 1], speed))
+    speed = np.asarray(scipy.signal.lfilter([slow], [1.0, slow - 1], speed))
     alpha = _alpha(cutoff_hz + beta * np.abs(speed), step)
     alpha[0] = 1.0
     return _recurrence(1 - alpha, alpha * samples)
