@@ -63,12 +63,13 @@ def draw_map(warp: GridWarp) -> PixelMap | None:
         return None
     down = _interpolation(y, warp.y_px[rows])
     along = _interpolation(x, warp.x_px[columns]).T
-    offset = warp.offset_px.astype(np.float32)[rows, columns]
-    from_px = np.empty((len(y), len(x), 2), np.float32)
-    from_px[..., 0] = down @ (offset[..., 0] @ along) + x.astype(np.float32)
-    from_px[..., 1] = down @ (offset[..., 1] @ along) + y.astype(np.float32)[:, None]
-    mask = np.minimum(down @ (cover[rows, columns] @ along), 1.0)
-    mask[mask < _MASK_MIN] = 0.0
+    nodes = np.stack(np.meshgrid(warp.x_px[columns], warp.y_px[rows]), axis=-1)
+    shown = (nodes + warp.offset_px[rows, columns]).astype(np.float32)
+    # Along first, both coordinates at once: what comes out of the product is the map as it lies.
+    lines = np.matmul(along.T, shown).reshape(len(shown), -1)
+    from_px = (down @ lines).reshape(len(y), len(x), 2)
+    mask = np.minimum(down @ (cover[rows, columns] @ along), np.float32(1.0))
+    cv2.threshold(mask, np.nextafter(np.float32(_MASK_MIN), 0), 0, cv2.THRESH_TOZERO, dst=mask)
     return PixelMap(int(x[0]), int(y[0]), from_px, mask, warp.share)
 
 

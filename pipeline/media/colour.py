@@ -185,5 +185,14 @@ def _blacken_outside(
     steps = np.arange(size)
     for axis, length in enumerate(frame_size):
         across, down, start = coded_from_crop[axis]
-        position = across * steps[None, :] + down * steps[:, None] + start
-        crop[(position < -0.5) | (position > length - 0.5)] = 0
+        if across and down:
+            position = across * steps[None, :] + down * steps[:, None] + start
+            crop[_outside(position, length)] = 0
+        elif across:  # whole columns, whole rows: no crop of ours is turned by less than 90°
+            crop[:, _outside(across * steps + start, length)] = 0
+        else:
+            crop[_outside(down * steps + start, length)] = 0
+
+
+def _outside(position: NDArray[np.float64], length: int) -> NDArray[np.bool_]:
+    return (position < -0.5) | (position > length - 0.5)
