@@ -6,7 +6,7 @@ networks, choice = make_networks(folders, backend="auto", dtype="fp16", frames=4
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ from engines.trt.find import load_engine
 from engines.trt.key import BatchProfile
 from engines.trt.onnx_session import OnnxSession, check_provider
 from engines.trt.order import Order, graph_key_of, scaling_factor
+from engines.trt.parity import Parity
 from engines.trt.ports import GRAPH_FILE, INPUTS, ORDER, PLAN_FILE, SAMPLE_FILE
 from engines.trt.prepare import Workshop
 from engines.trt.runtime import TrtSession
@@ -82,10 +83,12 @@ class Site:
         """Batch a component is called with."""
         return self.rows if component == "denoiser" else self.frames
 
-    def told(self, what: str, choice: Choice) -> str:
-        """`Networks.runs_on`."""
+    def told(self, what: str, choice: Choice, parities: Sequence[Parity] = ()) -> str:
+        """`Networks.runs_on`: it stands in the report, and at the end of what a job prints."""
         where = self.machine.gpu if self.device.startswith("cuda") else self.device
-        return f"{what} {self.dtype} on {where} ({choice.reason})"
+        worst = max(parities, key=lambda p: p.error, default=None)
+        gate = "" if worst is None else f"; parity with torch at worst {worst}"
+        return f"{what} {self.dtype} on {where} ({choice.reason}{gate})"
 
 
 def make_networks(
@@ -197,18 +200,20 @@ def _onnxruntime(site: Site, choice: Choice) -> Networks:
         site.order(engines=False), None, site.cache, lambda c, what, _: site.say(f"{c}: {what}")
     )
     sessions: dict[str, Session] = {}
+    parities: list[Parity] = []
     for component in ORDER:
         entry = workshop.graph(component).entry
         entry = site.cache.load(graph_key_of(workshop.order, component, None))
         session = OnnxSession(entry.path(GRAPH_FILE), site.device)
-        _gate(site, component, session, f"onnxruntime {session.version}", entry)
+        parities.append(_gate(site, component, session, f"onnxruntime {session.version}", entry))
         sessions[component] = session
-    return _served(site, sessions, "onnxruntime", choice)
+    return _served(site, sessions, site.told("onnxruntime", choice, parities))
 
 
 def _tensorrt(site: Site, choice: Choice) -> Networks:
     binding = import_binding(choice.backend)
     sessions: dict[str, TrtSession] = {}
+    parities: list[Parity] = []
     for component in ORDER:
         rows = site.rows_of(component)
         entry = load_engine(site.cache, site.order(engines=True), component, binding, rows=rows)
@@ -219,7 +224,7 @@ def _tensorrt(site: Site, choice: Choice) -> Networks:
             cuda_graphs=component == "denoiser",
             runtime_cache=entry.path(f"runtime-{_slug(site.machine.gpu or 'none')}.cache"),
         )
-        _gate(site, component, session, binding.label, entry)
+        parities.append(_gate(site, component, session, binding.label, entry))
         session.save_runtime_cache()
         sessions[component] = session
 
@@ -229,10 +234,10 @@ def _tensorrt(site: Site, choice: Choice) -> Networks:
         if site.device.startswith("cuda"):
             torch.cuda.empty_cache()  # TensorRT allocates beside torch, and cannot ask it to let go
 
-    return _served(site, sessions, binding.label, choice, forget)
+    return _served(site, sessions, site.told(binding.label, choice, parities), forget)
 
 
-def _gate(site: Site, component: str, session: Session, label: str, entry: Entry) -> None:
+def _gate(site: Site, component: str, session: Session, label: str, entry: Entry) -> Parity:
     """Warm up at the batch to come, and compare one golden output before serving.
 
     The first call runs and records a CUDA graph, the second replays it: that one is compared.
@@ -248,20 +253,20 @@ def _gate(site: Site, component: str, session: Session, label: str, entry: Entry
         calls=2,
     )
     site.say(f"parity: {parity}")
+    return parity
 
 
 def _served(
     site: Site,
     sessions: Mapping[str, Session],
-    what: str,
-    choice: Choice,
+    runs_on: str,
     forget: Callable[[], None] = lambda: None,
 ) -> Networks:
     return session_networks(
         sessions,
         scaling_factor=scaling_factor(site.folders),
         image_size=site.image_size,
-        runs_on=site.told(what, choice),
+        runs_on=runs_on,
         forget=forget,
     )
 

@@ -163,8 +163,9 @@ class EngineCache:
         if not alike:
             return f"{what} in {self.root}; build it with jobs/build_engines.py"
         differences = [key.differences(e.facts, without=open_facts) for e in alike]
+        vague = [fact for fact in open_facts if not key.facts.get(fact)]
         nearest = min(differences, key=len) or [
-            f"{f} is {e.facts.get(f, 'unknown')}" for e in alike for f in open_facts
+            told for e in alike for told in key.differences(e.facts, without=vague)
         ]
         return (
             f"{what} in {self.root} fits: the nearest differs, {'; '.join(nearest[:3])}; {REBUILD}"

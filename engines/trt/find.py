@@ -29,17 +29,16 @@ def load_engine(
 def held_engine(cache: EngineCache, order: Order, component: str, binding: Binding) -> Entry | None:
     """An engine of the store that serves an order, whole by its sizes; None where there is none."""
     profile = order.profile(component)
-    covers = _covering(profile.largest)
+    covers = _covering(profile.smallest, profile.largest)
+    return cache.fitting(
+        _request(order, component, binding),
+        OPEN_FACTS,
+        lambda entry: covers(entry) and not entry.faults(hashes=False),
+    )
 
-    def accept(entry: Entry) -> bool:
-        serves = entry.facts["batch"] == str(profile) or covers(entry)
-        return serves and not entry.faults(hashes=False)
 
-    return cache.fitting(_request(order, component, binding), OPEN_FACTS, accept)
-
-
-def _covering(rows: int) -> Callable[[Entry], bool]:
-    return lambda entry: BatchProfile.parse(entry.facts["batch"]).covers(rows)
+def _covering(*batches: int) -> Callable[[Entry], bool]:
+    return lambda entry: all(map(BatchProfile.parse(entry.facts["batch"]).covers, batches))
 
 
 def _request(order: Order, component: str, binding: Binding) -> StoreKey:

@@ -92,8 +92,8 @@ class BatchProfile:
         return f"{self.smallest}..{self.best}..{self.largest}"
 
     def covers(self, batch: int) -> bool:
-        """Whether every batch from 1 to this one can be served."""
-        return self.smallest == 1 and batch <= self.largest
+        """Whether this batch size can be served."""
+        return self.smallest <= batch <= self.largest
 
     def rows(self) -> BatchProfile:
         """The denoiser's profile for this one in frames: guidance doubles the rows."""

@@ -51,6 +51,12 @@ class OnnxSession:
         except _failures() as error:
             reason = " ".join(str(error).split())
             raise EngineBuildError(f"onnxruntime cannot load {path}: {reason}") from None
+        loaded = self._session.get_providers()
+        if provider not in loaded:  # onnxruntime tells so in its log only, and goes on
+            raise EngineUnavailableError(
+                f"backend 'onnxruntime': {provider} did not load, only {', '.join(loaded)}; check "
+                "CUDA and cuDNN, or use device=cpu"
+            )
         self._device = torch.device(device)
         self._inputs = {i.name: i for i in self._session.get_inputs()}
         self.version = str(ort.__version__)

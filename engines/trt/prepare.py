@@ -154,6 +154,7 @@ class Workshop:
             folder / SAMPLE_FILE,
             dtype=self.order.dtype,
             device=self.order.device,
+            rows=self.order.profile(component).smallest,
         )
         return str(parity)
 

@@ -22,10 +22,10 @@ from engines.trt.cache import EngineCache
 from engines.trt.entry import Entry
 from engines.trt.ports import COMPONENTS
 from pipeline.inspection import inspect_video
-from tests.engines.trt import stores
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 pytest.importorskip("tensorrt_rtx")
+stores = pytest.importorskip("tests.engines.trt.stores", exc_type=ImportError)
 ROOT = Path(__file__).resolve().parents[2]
 PRETENDED_GPU = '''
 """Python imports this by itself: torch tells of the GPU that AUREEL_TEST_GPU names."""

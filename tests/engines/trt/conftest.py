@@ -1,8 +1,22 @@
 """The shared stores as fixtures."""
 
+import importlib.util
+
 import pytest
 
-from tests.engines.trt import stores
+from engines.trt.cache import EngineCache
+
+ABSENT = [
+    name
+    for name in ("torch", "diffusers", "transformers", "onnx", "onnxruntime")
+    if importlib.util.find_spec(name) is None
+]
+collect_ignore = (
+    ["test_backends.py", "test_build_rtx.py", "test_graphs.py", "test_runtime.py"] if ABSENT else []
+)
+if not ABSENT:
+    from tests.engines.trt import stores
+    from tests.engines.trt.fake_tensorrt import NAMES
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +47,16 @@ def built():
     """(component, sm) → what building said; every engine of the small network."""
     pytest.importorskip("tensorrt_rtx")
     return stores.built()
+
+
+@pytest.fixture
+def store(small_store, tmp_path):
+    """The small graphs in a store of its own, so that engines of one test do not meet others'."""
+    for graph in small_store.root.glob("*-graph-*"):
+        (tmp_path / graph.name).symlink_to(graph)
+    return EngineCache(tmp_path)
+
+
+@pytest.fixture(params=[] if ABSENT else NAMES)
+def binding(request):
+    return stores.fake_binding(request.param)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from engines.magicface.benchmark_weights import write_weights
 from engines.magicface.folders import find_folders
-from engines.trt.binding import import_binding
+from engines.trt.binding import Binding, import_binding
 from engines.trt.cache import EngineCache
 from engines.trt.key import BatchProfile
 from engines.trt.order import Order
 from engines.trt.ports import ORDER
 from engines.trt.prepare import Prepared, Workshop
+from tests.engines.trt.fake_tensorrt import fake_tensorrt
 
 GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden" / "magicface"
 BATCH = BatchProfile(1, 2, 3)
@@ -87,3 +88,19 @@ def built() -> dict[tuple[str, int], Prepared]:
             if done.entry.kind == "engine":
                 found[done.entry.component, sm] = done
     return found
+
+
+def fake_binding(name):
+    """A pretended TensorRT of a recorded version."""
+    return Binding("tensorrt-rtx" if "rtx" in name else "tensorrt", fake_tensorrt(name))
+
+
+def order_on_l4(weights):
+    """Engines for the GPU of this machine, which is said to be an L4."""
+    return order_of(weights, sm=89, gpu="NVIDIA L4", gpu_sm=89, batch=BatchProfile(1, 2, 2))
+
+
+def engine_of(binding, store, weights, component="vae_encoder"):
+    """One engine, built and checked."""
+    workshop = Workshop(order_on_l4(weights), binding, store)
+    return workshop.engine(component, workshop.graph(component).entry)

@@ -12,47 +12,16 @@ import torch
 from safetensors.torch import load_file
 
 from engines.errors import EngineError
-from engines.magicface.folders import find_folders
-from engines.trt.backends import make_networks
 from engines.trt.binding import Binding, import_binding
-from engines.trt.cache import EngineCache
-from engines.trt.choose import Machine
-from engines.trt.errors import EngineBuildError, ParityError, StaleEngineError
-from engines.trt.key import BatchProfile
+from engines.trt.errors import EngineBuildError, ParityError
 from engines.trt.ports import KV_NAMES, PLAN_FILE, SAMPLE_FILE
 from engines.trt.prepare import Workshop
 from engines.trt.runtime import TrtSession
 from tests.engines.trt.fake_tensorrt import NAMES, fake_tensorrt, surface
-from tests.engines.trt.stores import order_of
+from tests.engines.trt.stores import engine_of, fake_binding, order_of
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for the exports
 CLASSIC = [name for name in NAMES if "rtx" not in name]
-
-
-def _binding(name):
-    return Binding("tensorrt-rtx" if "rtx" in name else "tensorrt", fake_tensorrt(name))
-
-
-def _order(weights):
-    return order_of(weights, sm=89, gpu="NVIDIA L4", gpu_sm=89, batch=BatchProfile(1, 2, 2))
-
-
-def _engine(binding, store, weights, component="vae_encoder"):
-    workshop = Workshop(_order(weights), binding, store)
-    return workshop.engine(component, workshop.graph(component).entry)
-
-
-@pytest.fixture
-def store(small_store, tmp_path):
-    """The small graphs in a store of its own, so that engines of one test do not meet others'."""
-    for graph in small_store.root.glob("*-graph-*"):
-        (tmp_path / graph.name).symlink_to(graph)
-    return EngineCache(tmp_path)
-
-
-@pytest.fixture(params=NAMES)
-def binding(request):
-    return _binding(request.param)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,11 +45,11 @@ def test_the_recorded_rtx_surface_is_that_of_the_installed_one():
 
 
 def test_an_engine_is_checked_on_its_gpu_before_it_is_stored(binding, store, small_weights):
-    made = _engine(binding, store, small_weights)
+    made = engine_of(binding, store, small_weights)
     assert made.made_now
     assert binding.label in made.entry.made["parity"]
     assert "≤ 5e-03" in made.entry.made["parity"]
-    again = _engine(binding, store, small_weights)
+    again = engine_of(binding, store, small_weights)
     assert not again.made_now
     assert again.seconds < 1
     expected = "sm89" if binding.is_rtx else "sm89 NVIDIA L4"
@@ -90,7 +59,7 @@ def test_an_engine_is_checked_on_its_gpu_before_it_is_stored(binding, store, sma
 def test_an_engine_that_computes_something_else_is_not_stored(binding, store, small_weights):
     binding.trt.faults.spoil = 0.5
     with pytest.raises(ParityError, match="exceeds 5e-03; the engine is not used"):
-        _engine(binding, store, small_weights)
+        engine_of(binding, store, small_weights)
     assert {e.kind for e in store.entries()} == {"graph"}
 
 
@@ -98,7 +67,7 @@ def test_an_engine_that_computes_something_else_is_not_stored(binding, store, sm
 def test_outputs_belong_to_the_caller_and_no_later_call_writes_into_them(
     binding, store, small_weights, graphs
 ):
-    entry = _engine(binding, store, small_weights).entry
+    entry = engine_of(binding, store, small_weights).entry
     session = TrtSession(binding, entry.path(PLAN_FILE), device="cpu", cuda_graphs=graphs)
     images = load_file(entry.path(SAMPLE_FILE))["in.images"]
     first = session({"images": images})["latents"]
@@ -113,7 +82,7 @@ def test_outputs_belong_to_the_caller_and_no_later_call_writes_into_them(
 def test_with_graphs_every_batch_size_has_buffers_and_a_context_of_its_own(
     binding, store, small_weights
 ):
-    entry = _engine(binding, store, small_weights).entry
+    entry = engine_of(binding, store, small_weights).entry
     before = binding.trt.told.contexts
     session = TrtSession(binding, entry.path(PLAN_FILE), device="cpu", cuda_graphs=True)
     images = load_file(entry.path(SAMPLE_FILE))["in.images"]
@@ -126,8 +95,8 @@ def test_with_graphs_every_batch_size_has_buffers_and_a_context_of_its_own(
 
 
 def test_the_identity_is_copied_only_when_it_is_another(store, small_weights):
-    binding = _binding("tensorrt-11.4")
-    entry = _engine(binding, store, small_weights, "denoiser").entry
+    binding = fake_binding("tensorrt-11.4")
+    entry = engine_of(binding, store, small_weights, "denoiser").entry
     session = TrtSession(binding, entry.path(PLAN_FILE), device="cpu", cuda_graphs=True)
     stored = load_file(entry.path(SAMPLE_FILE))
     inputs = {name[3:]: t for name, t in stored.items() if name.startswith("in.")}
@@ -139,7 +108,7 @@ def test_the_identity_is_copied_only_when_it_is_another(store, small_weights):
 
 
 def test_what_an_engine_was_not_built_for_is_refused(binding, store, small_weights):
-    entry = _engine(binding, store, small_weights).entry
+    entry = engine_of(binding, store, small_weights).entry
     session = TrtSession(binding, entry.path(PLAN_FILE), device="cpu")
     what = f"{binding.label}, {entry.folder.name}"
     with pytest.raises(EngineError) as caught:
@@ -164,7 +133,7 @@ def test_what_an_engine_was_not_built_for_is_refused(binding, store, small_weigh
     ],
 )
 def test_a_failure_carries_what_the_library_logged(binding, store, small_weights, fault, text):
-    entry = _engine(binding, store, small_weights).entry
+    entry = engine_of(binding, store, small_weights).entry
     setattr(binding.trt.faults, fault, "out of\nluck")
     with pytest.raises(EngineError, match=text) as caught:
         TrtSession(binding, entry.path(PLAN_FILE), device="cpu")(
@@ -176,31 +145,31 @@ def test_a_failure_carries_what_the_library_logged(binding, store, small_weights
 def test_a_build_that_fails_carries_the_reason_and_not_the_warnings(binding, store, small_weights):
     binding.trt.faults.build = "Error Code 10: no tactic"
     with pytest.raises(EngineBuildError) as caught:
-        _engine(binding, store, small_weights)
+        engine_of(binding, store, small_weights)
     assert str(caught.value).startswith(f"{binding.label} could not build vae_encoder-graph-")
     assert str(caught.value).endswith("for SM89: Error Code 10: no tactic")
 
 
 def test_a_plan_of_another_version_is_refused_by_the_library_too(store, small_weights):
-    entry = _engine(_binding("tensorrt-10.16"), store, small_weights).entry
+    entry = engine_of(fake_binding("tensorrt-10.16"), store, small_weights).entry
     with pytest.raises(EngineBuildError, match=r"TensorRT 11.4.0.106 cannot load .* Version tag"):
-        TrtSession(_binding("tensorrt-11.4"), entry.path(PLAN_FILE), device="cpu")
+        TrtSession(fake_binding("tensorrt-11.4"), entry.path(PLAN_FILE), device="cpu")
 
 
 @pytest.mark.parametrize("name", CLASSIC)
 def test_classic_tensorrt_needs_the_gpu_it_builds_for(store, small_weights, name):
     with pytest.raises(EngineBuildError) as caught:
-        Workshop(order_of(small_weights, sm=90), _binding(name), store)
+        Workshop(order_of(small_weights, sm=90), fake_binding(name), store)
     assert str(caught.value) == (
-        f"{_binding(name).label} builds on the GPU an engine is for: asked SM90, found no CUDA "
+        f"{fake_binding(name).label} builds on the GPU an engine is for: asked SM90, found no CUDA "
         "GPU; run this on such a machine, or build ahead of time with --backend tensorrt-rtx "
         "where it targets that GPU"
     )
 
 
 def test_rtx_keeps_what_it_compiled_and_takes_it_up_again(store, small_weights):
-    binding = _binding("tensorrt-rtx-1.7")
-    entry = _engine(binding, store, small_weights).entry
+    binding = fake_binding("tensorrt-rtx-1.7")
+    entry = engine_of(binding, store, small_weights).entry
     kept = entry.path("runtime-l4.cache")
     for expected in ([], [b"kernels of this GPU"]):
         session = TrtSession(
@@ -219,78 +188,6 @@ def _key_of(store, entry):
     from engines.trt.key import StoreKey
 
     return StoreKey("engine", entry.component, entry.facts)
-
-
-@pytest.fixture(scope="module")
-def one_step(small_weights):
-    """Latents of 2 frames, the denoiser's rows and AUs under guidance, and torch's fp32 answer."""
-    found, _ = make_networks(
-        find_folders(small_weights), backend="eager", frames=2, machine=Machine()
-    )
-    latents = torch.randn((2, 4, 16, 16), generator=torch.Generator().manual_seed(1))
-    rows, au = torch.cat([latents, latents]), torch.zeros(4, 12)
-    au[:2, 6] = 3.0
-    with torch.no_grad():
-        eps = found.denoiser(rows, rows, torch.tensor(300), au, found.id_encoder(latents))
-    return latents, rows, au, eps
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_editor_gets_the_same_numbers_from_an_engine_as_from_torch(
-    store, small_weights, one_step, monkeypatch, name
-):
-    binding, said = _binding(name), []
-    monkeypatch.setitem(sys.modules, "tensorrt_rtx" if binding.is_rtx else "tensorrt", binding.trt)
-    list(Workshop(_order(small_weights), binding, store).run())
-    machine = Machine("NVIDIA L4", 89, {binding.name: binding.version})
-    asked = {"dtype": "fp16", "frames": 2, "device": "cpu", "machine": machine, "cache": store}
-    before = binding.trt.told.runs
-    found, choice = make_networks(find_folders(small_weights), say=said.append, **asked)
-    assert binding.trt.told.runs - before == 8, "each is warmed up, then compared"
-    assert choice.backend == binding.name
-    assert f"{binding.label} fp16 on cpu (auto: {binding.name}" in found.runs_on
-    assert [line.split()[0] for line in said] == ["parity:"] * 4
-    latents, rows, au, expected = one_step
-    half = rows.half()
-    eps = found.denoiser(half, half, torch.tensor(300), au.half(), found.id_encoder(latents.half()))
-    assert float((eps - expected).abs().max() / expected.abs().max()) < 5e-3
-    decoded = found.codec.decode(found.codec.encode(torch.zeros(2, 3, 128, 128).half()))
-    assert decoded.shape == (2, 3, 128, 128)
-    assert found.codec.scaling_factor == 0.18215
-    found.forget()
-
-
-def test_auto_goes_on_when_no_engine_was_built_and_an_explicit_backend_does_not(
-    store, small_weights, monkeypatch
-):
-    binding, said = _binding("tensorrt-11.4"), []
-    monkeypatch.setitem(sys.modules, "tensorrt", binding.trt)
-    machine = Machine("NVIDIA H200", 90, {"tensorrt": binding.version})
-    asked = {"dtype": "fp16", "device": "cpu", "machine": machine, "cache": store}
-    found, choice = make_networks(find_folders(small_weights), say=said.append, **asked)
-    assert choice.backend == "eager"
-    why = f"not tensorrt: no tensorrt engine of the vae_encoder in {store.root}"
-    assert why in choice.reason
-    assert said[0].startswith(why)
-    assert "torch eager fp16 on cpu" in found.runs_on
-    with pytest.raises(StaleEngineError, match=r"build it with jobs/build_engines.py"):
-        make_networks(find_folders(small_weights), backend="tensorrt", **asked)
-
-
-def test_an_engine_for_smaller_batches_is_not_taken(store, small_weights, monkeypatch):
-    binding = _binding("tensorrt-11.4")
-    monkeypatch.setitem(sys.modules, "tensorrt", binding.trt)
-    _engine(binding, store, small_weights)
-    with pytest.raises(StaleEngineError, match=r"batch is 1\.\.2\.\.2"):
-        make_networks(
-            find_folders(small_weights),
-            backend="tensorrt",
-            dtype="fp16",
-            frames=3,
-            device="cpu",
-            machine=Machine("NVIDIA L4", 89, {"tensorrt": binding.version}),
-            cache=store,
-        )
 
 
 def test_the_real_rtx_says_that_there_is_no_driver(small_store, small_weights, tmp_path):
