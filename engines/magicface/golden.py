@@ -25,6 +25,8 @@ from engines.magicface.torch_networks import TorchModules
 from engines.magicface.vae import to_network, to_pixels
 
 RUN_NAME = re.compile(r"n(?P<steps>\d+)_(?:g(?P<guidance>\d+(?:\.\d+)?)|nocfg)")
+PICTURE_NAME = re.compile(r"(source|bg)_\d+\.png|output_.+\.png")
+"""What belongs to a set among the files of `images/`."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class GoldenSet:
                 yield name, self.inputs[name]
         yield from self.outputs.items()
         for path in sorted((self.root / "images").glob("*.png")):
-            yield path.name, read_png(path)
+            if PICTURE_NAME.fullmatch(path.name):
+                yield path.name, read_png(path)
 
 
 def read_png(path: Path) -> Tensor:

@@ -24,30 +24,9 @@ from cyclopts import App, Parameter
 from torch import Tensor
 
 from engines.errors import EngineError
+from engines.magicface.bounds import Bounds, deviation, largest_relative, round_every_layer
 from engines.magicface.golden import GoldenSet, Recomputed, read_golden
 from engines.magicface.torch_networks import DTYPES, exact_fp32, load_modules
-
-TOLERANCES: dict[str, dict[str, float]] = {
-    "fp32": {
-        "exact": 0.0,
-        "preprocessed": 1e-6,
-        "sigmas": 1e-6,
-        "vae": 1e-5,
-        "forward": 1e-5,
-        "features": 5e-5,
-        "prompt": 5e-5,
-        "latents": 1e-5,
-        "decoded": 2e-5,
-        "png": 1.0,
-    },
-}
-"""Largest deviation per kind. `latents` are judged by max_rel, PNGs in grey levels, all else by
-max_abs, or max_rel where the expected values exceed 1. Half precision has no official reference:
-its bounds are twice the worst that tiny random networks gave on a CPU (they amplify rounding more
-than trained ones) and catch gross errors only: fp32 is the proof."""
-for _dtype, _bound in (("fp16", 0.08), ("bf16", 0.5)):
-    _half = dict.fromkeys(TOLERANCES["fp32"], _bound)
-    TOLERANCES[_dtype] = _half | {"exact": 0.0, "sigmas": 1e-6, "prompt": 5e-5, "png": 255 * _bound}
 
 
 @dataclass(frozen=True)
@@ -62,11 +41,6 @@ class Line:
     reason: str = ""
 
 
-def _relative(apart: Tensor, expected: Tensor) -> float:
-    peak = float(expected.abs().max())
-    return float(apart.max()) / peak if peak else float(apart.max())
-
-
 def judge(quantity: str, kind: str, ours: Tensor, expected: Tensor, tolerance: float) -> Line:
     """Compare a recomputed quantity with the expected one."""
     if ours.shape != expected.shape:
@@ -76,18 +50,9 @@ def judge(quantity: str, kind: str, ours: Tensor, expected: Tensor, tolerance: f
     apart = (ours.double().cpu() - theirs).abs()
     if not bool(torch.isfinite(apart).all()):
         return Line(quantity, None, None, tolerance, ok=False, reason="not finite")
-    max_abs, peak = float(apart.max()), float(theirs.abs().max())
-    max_rel = _relative(apart, theirs)
-    if kind == "latents" and theirs.ndim == 5:  # after each step, each against its own peak
-        steps = zip(apart.unbind(1), theirs.unbind(1), strict=True)
-        max_rel = max(_relative(*step) for step in steps)
-    if kind == "latents":
-        judged = max_rel
-    elif kind == "png":
-        judged = max_abs
-    else:
-        judged = max_abs / max(peak, 1.0)
-    return Line(quantity, max_abs, max_rel, tolerance, ok=judged <= tolerance)
+    max_rel = largest_relative(kind, apart, theirs)
+    holds = deviation(kind, ours, expected) <= tolerance
+    return Line(quantity, float(apart.max()), max_rel, tolerance, ok=holds)
 
 
 def check(golden: GoldenSet, device: str = "cpu", dtype: str = "fp32") -> Iterator[Line]:
@@ -100,8 +65,8 @@ def check(golden: GoldenSet, device: str = "cpu", dtype: str = "fp32") -> Iterat
         raise EngineError(f"no dtype {dtype!r}; known: {', '.join(DTYPES)}")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise EngineError(f"device {device!r}: torch {torch.__version__} finds no CUDA GPU here")
-    modules = load_modules(golden.folders, device, DTYPES[dtype])
-    recomputed = Recomputed(golden, modules, torch.device(device), DTYPES[dtype])
+    recomputed = _recomputed(golden, device, dtype)
+    bounds = _bounds(golden, device, dtype)
     with torch.inference_mode(), exact_fp32(), one_thread():
         for quantity, expected in golden.expected():
             found = recomputed.find(quantity)
@@ -109,7 +74,24 @@ def check(golden: GoldenSet, device: str = "cpu", dtype: str = "fp32") -> Iterat
                 yield Line(quantity, None, None, 0.0, ok=False, reason="no rule to recompute it")
                 continue
             kind, ours = found
-            yield judge(quantity, kind, ours, expected, TOLERANCES[dtype][kind])
+            yield judge(quantity, kind, ours, expected, bounds.of(quantity, kind))
+
+
+def _recomputed(golden: GoldenSet, device: str, dtype: str) -> Recomputed:
+    modules = load_modules(golden.folders, device, DTYPES[dtype])
+    return Recomputed(golden, modules, torch.device(device), DTYPES[dtype])
+
+
+def _bounds(golden: GoldenSet, device: str, dtype: str) -> Bounds:
+    """In half precision the networks are there three times: as asked, in fp32, and rounded."""
+    if dtype == "fp32":
+        return Bounds()
+    half = load_modules(golden.folders, device, DTYPES[dtype])
+    rounded = round_every_layer(half, DTYPES[dtype])
+    return Bounds(
+        _recomputed(golden, device, "fp32"),
+        Recomputed(golden, rounded, torch.device(device), torch.float32),
+    )
 
 
 @contextmanager

@@ -231,9 +231,17 @@ def test_a_spoiled_tokenizer_is_one_clear_line(copied, spoil, expected):
 
 
 def test_loading_never_opens_a_connection(tiny_weights, monkeypatch):
-    def refuse(*_):
-        raise AssertionError("a connection was opened")
+    opened: list[object] = []
+
+    def refuse(*asked):
+        opened.append(asked)
+        raise OSError("a connection was opened")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    load_modules(find_folders(tiny_weights))
+    with pytest.raises(OSError, match="a connection was opened"):
+        socket.create_connection(("127.0.0.1", 9))
+    assert len(opened) == 1, "the watch must see a connection"
+    modules = load_modules(find_folders(tiny_weights))
+    assert len(opened) == 1
+    assert modules.prompt_embeds.shape[:2] == (1, 77)

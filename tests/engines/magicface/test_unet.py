@@ -126,20 +126,25 @@ def test_the_id_encoder_computes_nothing_after_its_last_tap(encoder):
 
 
 def test_the_prompt_is_projected_once_when_the_network_is_made(denoiser, encoder):
-    def projected(*_):
-        raise AssertionError("the prompt was projected again")
-
+    projected: list[str] = []
+    asked: list[str] = []
     hooks = [
-        layer.register_forward_hook(projected)
+        layer.register_forward_hook(lambda *_, kind=kind, to=to: to.append(kind))
         for unet in (denoiser.unet, encoder.features.unet)
         for block in transformer_blocks(unet)
         if hasattr(block, "attn2")
-        for layer in (block.attn2.to_k, block.attn2.to_v)
+        for kind, layer, to in (
+            ("key", block.attn2.to_k, projected),
+            ("value", block.attn2.to_v, projected),
+            ("query", block.attn2.to_q, asked),
+        )
     ]
     source, background, latents, au = _inputs(8, 8)
     denoiser(latents, background, torch.tensor(1), au, encoder(source))
     for hook in hooks:
         hook.remove()
+    assert projected == []
+    assert len(asked) == 16 + 15, "each block but the ID encoder's cut last one asks the prompt"
 
 
 def test_both_guidance_halves_share_one_set_of_keys_and_values(denoiser, encoder):
