@@ -15,20 +15,20 @@ import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_lcm import LCMScheduler
-from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 
 from engines.errors import EngineError
 from engines.magicface.networks import Denoiser, IDKeyValues
 from engines.magicface.settings import STEPS_MAX
+from engines.magicface.unipc import HostUniPC
 from keyframes.au import AU_ORDER
 
 LATENT_CHANNELS = 4
 SCHEDULERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     # Spacing and last sigma are part of the official numbers: another last sigma is 1.2e-3 off.
     "unipc": (
-        UniPCMultistepScheduler,
+        HostUniPC,
         {"timestep_spacing": "linspace", "final_sigmas_type": "sigma_min", "solver_order": 2},
     ),
     "dpm++": (
@@ -117,7 +117,7 @@ def combine(eps: Tensor, guidance: float) -> Tensor:
     return unconditional + guidance * (conditional - unconditional)
 
 
-def _predictor(
+def predictor(
     denoiser: Denoiser, background: Tensor, au: Tensor, id_kv: IDKeyValues, guidance: float
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """(latents, timestep) → guided eps in the latents' dtype; one pass when guidance is ≤ 1."""
@@ -166,7 +166,29 @@ def sample(
         EngineError: AU vectors of another shape or not finite; latents that became non-finite.
     """
     check_au(au, len(noise))
-    predict = _predictor(denoiser, background, au, id_kv, guidance)
+    predict = predictor(denoiser, background, au, id_kv, guidance)
+    latents = denoise(predict, scheduler, noise, step_noise=step_noise, on_step=on_step)
+    if not bool(torch.isfinite(latents).all()):
+        raise EngineError(
+            f"the denoiser gave non-finite latents in {background.dtype}; try another dtype "
+            "(bf16 or fp32)"
+        )
+    return latents
+
+
+def denoise(
+    predict: Callable[[Tensor, Tensor], Tensor],
+    scheduler: Any,
+    noise: Tensor,
+    *,
+    step_noise: Sequence[torch.Generator] = (),
+    on_step: Callable[[Tensor], None] | None = None,
+) -> Tensor:
+    """The loop of `sample`: nothing in it makes the host wait for the device (but lcm's noise).
+
+    Args:
+        predict: (latents, timestep on their device) → guided eps in the latents' dtype.
+    """
     extra: dict[str, Any] = {}
     if SCHEDULERS["lcm"][0] is type(scheduler):  # it adds fresh noise after every step but the last
         extra["generator"] = list(step_noise)
@@ -177,9 +199,4 @@ def sample(
         latents = scheduler.step(eps, timestep, latents, **extra, return_dict=False)[0]
         if on_step is not None:
             on_step(latents)
-    if not bool(torch.isfinite(latents).all()):
-        raise EngineError(
-            f"the denoiser gave non-finite latents in {background.dtype}; try another dtype "
-            "(bf16 or fp32)"
-        )
     return latents
