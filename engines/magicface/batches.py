@@ -52,10 +52,12 @@ class ShrinkingBatch:
             try:
                 answer = work(filled)
             except torch.OutOfMemoryError as error:
-                self._halve(str(error))
+                reason = str(error)
+            else:
+                made.append((group, answer))
+                start += len(group)
                 continue
-            made.append((group, answer))
-            start += len(group)
+            self._halve(reason)  # out here nothing holds the error, and it no failed tensors
         return made
 
     def _halve(self, reason: str) -> None:

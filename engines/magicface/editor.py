@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -215,9 +214,9 @@ class MagicFaceEditor:
         return sample(
             self._networks.denoiser,
             make_scheduler(self.settings.scheduler, self._schedule, self.settings.steps),
-            initial_noise(draws, side, side).to(self._device),
+            upload(initial_noise(draws, side, side).numpy(), self._device),
             background=background,
-            au=torch.from_numpy(frames.au).to(self._device, self._dtype),
+            au=upload(frames.au, self._device).to(self._dtype),
             id_kv=id_kv,
             guidance=self.settings.guidance,
             step_noise=draws,

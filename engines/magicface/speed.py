@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
 
 from engines.errors import EngineUnavailableError
 from engines.magicface.networks import Networks
@@ -28,6 +30,8 @@ ATTENTION_ORDER = [
     SDPBackend.EFFICIENT_ATTENTION,
     SDPBackend.MATH,
 ]
+ATTENTION_SHAPES = ((40, 1024, 2048), (80, 1024, 2048), (160, 256, 512), (160, 64, 77))
+"""SD 1.5's head sizes with some query and key counts."""
 COMPILE_MODES = ("default", "max-autotune-no-cudagraphs")
 
 
@@ -46,13 +50,45 @@ def steady_kernels() -> Iterator[None]:
 
 @contextmanager
 def running(device: torch.device) -> Iterator[None]:
-    """What every call of the networks happens in: no gradients, steady kernels, fused attention."""
+    """What every call of the networks happens in: no gradients, steady kernels, fused attention.
+
+    On a GPU it is also the current one: streams and captures belong to the current device.
+    """
     with torch.no_grad(), steady_kernels():
         if device.type == "cuda":
-            with sdpa_kernel(ATTENTION_ORDER, set_priority=True):
+            order = attention_order(device)
+            with torch.cuda.device(device), sdpa_kernel(order, set_priority=True):
                 yield
         else:
             yield
+
+
+@cache
+def attention_order(device: torch.device) -> list[SDPBackend]:
+    """The order to try attention kernels in; tried out once per device and process.
+
+    cuDNN's, the fastest on Hopper, comes first only if it runs here and agrees with the plain sum:
+    where one of its plans cannot be built it raises instead of leaving the work to the next kernel.
+    """
+    generator = torch.Generator().manual_seed(0)
+    for width, queries, keys in ATTENTION_SHAPES:
+        q, k, v = (
+            torch.randn((1, tokens, 8 * width), generator=generator)
+            .to(device, torch.float16)
+            .unflatten(2, (8, width))
+            .transpose(1, 2)
+            for tokens in (queries, keys, keys)
+        )
+        with sdpa_kernel([SDPBackend.MATH]):
+            plain = scaled_dot_product_attention(q, k, v)
+        try:
+            with sdpa_kernel([ATTENTION_ORDER[0], SDPBackend.MATH], set_priority=True):
+                fast = scaled_dot_product_attention(q, k, v)
+        except RuntimeError:
+            return ATTENTION_ORDER[1:]
+        if not torch.allclose(fast, plain, rtol=0, atol=1e-2):
+            return ATTENTION_ORDER[1:]
+    return ATTENTION_ORDER
 
 
 def compiled(module: nn.Module, mode: str = "default") -> Callable[..., Any]:

@@ -7,7 +7,8 @@ not once per step. Callers therefore never write into a tensor they have passed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -45,6 +46,18 @@ def cuda_capture() -> Capture:
     return partial(capture_cuda, pool=torch.cuda.graph_pool_handle())
 
 
+@contextmanager
+def out_of_memory_as_itself() -> Iterator[None]:
+    """Memory that runs out during a capture also spoils the capture; the first error counts."""
+    try:
+        yield
+    except RuntimeError as error:
+        first = error.__context__
+        if isinstance(first, torch.OutOfMemoryError):
+            raise first from None
+        raise
+
+
 def capture_cuda(run: Callable[[], Tree], pool: Any = None) -> Callable[[], Tree]:
     """Warm up on a side stream, capture one run as a CUDA graph, and replay that."""
     side = torch.cuda.Stream()
@@ -54,7 +67,7 @@ def capture_cuda(run: Callable[[], Tree], pool: Any = None) -> Callable[[], Tree
             run()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool):
+    with out_of_memory_as_itself(), torch.cuda.graph(graph, pool=pool):
         outputs = run()
 
     def replay() -> Tree:

@@ -4,21 +4,32 @@ What only a GPU can show is marked `gpu`; the logic around it runs here with a r
 network again instead of a captured graph.
 """
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 
 from engines.errors import EngineError, EngineUnavailableError
+from engines.magicface import speed
 from engines.magicface.batches import ShrinkingBatch
 from engines.magicface.folders import find_folders
 from engines.magicface.speed import (
+    ATTENTION_ORDER,
+    attention_order,
     resolve_device,
     resolve_dtype,
     running,
     steady_kernels,
     torch_networks,
 )
-from engines.magicface.static_call import StaticCall, map_tensors, tensors_of
+from engines.magicface.static_call import (
+    StaticCall,
+    map_tensors,
+    out_of_memory_as_itself,
+    tensors_of,
+)
 from engines.magicface.torch_networks import load_modules
 from engines.magicface.transfer import start_download, upload
 
@@ -224,6 +235,54 @@ def test_a_batch_that_does_not_fit_is_halved_on_the_same_rows_and_stays_so():
     seen.clear()
     batch.run(np.arange(4), work)
     assert seen == [[0, 1], [2, 3]]
+
+
+def test_the_failed_attempts_tensors_are_gone_when_its_memory_is_given_back():
+    """An error's traceback holds the frames it went through, and they hold their tensors."""
+    left = []
+
+    def work(rows):
+        large = torch.zeros(len(rows))
+        left.append(weakref.ref(large))
+        if len(rows) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return rows
+
+    gone = []
+    batch = ShrinkingBatch(4, lambda: gone.append(left[-1]() is None))
+    batch.run(np.arange(1), work)
+    assert gone == [True, True]
+
+
+def test_memory_that_runs_out_in_a_capture_is_told_as_such():
+    def spoiled_capture(reason):
+        with out_of_memory_as_itself():
+            try:
+                raise reason
+            finally:
+                raise RuntimeError("operation failed due to a previous error during capture")
+
+    with pytest.raises(torch.OutOfMemoryError, match="tried 2 GiB"):
+        spoiled_capture(torch.OutOfMemoryError("tried 2 GiB"))
+    with pytest.raises(RuntimeError, match="previous error"):
+        spoiled_capture(RuntimeError("misaligned address"))
+
+
+def test_an_attention_kernel_that_raises_is_not_asked_again(monkeypatch):
+    attention_order.cache_clear()
+    assert attention_order(CPU) == ATTENTION_ORDER
+    attention_order.cache_clear()
+    calls = []
+
+    def raises_in_order(*tensors):
+        calls.append(tensors)
+        if len(calls) == 4:  # the second shape, by the kernel on trial
+            raise RuntimeError("No valid execution plans built.")
+        return scaled_dot_product_attention(*tensors)
+
+    monkeypatch.setattr(speed, "scaled_dot_product_attention", raises_in_order)
+    assert attention_order(CPU) == ATTENTION_ORDER[1:]
+    attention_order.cache_clear()
 
 
 def test_memory_that_runs_out_later_loses_no_finished_rows():
