@@ -94,33 +94,21 @@ def magicface(
     With --backend: ours on each of the backends beside eager and compile, with ratios; what cannot
     run here is listed with its reason. Engines and graphs that the store lacks are built first.
 
-    Parameters
-    ----------
-    random_weights
-        The full-size network with random weights (the default without --weights). With --backend
-        they are kept in aureel's cache folder (3.6 GB), so that their engines are found again.
-    weights
-        A weights folder instead.
-    base
-        SD 1.5's parts, where not beside --weights.
-    steps
-        Denoising steps. Default: 50 on a GPU, 2 on a CPU.
-    batch
-        Frames at once. Default: 1 and 8 on a GPU, 1 on a CPU; with --backend 1, 4 and 8.
-    dtype
-        Of ours: fp32, fp16, bf16. Default: all on a GPU (with --backend fp16), fp32 on a CPU.
-    mode
-        Of ours: eager, graphs, compile. Default: all on a GPU, eager on a CPU.
-    backend
-        auto (all), or of eager, compile, onnxruntime, tensorrt, tensorrt-rtx.
-    network
-        Of the random weights: full, or small (33 M parameters, 128 px).
-    device
-        auto, cpu, cuda.
-    repeats
-        Timed runs of each; the best counts.
-    official
-        Also time the official way (speed-ups need it); not with --backend.
+    Args:
+        random_weights: The full-size network with random weights (the default without --weights).
+            With --backend they are kept in aureel's cache folder (3.6 GB), so that their engines
+            are found again.
+        weights: A weights folder instead.
+        base: SD 1.5's parts, where not beside --weights.
+        steps: Denoising steps. Default: 50 on a GPU, 2 on a CPU.
+        batch: Frames at once. Default: 1 and 8 on a GPU, 1 on a CPU; with --backend 1, 4 and 8.
+        dtype: Of ours: fp32, fp16, bf16. Default: all on a GPU (--backend: fp16), fp32 on a CPU.
+        mode: Of ours: eager, graphs, compile. Default: all on a GPU, eager on a CPU.
+        backend: auto (all), or of eager, compile, onnxruntime, tensorrt, tensorrt-rtx.
+        network: Of the random weights: full, or small (33 M parameters, 128 px).
+        device: auto, cpu, cuda.
+        repeats: Timed runs of each; the best counts.
+        official: Also time the official way (speed-ups need it); not with --backend.
     """
     if weights and (random_weights or network != "full"):
         other = "--random-weights" if random_weights else f"--network {network}"
@@ -129,31 +117,29 @@ def magicface(
         raise JobError("--backend and --mode: give one of them")
     if missing := registry.missing("editor", "magicface"):
         raise JobError(f"benchmark magicface: {missing}")
-    asked: dict[str, Any] = {
-        "weights": weights,
-        "base": base,
-        "steps": steps,
-        "batch": batch,
-        "dtype": dtype,
-        "device": device,
-        "repeats": repeats,
-        "on_row": _tell,
-    }
+    asked: dict[str, Any] = {"weights": weights, "base": base, "steps": steps, "batch": batch}
+    asked |= {"dtype": dtype, "device": device, "repeats": repeats, "on_row": _tell}
     if backend:
         measured = _backends(backend, network, asked)
     else:
-        from engines.magicface.benchmark import run
-        from engines.magicface.benchmark_weights import random_weights as written
-
-        if network == "small":
-            asked["weights"] = str(written(network))
-        measured = run(**asked, mode=mode, official=official)
+        measured = _modes(mode, network, official, asked)
     print(json.dumps(measured, indent=1))
     return 0
 
 
 def _tell(row: object) -> None:
     print(row, file=sys.stderr)
+
+
+def _modes(
+    mode: tuple[str, ...], network: str, official: bool, asked: dict[str, Any]
+) -> dict[str, Any]:
+    from engines.magicface.benchmark import run
+    from engines.magicface.benchmark_weights import random_weights
+
+    if network == "small":
+        asked["weights"] = str(random_weights(network))
+    return run(**asked, mode=mode, official=official)
 
 
 def _backends(backend: tuple[str, ...], network: str, asked: dict[str, Any]) -> dict[str, Any]:

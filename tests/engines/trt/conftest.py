@@ -1,5 +1,6 @@
 """The shared stores as fixtures."""
 
+import contextlib
 import importlib.util
 
 import pytest
@@ -17,6 +18,12 @@ collect_ignore = (
 if not ABSENT:
     from tests.engines.trt import stores
     from tests.engines.trt.fake_tensorrt import NAMES
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    with contextlib.nullcontext() if ABSENT else stores.one_thread():
+        yield
 
 
 @pytest.fixture(scope="session")

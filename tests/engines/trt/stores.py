@@ -5,8 +5,11 @@ import importlib.util
 import multiprocessing
 import shutil
 import tempfile
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+
+import torch
 
 from engines.magicface.benchmark_weights import write_weights
 from engines.magicface.folders import find_folders
@@ -35,7 +38,19 @@ def _root() -> Path:
     return root
 
 
+@contextmanager
+def one_thread():
+    """On networks this small a second thread only waits, and spins where others compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _make_golden_graphs(root: Path) -> None:
+    torch.set_num_threads(1)
     list(Workshop(order_of(GOLDEN, dtype="fp32"), None, EngineCache(root)).run())
 
 
@@ -74,8 +89,9 @@ def small_store() -> EngineCache:
     """The small network's fp16 graphs."""
     store = EngineCache(_root() / "small")
     workshop = Workshop(order_of(small_weights(), sm=89), import_binding("tensorrt-rtx"), store)
-    for component in ORDER:
-        workshop.graph(component)
+    with one_thread():
+        for component in ORDER:
+            workshop.graph(component)
     return store
 
 
