@@ -56,7 +56,7 @@ def engine_of(kind: str, choice: EngineChoice) -> Any:
     return _engines[key]
 
 
-def inspect_row(row: Row, *, settings: AnalysisSettings) -> list[StageRow]:
+def inspect_row(row: Row, settings: AnalysisSettings) -> list[StageRow]:
     """Task: one video in, its summary and its chunks out."""
     return caught("inspect", row, lambda: stages.inspect_stage(row, settings))
 
@@ -113,32 +113,43 @@ def plot_row(row: Row, analysis: AnalysisSettings, settings: RenderSettings) -> 
     return caught("plot", row, work)
 
 
+_batchers: dict[str, MicroBatcher] = {}
+_loading = threading.Lock()
+
+
+def batcher_of(settings: RenderSettings) -> MicroBatcher:
+    """The process's batcher for an editor and a seed, shared by all segments it renders."""
+    key = settings.engine_digest
+    with _loading:
+        if key not in _batchers:
+            editor = engine_of("editor", settings.editor)
+            _batchers[key] = MicroBatcher(editor, seed=settings.seed)
+        return _batchers[key]
+
+
+def render_row(row: Row, *, settings: RenderSettings) -> StageRow:
+    """Task: one segment in, its verdict out; decode → edit → encode."""
+
+    def work() -> list[StageRow]:
+        return [stages.render_stage(row, settings, batcher_of(settings))]
+
+    return caught("render", row, work)[0]
+
+
 class Render:
-    """Actor: decode → edit → encode for several segments at once, one editor for all of them."""
+    """Actor: `render_row` for editors on a GPU, several segments at once, one editor for all."""
 
     def __init__(self, settings: RenderSettings) -> None:
         self._settings = settings
-        self._batcher: MicroBatcher | None = None
-        self._loading = threading.Lock()
         self._gate = Gate()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         row: Row = {name: values[0] for name, values in batch.items()}
         row |= {name: int(row[name]) for name in ("number", "first", "last")}
-        verdict = caught("render", row, lambda: [self._render(row)])[0]
-        return {name: [value] for name, value in verdict.items()}
-
-    def _render(self, row: Row) -> StageRow:
         struck = bool(stages.folder_of(row).strikes(row["number"]))
         with self._gate.alone() if struck else self._gate.shared():
-            return stages.render_stage(row, self._settings, self._loaded())
-
-    def _loaded(self) -> MicroBatcher:
-        with self._loading:
-            if self._batcher is None:
-                editor = engine_of("editor", self._settings.editor)
-                self._batcher = MicroBatcher(editor, seed=self._settings.seed)
-            return self._batcher
+            verdict = render_row(row, settings=self._settings)
+        return {name: [value] for name, value in verdict.items()}
 
 
 class Gate:

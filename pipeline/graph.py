@@ -1,9 +1,9 @@
 """The whole job as Ray Data datasets, on one screen.
 
-    inspect   1 row per video    packets only                        tasks
+    inspect   1 task per video   packets only                        tiny
     analyse   1 row per chunk    faces, AUs → run folder             tasks (actors on a GPU)
     plan      1 task per video   curve → deltas → segments           tiny
-    render    1 row per segment  decode → edit → encode → piece      actors, one editor each
+    render    1 row per segment  decode → edit → encode → piece      tasks (actors on a GPU)
     finish    1 task per video   join, copy, verify, publish         as soon as its last piece lands
 
 Rows are descriptors (pipeline/rows.py); pixels never leave the process that decoded them, since
@@ -23,6 +23,7 @@ from typing import Any, cast
 import ray
 import ray.data
 from ray.data import ActorPoolStrategy, DataContext
+from ray.exceptions import RayError
 
 from pipeline import actors
 from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, VideoRow, stage_row
@@ -32,6 +33,7 @@ WAVE_ROWS = 5000
 """Rows of one dataset at most: `from_items` costs 1 ms per block before anything runs."""
 CALLS_PER_ACTOR = 3
 """Segments at once in a GPU actor: 92 % GPU busy, 66 % with one."""
+SEE_LOGS = "its logs say why; run again to resume"
 
 OnRow = Callable[[StageRow], None]
 
@@ -85,10 +87,10 @@ def _settle_context() -> None:
 def _analysed(wave: list[VideoRow], job: Job, on_row: OnRow) -> Iterator[StageRow]:
     """Inspects, analyses and plans; yields a row per segment (those already rendered included)."""
     by_video = {v["video"]: v for v in wave}
-    plans: list[Any] = []
+    plans = SingleTasks(actors.plan_row, "plan")
 
     def plan(video: str) -> None:
-        plans.append(_small(actors.plan_row).remote(by_video[video], job.analysis, job.render))
+        plans.start(by_video[video], job.analysis, job.render)
 
     chunks = Countdown(on_row, "analyse")
     todo = _inspected(by_video, job, on_row, chunks)
@@ -98,7 +100,7 @@ def _analysed(wave: list[VideoRow], job: Job, on_row: OnRow) -> Iterator[StageRo
         if chunks.landed(row):
             plan(row["video"])
     chunks.report_lost()
-    for row in _landed(plans):
+    for row in plans.landed():
         if row["number"] == WHOLE_VIDEO:
             on_row(row)
         else:
@@ -109,18 +111,18 @@ def _inspected(
     by_video: dict[str, VideoRow], job: Job, on_row: OnRow, chunks: Countdown
 ) -> list[SpanRow]:
     """Reads every video's packets; the chunks to analyse, which `chunks` then waits for."""
-    inspect: Any = partial(actors.inspect_row, settings=job.analysis)
-    videos = Countdown(on_row, "inspect")
-    for video in by_video:
-        videos.expect(video)
+    inspections = SingleTasks(actors.inspect_row, "inspect")
+    for video in by_video.values():
+        inspections.start(video, job.analysis)
     todo: list[SpanRow] = []
-    for row in _rows(by_video.values(), lambda ds: ds.flat_map(inspect)):
+    for row in inspections.landed():
         if row["number"] != WHOLE_VIDEO:
             chunks.expect(row["video"])
             todo.append(_span(by_video[row["video"]], row))
-        elif videos.landed(row):
+            continue
+        on_row(row)
+        if not row["error"]:
             chunks.expect(row["video"], 0)
-    videos.report_lost()
     return todo
 
 
@@ -134,11 +136,10 @@ def _rendered(
     """Renders the planned segments; finishes each video as soon as its last piece is there."""
     todo: list[SpanRow] = []
     pieces = Countdown(on_row, "render")
-    finishing: list[Any] = []
+    finishing = SingleTasks(actors.finish_row, "finish")
 
     def finish(video: str) -> None:
-        digest = job.request_digests[video]
-        finishing.append(_small(actors.finish_row).remote(by_video[video], settings, digest))
+        finishing.start(by_video[video], settings, job.request_digests[video])
 
     for row in segments:
         if row["stage"] == "plan":
@@ -153,14 +154,41 @@ def _rendered(
         if pieces.landed(row):
             finish(row["video"])
     pieces.report_lost()
-    plots: list[Any] = []
-    for row in _landed(finishing):
+    plots = SingleTasks(actors.plot_row, "plot")
+    for row in finishing.landed():
         on_row(row)
         if settings.plot and not row["error"]:
-            task: Any = ray.remote(actors.plot_row)
-            plots.append(task.remote(by_video[row["video"]], job.analysis, settings))
-    for row in _landed(plots):
+            plots.start(by_video[row["video"]], job.analysis, settings)
+    for row in plots.landed():
         on_row(row)
+
+
+class SingleTasks:
+    """A stage of one task per video, beside the datasets; a task that dies becomes a row as well.
+
+    A dataset would cost such a stage its own start, and each video must not wait for all others.
+    """
+
+    def __init__(self, work: Callable[..., list[StageRow]], stage: str) -> None:
+        self._task: Any = ray.remote(work).options(scheduling_strategy="SPREAD")
+        self._stage = stage
+        self._running: dict[Any, str] = {}
+
+    def start(self, video: VideoRow, *settings: Any) -> None:
+        self._running[self._task.remote(video, *settings)] = video["video"]
+
+    def landed(self) -> Iterator[StageRow]:
+        """Rows, as the tasks end."""
+        while self._running:
+            (ended,), _ = ray.wait(list(self._running))
+            yield from self._rows(ended, self._running.pop(ended))
+
+    def _rows(self, ended: Any, video: str) -> list[StageRow]:
+        try:
+            return ray.get(ended)
+        except RayError as error:
+            line = f"its task was given up by Ray ({type(error).__name__}); {SEE_LOGS}"
+            return [stage_row(video, self._stage, error=line)]
 
 
 class Countdown:
@@ -191,7 +219,7 @@ class Countdown:
         """Ray drops a row whose task it gives up; nothing may be lost silently."""
         for video, count in self._open.items():
             if count > 0:
-                error = f"{count} tasks were given up by Ray; its logs say why; run again to resume"
+                error = f"{count} tasks were given up by Ray; {SEE_LOGS}"
                 self._on_row(stage_row(video, self._stage, error=error))
 
 
@@ -209,19 +237,20 @@ def _render(
     dataset: ray.data.Dataset, job: Job, settings: RenderSettings, segments: int
 ) -> ray.data.Dataset:
     share = job.resources.editor_gpus
-    places = job.resources.gpus / share if share else job.resources.cpus
-    calls = CALLS_PER_ACTOR if share else 1
+    if not share:
+        render: Any = partial(actors.render_row, settings=settings)
+        return dataset.map(render)
     pool = ActorPoolStrategy(
-        size=max(1, min(int(places), segments)),
-        max_concurrent_calls_per_actor=calls,
-        max_tasks_in_flight_per_actor=calls,  # no work stealing: a queued segment is bound
+        size=max(1, min(int(job.resources.gpus / share), segments)),
+        max_concurrent_calls_per_actor=CALLS_PER_ACTOR,
+        max_tasks_in_flight_per_actor=CALLS_PER_ACTOR,  # no work stealing: a queued one is bound
         enable_true_multi_threading=True,
     )
     return dataset.map_batches(
         actors.Render,
         fn_constructor_args=(settings,),
         batch_size=1,
-        num_gpus=share or None,
+        num_gpus=share,
         compute=pool,
     )
 
@@ -234,19 +263,6 @@ def _rows(
         dataset = ray.data.from_items(wave, override_num_blocks=len(wave))
         for row in build(dataset).iter_rows():
             yield cast(StageRow, row)
-
-
-def _landed(tasks: list[Any]) -> Iterator[StageRow]:
-    """Rows of single tasks, as the tasks end."""
-    while tasks:
-        ready, tasks = ray.wait(tasks)
-        for rows in ray.get(ready):
-            yield from rows
-
-
-def _small(work: Callable[..., list[StageRow]]) -> Any:
-    """A task that asks for no core: the render actors hold them all while videos finish."""
-    return ray.remote(work).options(num_cpus=0, scheduling_strategy="SPREAD")
 
 
 def _span(video: VideoRow, row: StageRow) -> SpanRow:
