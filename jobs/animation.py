@@ -12,7 +12,7 @@ from engines import registry
 from jobs import cluster
 from jobs.choose import Chosen, analysis_settings, choose
 from jobs.errors import JobError
-from jobs.inputs import expand_inputs, output_paths, refuse_working_copy
+from jobs.inputs import expand_inputs, output_paths, refuse_working_copy, video_rows
 from jobs.options import AnimateOptions
 from jobs.progress import console
 from jobs.report import Ledger, Report
@@ -65,8 +65,6 @@ def run_animation(options: AnimateOptions) -> int:
 
 def resolve(options: AnimateOptions) -> Request:
     """Looks up the curve, the inputs and every path; makes the demo clip when nothing is given."""
-    from jobs.run import video_rows
-
     sheet = load_sheet(options.curve)
     named = options.inputs or sheet.input
     is_demo = not named

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from jobs import lone_machine
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray's own usage report
@@ -24,85 +27,39 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray's next default; the old one only warns
 }
 
-ALONE = {
-    "RAY_AUTH_MODE": "disabled",  # one user, one machine, loopback
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's name for: take 127.0.0.1, look for no other
-    "RAY_num_workers_soft_limit": str((os.cpu_count() or 1) + 1),  # one process beside the actors'
-}
-"""What a private cluster on this machine is started with."""
-
 
 def be_quiet() -> None:
     """Turns reporting off for this process and every one it starts; call before importing Ray."""
-    alone = {} if os.environ.get("RAY_ADDRESS") else ALONE
+    alone = {} if os.environ.get("RAY_ADDRESS") else lone_machine.SETTINGS
     for name, value in (QUIET | alone).items():
         os.environ.setdefault(name, value)
 
 
 def start() -> None:
-    """Joins the cluster of RAY_ADDRESS (set under `ray job submit`), else starts one here.
-
-    The local cluster listens on loopback only.
-    """
+    """Joins the cluster of RAY_ADDRESS (set under `ray job submit`), else starts one here."""
     be_quiet()
     _show_workers_this_checkout()
     ray: Any = import_module("ray")  # late: be_quiet() must come first
 
     if ray.is_initialized():
         return
-    with warnings.catch_warnings(), _native_stderr_closed():
+    with warnings.catch_warnings(), _native_stderr_closed(), _imported_meanwhile("pipeline.graph"):
         warnings.simplefilter("ignore")
         if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False, logging_level=logging.WARNING)
         else:
-            _start_alone(ray)
+            lone_machine.start_ray(ray)
 
 
-def _start_alone(ray: Any) -> None:
-    """A private cluster without Ray's dashboard process.
-
-    That process starts even with `include_dashboard=False`, and even with usage reports off it asks
-    the metadata services of three clouds (169.254.169.254, metadata.google.internal) where it runs
-    (Ray 2.60, usage_stats_head.py). Nothing here needs it. `tests/jobs/test_offline.py` watches.
-    """
-    node = import_module("ray._private.node").Node
-    start_api_server = node.start_api_server
-
-    def none(self: Any, **_: Any) -> None:
-        self._webui_url = ""
-
-    node.start_api_server = none
+@contextmanager
+def _imported_meanwhile(module: str) -> Generator[None]:
+    """Imports a module while others wait; what goes wrong shows where it is imported for use."""
+    thread = threading.Thread(target=import_module, args=(module,))
+    thread.start()
     try:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        yield
     finally:
-        node.start_api_server = start_api_server
-    _warm_up(ray)
-
-
-def _warm_up(ray: Any) -> None:
-    """Lets the worker processes import the pipeline while this one does; they then serve the job.
-
-    One more than there are cores: render actors hold one each, and the last finishes videos.
-    """
-    task = ray.remote(num_cpus=0)(import_pipeline)
-    for _ in range((os.cpu_count() or 1) + 1):
-        task.remote()
-
-
-def import_pipeline() -> None:
-    """What a worker needs before its first frame."""
-    for module in (
-        "ray.data",
-        "pipeline.actors",
-        "engines.trackers.mesh",
-        "engines.editors.previz",
-    ):
-        import_module(module)
+        thread.join()
 
 
 @contextmanager

@@ -8,9 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from jobs.errors import JobError
-from jobs.inputs import expand_inputs
+from jobs.inputs import expand_inputs, video_rows
 from jobs.report import Ledger
-from jobs.run import video_rows
 from keyframes.importers.formats import read_table
 from keyframes.importers.options import Options
 from keyframes.performance import PerformanceTable

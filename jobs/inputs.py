@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.errors import JobError
+from pipeline.rows import VideoRow
+from pipeline.store import video_id
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -104,6 +106,23 @@ def _common_folder(inputs: Sequence[Path]) -> Path:
     while not all(parent.is_relative_to(root) for parent in parents):
         root = root.parent
     return root
+
+
+def video_rows(inputs: Sequence[Path], outputs: Sequence[Path], work: str | None) -> list[VideoRow]:
+    """One row per video; work folders lie beside the outputs unless `work` names a place."""
+    rows: list[VideoRow] = []
+    for source, output in zip(inputs, outputs, strict=True):
+        root = Path(work).expanduser().absolute() if work else output.parent / "_work"
+        refuse_working_copy(root)
+        rows.append(
+            {
+                "video": video_id(source),
+                "source": str(source),
+                "output": str(output),
+                "work": str(root),
+            }
+        )
+    return rows
 
 
 def refuse_working_copy(path: Path) -> None:

@@ -9,7 +9,7 @@ from jobs import cluster
 from jobs.animation import resources
 from jobs.choose import analysis_settings, choose
 from jobs.errors import JobError
-from jobs.inputs import expand_inputs, refuse_working_copy
+from jobs.inputs import expand_inputs, refuse_working_copy, video_rows
 from jobs.progress import console
 from jobs.report import Ledger, Report
 from pipeline.rows import VideoRow
@@ -38,14 +38,14 @@ def run_measurement(options: MeasureOptions) -> int:
     Raises:
         JobError, EngineError: the call itself is wrong.
     """
-    from jobs.run import run_job, video_rows
-    from pipeline.graph import Job
-
     output = _checked_output(options)
     inputs = expand_inputs(options.inputs)
     videos = video_rows(inputs, [output] * len(inputs), options.work)
     screen = console()
     cluster.start()
+    from jobs.run import run_job
+    from pipeline.graph import Job
+
     cpus, gpus = cluster.size()
     au_settings = {"weights": options.au_weights} if options.au_weights else {}
     tracker = choose("tracker", options.tracker, {}, ("fan", "mesh"), gpus)

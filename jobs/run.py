@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from rich.console import Console
 
-from jobs.inputs import refuse_working_copy
 from jobs.progress import Progress, closing_table
 from jobs.report import Ledger, Report
 from pipeline.graph import Job, run
 from pipeline.rows import VideoRow
-from pipeline.store import video_id
 
 INTERRUPTED = "interrupted before its end; run the same command again to go on from there"
-
-
-def video_rows(inputs: Sequence[Path], outputs: Sequence[Path], work: str | None) -> list[VideoRow]:
-    """One row per video; work folders lie beside the outputs unless `work` names a place."""
-    rows: list[VideoRow] = []
-    for source, output in zip(inputs, outputs, strict=True):
-        root = Path(work).expanduser().absolute() if work else output.parent / "_work"
-        refuse_working_copy(root)
-        rows.append(
-            {
-                "video": video_id(source),
-                "source": str(source),
-                "output": str(output),
-                "work": str(root),
-            }
-        )
-    return rows
 
 
 def run_job(

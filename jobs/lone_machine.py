@@ -1,0 +1,108 @@
+"""Ray on this machine alone: started without what only a cluster of several machines needs.
+
+A preview of a short clip spends half its time starting processes, so each that can be left out
+counts: one of Ray's own takes 0.5–1.1 CPU-s before it does anything. What is replaced here are
+private names of Ray 2.60; tests/jobs/test_lone_machine.py says when one of them is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from typing import Any
+
+SETTINGS = {
+    "RAY_AUTH_MODE": "disabled",  # one user, one machine, loopback
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's name for: take 127.0.0.1, look for no other
+    "RAY_num_workers_soft_limit": str((os.cpu_count() or 1) + 1),  # one process beside the busy
+    # Frames and crops are freed and asked for again at once: giving their pages back to the system
+    # in between takes 6 % of a preview's CPU time.
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 28),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 28),
+}
+"""Environment of the machine's Ray."""
+
+NOT_ALONE = (
+    # The dashboard starts even with `include_dashboard=False`, and even with usage reports off it
+    # asks the metadata services of three clouds (169.254.169.254, metadata.google.internal) where
+    # it runs (Ray 2.60, usage_stats_head.py). `tests/jobs/test_offline.py` watches.
+    "start_api_server",
+    "start_monitor",  # adds and removes machines
+    "start_log_monitor",  # sends the workers' output to the driver, which does not show it
+)
+"""What starts the processes that have no use here; Ray has no switch for them."""
+AUTOSCALER = "ray.data._internal.cluster_autoscaler.rate_based_cluster_autoscaler"
+
+
+def start_ray(ray: Any) -> None:
+    """Starts a Ray that ends with this process and listens on loopback only."""
+    with _left_out(import_module("ray._private.node").Node):
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    _warm_up(ray)
+    with suppress(ImportError):  # another Ray's way: it then only starts later
+        autoscaler: Any = import_module(AUTOSCALER)
+        autoscaler.DefaultAutoscalingCoordinator = FixedMachines
+
+
+@contextmanager
+def _left_out(node: Any) -> Generator[None]:
+    kept = {name: getattr(node, name) for name in NOT_ALONE}
+
+    def start_nothing(self: Any, **_: Any) -> None:
+        self._webui_url = ""
+
+    for name in NOT_ALONE:
+        setattr(node, name, start_nothing)
+    try:
+        yield
+    finally:
+        for name, starter in kept.items():
+            setattr(node, name, starter)
+
+
+def _warm_up(ray: Any) -> None:
+    """Lets the worker processes, which then serve the job, import the pipeline meanwhile."""
+    task = ray.remote(import_pipeline)
+    for _ in range(os.cpu_count() or 1):
+        task.remote()
+
+
+def import_pipeline() -> None:
+    """What a worker needs before its first frame."""
+    for module in (
+        "ray.data",
+        "pipeline.actors",
+        "engines.trackers.mesh",
+        "engines.editors.previz",
+    ):
+        import_module(module)
+
+
+class FixedMachines:
+    """Tells Ray Data what there is, in place of its autoscaling coordinator.
+
+    That one is a process of its own, and its first answer comes after each dataset has begun: with
+    nothing to spend, a dataset runs one task for its first second.
+    """
+
+    def __init__(self, **_: Any) -> None:
+        """Who asks, and for which machines, changes nothing."""
+
+    def request_resources(self, *_: Any, **__: Any) -> None:
+        """No machine will come."""
+
+    def cancel_request(self) -> None:
+        """None was asked for."""
+
+    def get_reserved_resources(self) -> dict[str, dict[str, float]]:
+        """Everything, by node."""
+        ray: Any = import_module("ray")
+        return {node["NodeID"]: dict(node["Resources"]) for node in ray.nodes() if node["Alive"]}
