@@ -18,6 +18,7 @@ class Entry:
 
     `wants_gpu`: taken by `auto` only where there is one (asked for by name it also runs on a CPU).
     `seconds_per_edit`: rough cost of one frame, for an editor; it sets the length of segments.
+    `is_preview`: an editor whose result is looked at, not delivered.
     """
 
     target: str
@@ -25,6 +26,7 @@ class Entry:
     extra: str = ""
     wants_gpu: bool = False
     seconds_per_edit: float = 0.02
+    is_preview: bool = False
 
 
 TRACKERS: dict[str, Entry] = {
@@ -44,7 +46,7 @@ ESTIMATORS: dict[str, Entry] = {
 }
 EDITORS: dict[str, Entry] = {
     "identity": Entry("engines.editors.identity:IdentityEditor"),
-    "previz": Entry("engines.editors.previz:PrevizEditor"),
+    "previz": Entry("engines.editors.previz:PrevizEditor", is_preview=True),
     "magicface": Entry(
         "engines.magicface.editor:MagicFaceEditor",
         ("torch", "diffusers", "transformers"),

@@ -41,7 +41,7 @@ def animate(
     report: str | None = None,
     overwrite: Annotated[bool, Parameter(negative=())] = False,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
-    preset_encode: Preset = "medium",
+    preset_encode: Preset = "auto",
     plot: bool | None = None,
     seed: int = 424,
     editor: Annotated[EditorOptions, Parameter("*")] = NO_EDITOR_OPTIONS,
@@ -73,7 +73,7 @@ def animate(
     dry_run
         Check everything and say what would be done; write nothing.
     preset_encode
-        Encoder effort.
+        Encoder effort. auto takes veryfast for a preview, else medium.
     plot
         Also write a plot of the AU curves and a contact sheet beside each output (demo: on).
     seed

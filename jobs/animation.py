@@ -102,7 +102,7 @@ def choose_engines(options: AnimateOptions, gpus: float) -> dict[str, Chosen]:
 def announce(screen: Console, kind: str, engine: Chosen) -> None:
     """Says which engine was taken and why; loudly when the result is only a preview."""
     line = f"{kind}: {engine.choice.name} ({engine.reason})"
-    if kind == "editor" and engine.choice.name == "previz":
+    if kind == "editor" and registry.entry(kind, engine.choice.name).is_preview:
         line += "\nThis is a PREVIEW: it shows timing and direction, not wrinkles, teeth or skin."
         screen.print(line, style="bold yellow")
         return
@@ -130,7 +130,7 @@ def _run(
     digests = {v["video"]: request_digest(v, analysis, render) for v in request.videos}
     ledger = Ledger(request.videos, "animate")
     todo = [v for v in request.videos if _is_open(v, digests, options, ledger)]
-    settings = resolved_settings(request, options, chosen)
+    settings = resolved_settings(request, options, chosen, render)
 
     def publish(seconds: float) -> Report:
         report = ledger.report(settings, seconds)
@@ -169,11 +169,18 @@ def render_settings(request: Request, options: AnimateOptions, editor: Chosen) -
         editor=editor.choice,
         crop_size=registry.crop_size(editor.choice.name, editor.choice.settings),
         seconds_per_edit=entry.seconds_per_edit,
-        encode_preset=options.preset_encode,
+        encode_preset=encode_preset(options.preset_encode, entry.is_preview),
         seed=options.seed,
         overwrite=options.overwrite,
         plot=request.plot,
     )
+
+
+def encode_preset(asked: str, is_preview: bool) -> str:
+    """The encoder's effort: half of a preview's time would go into bits that nobody will keep."""
+    if asked != "auto":
+        return asked
+    return "veryfast" if is_preview else "medium"
 
 
 def request_digest(video: VideoRow, analysis: AnalysisSettings, render: RenderSettings) -> str:
@@ -199,11 +206,12 @@ def _is_open(
 
 
 def resolved_settings(
-    request: Request, options: AnimateOptions, chosen: dict[str, Chosen]
+    request: Request, options: AnimateOptions, chosen: dict[str, Chosen], render: RenderSettings
 ) -> dict[str, Any]:
     """What the report says of the call, with every default and lookup filled in."""
     return {
         "options": options.model_dump(mode="json"),
+        "encode_preset": render.encode_preset,
         "curve": request.sheet.resolved(),
         "engines": {
             kind: {

@@ -7,7 +7,16 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Preset = Literal[
-    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
+    "auto",
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
 ]
 
 
@@ -60,7 +69,7 @@ class AnimateOptions(BaseModel):
     report: str | None = None
     overwrite: bool = False
     dry_run: bool = False
-    preset_encode: Preset = "medium"
+    preset_encode: Preset = "auto"
     plot: bool | None = None
     seed: int = 424
     editor: EditorOptions = EditorOptions()

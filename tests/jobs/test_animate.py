@@ -49,7 +49,8 @@ def test_the_report_counts_every_frame_and_names_every_setting(animate: Animate)
     assert 40 <= video["edited_frames"] <= 46  # 0 s and from 1.8 s on nothing is asked for
     assert set(video["stages"]) >= {"inspect", "analyse", "plan", "render", "finish"}
     assert report["settings"]["engines"]["editor"]["name"] == "identity"
-    assert report["settings"]["options"]["preset_encode"] == "medium"
+    assert report["settings"]["options"]["preset_encode"] == "auto"
+    assert report["settings"]["encode_preset"] == "medium"  # veryfast would be for a preview
     assert "AU12" in str(report["settings"]["curve"])
     assert report["versions"]["ray"]
 
