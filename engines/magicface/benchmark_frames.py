@@ -13,7 +13,11 @@ from engines.magicface import checkpoint, full_size
 from engines.magicface.cost import NetworkCosts, network_costs
 from engines.magicface.folders import WeightFolders, locate_weights, native_size, read_config
 from engines.magicface.networks import Networks
-from engines.magicface.official import OfficialDenoiser, official_features
+from engines.magicface.official import (
+    OfficialDenoiser,
+    official_features,
+    official_scheduler,
+)
 from engines.magicface.sampler import combine, make_scheduler, sample
 from engines.magicface.speed import torch_networks
 from engines.magicface.torch_networks import assemble
@@ -101,7 +105,7 @@ def official_frame(source: NetworkSource, frames: Frames) -> Frame:
         encoded, background = (vae.encode(picture).latent_dist.mode() for picture in pictures)
         features = official_features(id_unet, torch.cat([encoded, encoded]), prompt)
         both_backgrounds = torch.cat([background, background])
-        scheduler = make_scheduler("unipc", source.schedule, steps)
+        scheduler = official_scheduler(make_scheduler("unipc", source.schedule, steps), steps)
         latents = frames.noise
         for t in scheduler.timesteps:
             eps = denoiser(
@@ -112,7 +116,7 @@ def official_frame(source: NetworkSource, frames: Frames) -> Frame:
                 features=features,
                 prompt_embeds=prompt,
             )
-            latents = scheduler.step(combine(eps, GUIDANCE), t, latents).prev_sample
+            latents = scheduler.step(combine(eps, GUIDANCE), t, latents, return_dict=False)[0]
         vae.decode(latents / factor)
         return latents
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from torch import Tensor
 
 from engines.magicface.unet import record_block_inputs, transformer_blocks
@@ -28,6 +29,14 @@ def official_features(
     with record_block_inputs(id_unet) as features:
         id_unet(source_latents, 0, prompt, return_dict=False)
     return features
+
+
+def official_scheduler(ours: Any, steps: int) -> UniPCMultistepScheduler:
+    """The stock UniPC with the configuration of ours, its timesteps set."""
+    config = {name: value for name, value in ours.config.items() if not name.startswith("_")}
+    scheduler = UniPCMultistepScheduler(**config)
+    scheduler.set_timesteps(steps)
+    return scheduler
 
 
 class OfficialDenoiser:
