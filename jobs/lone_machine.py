@@ -39,7 +39,7 @@ AUTOSCALER = "ray.data._internal.cluster_autoscaler.rate_based_cluster_autoscale
 
 def start_ray(ray: Any) -> None:
     """Starts a Ray that ends with this process and listens on loopback only."""
-    with _left_out(import_module("ray._private.node").Node):
+    with _left_out(import_module("ray._private.node").Node), _small_agent():
         ray.init(
             address="local",
             include_dashboard=False,
@@ -66,6 +66,22 @@ def _left_out(node: Any) -> Generator[None]:
     finally:
         for name, starter in kept.items():
             setattr(node, name, starter)
+
+
+@contextmanager
+def _small_agent() -> Generator[None]:
+    """Starts the node's agent as an install without the dashboard's packages would.
+
+    The full one takes 0.5 CPU-s more, serves HTTP on a fixed port that nobody asks here, and with a
+    second Ray on the machine tries for 3.5 s to get that port while everything waits for it.
+    """
+    utils: Any = import_module("ray._private.utils")
+    kept = utils.get_dashboard_dependency_error
+    utils.get_dashboard_dependency_error = lambda: ImportError("not wanted here")
+    try:
+        yield
+    finally:
+        utils.get_dashboard_dependency_error = kept
 
 
 def _warm_up(ray: Any) -> None:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("ray_here")
 def test_what_is_replaced_is_there_in_the_ray_installed_here():
     node = import_module("ray._private.node").Node
     assert [name for name in lone_machine.NOT_ALONE if not hasattr(node, name)] == []
+    assert hasattr(import_module("ray._private.utils"), "get_dashboard_dependency_error")
     base = import_module("ray.data._internal.cluster_autoscaler").AutoscalingCoordinator
     assert base.__abstractmethods__ <= set(dir(lone_machine.FixedMachines))
 
