@@ -54,7 +54,7 @@ def out_of_memory_as_itself() -> Iterator[None]:
     except RuntimeError as error:
         first = error.__context__
         if isinstance(first, torch.OutOfMemoryError):
-            raise first from None
+            raise torch.OutOfMemoryError(str(first)) from None
         raise
 
 
