@@ -155,44 +155,58 @@ def place_handles(
     Returns:
         Left and right offsets, `(K, 2)` each: time ≤ 0 on the left and ≥ 0 on the right.
     """
-    count = len(times)
-    if count == 1:
+    if len(times) == 1:
         return np.nan_to_num(left.offsets), np.nan_to_num(right.offsets)
-    both_auto = np.isin(left.kinds, _AUTO) & np.isin(right.kinds, _AUTO)
+    kinds = left.kinds, right.kinds
+    both_auto = np.isin(kinds[0], _AUTO) & np.isin(kinds[1], _AUTO)
     cyclic = cyclic and bool(both_auto[0] and both_auto[-1])
     near = _neighbours(times, values, cyclic)
-    inner = np.ones(count, bool)
+    inner, flat = np.ones(len(times), bool), np.zeros(len(times), bool)
     inner[[0, -1]] = cyclic
-    *automatic, left_cut, right_cut = _auto(
-        near, (left.kinds == "auto_clamped", right.kinds == "auto_clamped"), inner, continuous
-    )
-    placed = [side.offsets.copy() for side in (left, right)]
-    for handle, request, auto in zip(placed, (left, right), automatic, strict=True):
-        rows = np.isin(request.kinds, _AUTO) | ((request.kinds == "free") & np.isnan(handle[:, 0]))
-        handle[rows] = auto[rows]
-    # Where a clamp cut one handle, Blender turns the other with it, even a free one.
-    _turn(placed[1], placed[0], left_cut)
-    _turn(placed[0], placed[1], right_cut)
-    _place_vectors(placed, near, (left.kinds == "vector", right.kinds == "vector"))
-    _align(placed[0], placed[1], (left.kinds, right.kinds))
-    for handle, auto in zip(placed, automatic, strict=True):
-        rows = np.isnan(handle[:, 0])
-        handle[rows] = auto[rows]
-    for key, flat in zip((0, -1), flat_ends, strict=True):
-        if flat and both_auto[key] and not cyclic:
-            placed[0][key, 1] = placed[1][key, 1] = 0.0
+    flat[[0, -1]] = both_auto[[0, -1]] & flat_ends & (not cyclic)
+    clamp = kinds[0] == "auto_clamped", kinds[1] == "auto_clamped"
+    *automatic, left_cut, right_cut = _auto(near, clamp, inner, continuous)
+    placed = _as_requested((left, right), automatic, (left_cut, right_cut), near)
+    _lay_flat(placed, flat)
     if continuous:
-        level = _level(near, (left.kinds, right.kinds), inner)
-        for key, flat in zip((0, -1), flat_ends, strict=True):
-            level[key] |= flat and both_auto[key] and not cyclic
+        level = _level(near, kinds, inner) | flat
         if cyclic and level[[0, -1]].any():
             cyclic = False
             level[[0, -1]] = True
-            placed[0][[0, -1], 1] = placed[1][[0, -1], 1] = 0.0
-        keys = _auto_keys(times, values, (left.kinds, right.kinds), level)
+            _lay_flat(placed, [0, -1])
+        keys = _auto_keys(times, values, kinds, level)
         for run in runs_of(keys.free, cyclic):
             smooth_run(keys, run, placed[0], placed[1])
     return placed[0], placed[1]
+
+
+def _as_requested(
+    requests: tuple[HandleRequest, HandleRequest],
+    automatic: list[Array],
+    cuts: tuple[Flags, Flags],
+    near: Neighbours,
+) -> list[Array]:
+    """Left and right handles by their kinds; automatic where nothing else was given."""
+    kinds = requests[0].kinds, requests[1].kinds
+    placed = [request.offsets.copy() for request in requests]
+    for handle, kind, auto in zip(placed, kinds, automatic, strict=True):
+        rows = np.isin(kind, _AUTO) | ((kind == "free") & np.isnan(handle[:, 0]))
+        handle[rows] = auto[rows]
+    # Where a clamp cut one handle, Blender turns the other with it, even a free one.
+    _turn(placed[1], placed[0], cuts[0])
+    _turn(placed[0], placed[1], cuts[1])
+    _place_vectors(placed, near, (kinds[0] == "vector", kinds[1] == "vector"))
+    _align(placed[0], placed[1], kinds)
+    for handle, auto in zip(placed, automatic, strict=True):
+        rows = np.isnan(handle[:, 0])
+        handle[rows] = auto[rows]
+    return placed
+
+
+def _lay_flat(placed: list[Array], rows: Flags | list[int]) -> None:
+    """Lay both handles of these keys level, in place."""
+    for handle in placed:
+        handle[rows, 1] = 0.0
 
 
 def _auto_keys(
