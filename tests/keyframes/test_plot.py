@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from keyframes.au import AU_COLUMN, AUDelta, AUIntensity
+from keyframes.au import AU_COLUMN, AU_ORDER, AUDelta, AUIntensity
 from keyframes.errors import KeyframeError
 from keyframes.figure import thinned
 from keyframes.load import known_presets, load_sheet, parse_sheet
@@ -44,8 +45,15 @@ def test_a_sheet_is_drawn_in_every_format(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("preset", known_presets())
-def test_every_preset_can_be_drawn(tmp_path: Path, preset: str) -> None:
-    plot_sheet(tmp_path / "p.svg", load_sheet(preset), even_timeline(4, Fraction(25)))
+def test_every_preset_is_drawn_with_just_the_aus_it_moves(tmp_path: Path, preset: str) -> None:
+    path = tmp_path / "p.svg"
+    sheet = load_sheet(preset)
+    evaluation = plot_sheet(path, sheet, even_timeline(4, Fraction(25)))
+    moved = {au for au in AU_ORDER if evaluation.delta.values[:, AU_COLUMN[au]].any()}
+    text = path.read_text()
+    assert moved
+    assert {int(au) for au in re.findall(r">AU(\d+)<", text)} == moved
+    assert f">{sheet.name}" in text
 
 
 def test_a_performance_is_drawn_with_holes_and_without_a_measurement(tmp_path: Path) -> None:
