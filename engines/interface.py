@@ -77,10 +77,10 @@ class FaceTracker(Protocol):
 
 @runtime_checkable
 class AUEstimator(Protocol):
-    """Measures AUs in two steps, so that a whole track can be calibrated to its own neutral.
+    """Measures AUs in two steps, so that a whole track can be calibrated to a face at rest.
 
-    `measure` needs pixels and runs per chunk of frames; `intensity` needs a whole track's features
-    and nothing else (no weights, no pixels), and runs once per video.
+    `measure` needs pixels and runs per chunk of frames; `neutral` and `intensity` need a whole
+    track's features and nothing else (no weights, no pixels), and run once per video.
     """
 
     @property
@@ -92,8 +92,22 @@ class AUEstimator(Protocol):
         """Per frame `(faces, K)` float32 features, K = len(feature_names)."""
         ...
 
-    def intensity(self, features: NDArray[np.float32]) -> AUIntensity:
-        """`(N, K)` float32 features of one face over time → `(N, 12)` intensities, 0…5."""
+    def neutral(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`(N, K)` float32 features of one face over time → `(K,)`, the face at rest.
+
+        All NaN where the face was never measured; an estimator with an absolute scale gives zeros.
+        """
+        ...
+
+    def intensity(
+        self, features: NDArray[np.float32], neutral: NDArray[np.float32] | None = None
+    ) -> AUIntensity:
+        """`(N, K)` float32 features of one face over time → `(N, 12)` intensities, 0…5.
+
+        Args:
+            neutral: the same face at rest in other footage, as `neutral` gave it, so that both are
+                measured by one scale; without, or all NaN, that of these features.
+        """
         ...
 
 

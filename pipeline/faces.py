@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ class Analysis:
         score, pose, box, landmarks_px: as in Chunk.
         intensity: `(M, 12)` float32, 0…5 in AU_ORDER.
         cut: `(N,)` bool, the frame starts a new shot.
+        neutral: `(T, K)` float32, each track's features at rest, which its intensities are measured
+            against; no rows where that is not known.
     """
 
     frames: int
@@ -39,6 +41,7 @@ class Analysis:
     landmarks_px: NDArray[np.float32]
     intensity: NDArray[np.float32]
     cut: NDArray[np.bool_]
+    neutral: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     @property
     def faces(self) -> int:
@@ -71,12 +74,17 @@ class Analysis:
 
 
 def assemble(
-    times_s: NDArray[np.float64], chunks: Sequence[Chunk], estimator: AUEstimator
+    times_s: NDArray[np.float64],
+    chunks: Sequence[Chunk],
+    estimator: AUEstimator,
+    neutral: NDArray[np.float32] | None = None,
 ) -> Analysis:
     """Links the chunks of a video, in order, into its faces.
 
     Args:
         times_s: `(N,)` presentation time of every frame.
+        neutral: `(T, K)`, the tracks' features at rest in other footage of these faces
+            (`Analysis.neutral`); a track beyond them is measured against its own.
     """
     cut = find_cuts(np.concatenate([c.signatures for c in chunks]))
     found = {
@@ -84,10 +92,20 @@ def assemble(
         for name in ("frame", "score", "pose", "box", "landmarks_px", "features")
     }
     track = link_faces(found["frame"], found["box"], times_s, cut)
-    parts = [
-        _one_face(int(number), found, track, times_s, cut, estimator) for number in np.unique(track)
-    ]
-    return Analysis(len(times_s), **_joined(parts), cut=cut)
+    known = [] if neutral is None else list(neutral)
+    parts: list[dict[str, NDArray[Any]]] = []
+    rests: list[NDArray[np.float32]] = []
+    for number in range(int(track.max(initial=-1)) + 1):
+        part, features = _one_face(number, found, track, times_s, cut)
+        rest = known[number] if number < len(known) else estimator.neutral(features)
+        parts.append(part | {"intensity": estimator.intensity(features, rest).values})
+        rests.append(rest)
+    return Analysis(
+        len(times_s),
+        **_joined(parts),
+        cut=cut,
+        neutral=np.array(rests, np.float32).reshape(len(rests), found["features"].shape[1]),
+    )
 
 
 def _one_face(
@@ -96,22 +114,22 @@ def _one_face(
     track: NDArray[np.int64],
     times_s: NDArray[np.float64],
     cut: NDArray[np.bool_],
-    estimator: AUEstimator,
-) -> dict[str, NDArray[Any]]:
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
+    """A track's columns and its features, gaps bridged."""
     rows = np.flatnonzero(track == number)
     bridge = bridge_gaps(found["frame"][rows], times_s, cut)
     columns = {
         name: bridge.fill(found[name][rows])
         for name in ("score", "pose", "box", "landmarks_px", "features")
     }
-    intensity = estimator.intensity(columns.pop("features")).values
-    return {
+    features = columns.pop("features")
+    whole = {
         "frame": bridge.frame,
         "track": np.full(len(bridge.frame), number, np.int64),
         "bridged": bridge.bridged,
-        "intensity": intensity,
         **columns,
     }
+    return whole, features
 
 
 def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:

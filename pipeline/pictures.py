@@ -39,7 +39,7 @@ def plot_stage(
     output = Path(row["output"])
     source, made = inspect_video(row["source"]), inspect_video(row["output"])
     before = read_analysis(folder_of(row).analysis(analysis.digest))
-    after = measure(made, tracker, estimator)
+    after = measure(made, tracker, estimator, before.neutral)
     planned = plan_edits(source, before, settings.sheet, settings.crop_size)
     face, requested = next(iter(planned.requested.items()))
     measured, achieved = before.intensity_over_time(face), after.intensity_over_time(face)
@@ -61,13 +61,23 @@ def plot_stage(
     return stage_row(row["video"], "plot", **clock.read())
 
 
-def measure(inspection: Inspection, tracker: FaceTracker, estimator: AUEstimator) -> Analysis:
-    """The whole analysis of one clip, in this process."""
+def measure(
+    inspection: Inspection,
+    tracker: FaceTracker,
+    estimator: AUEstimator,
+    neutral: NDArray[np.float32] | None = None,
+) -> Analysis:
+    """The whole analysis of one clip, in this process.
+
+    Args:
+        neutral: for an edited clip, its source's (`Analysis.neutral`): against its own, a smile
+            that the edit gave to every frame would be taken for the face at rest.
+    """
     chunks = [
         analyse_frames(inspection, c.first, c.last, tracker, estimator)
         for c in plan_chunks(inspection.index.is_key)
     ]
-    return assemble(inspection.times_s, chunks, estimator)
+    return assemble(inspection.times_s, chunks, estimator, neutral)
 
 
 def choose_moments(requested: AUDelta, analysis: Analysis, face: int) -> list[int]:

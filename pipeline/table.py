@@ -16,6 +16,7 @@ CSV the landmarks are columns `lx0, ly0, … lx67, ly67`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from pipeline.store import published
 SUFFIXES = (".parquet", ".csv")
 POSE = ("yaw", "pitch", "roll")
 BOX = ("x0", "y0", "x1", "y1")
+NEUTRAL = "aureel:neutral"
+"""Key of the schema's metadata with each track's features at rest, as JSON."""
 
 
 def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
@@ -52,7 +55,7 @@ def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
 
     frame, track = frame[order], track[order]
     landmarks = column(analysis.landmarks_px).reshape(-1)
-    return pa.table(
+    table = pa.table(
         {
             "video": pa.array([inspection.info.path] * len(frame), pa.string()),
             "frame": frame,
@@ -68,6 +71,7 @@ def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
             "landmarks_px": pa.FixedSizeListArray.from_arrays(pa.array(landmarks), 136),
         }
     )
+    return table.replace_schema_metadata({NEUTRAL: json.dumps(analysis.neutral.tolist())})
 
 
 def from_table(table: pa.Table) -> Analysis:
@@ -93,7 +97,13 @@ def from_table(table: pa.Table) -> Analysis:
         landmarks_px=_landmarks(seen).reshape(-1, 68, 2),
         intensity=stacked(AU_NAMES),
         cut=cut,
+        neutral=_neutral(table),
     )
+
+
+def _neutral(table: pa.Table) -> NDArray[np.float32]:
+    rests = json.loads((table.schema.metadata or {}).get(NEUTRAL.encode(), "[]"))
+    return np.array(rests, np.float32).reshape(len(rests), len(rests[0]) if rests else 0)
 
 
 def _landmarks(table: pa.Table) -> NDArray[np.float32]:
@@ -118,7 +128,8 @@ def write_tables(output: Path, tables: Mapping[str, Path]) -> None:
             joined = pa.concat_tables([_flat(pq.read_table(p)) for p in tables.values()])
             pa_csv.write_csv(joined, partial)
             return
-        with pq.ParquetWriter(partial, pq.read_schema(next(iter(tables.values())))) as writer:
+        schema = pq.read_schema(next(iter(tables.values()))).remove_metadata()
+        with pq.ParquetWriter(partial, schema) as writer:
             for path in tables.values():
                 writer.write_table(pq.read_table(path))
 

@@ -23,3 +23,9 @@ def check_features(features: NDArray[Any], names: tuple[str, ...]) -> None:
     """Raises EngineError unless there is a column per feature name."""
     if features.ndim != 2 or features.shape[1] != len(names):
         raise EngineError(f"AU features: got {features.shape}; expected (N, {len(names)})")
+
+
+def check_neutral(neutral: NDArray[Any], names: tuple[str, ...]) -> None:
+    """Raises EngineError unless there is a value per feature name."""
+    if neutral.shape != (len(names),):
+        raise EngineError(f"neutral features: got {neutral.shape}; expected ({len(names)},)")

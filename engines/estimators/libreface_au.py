@@ -122,6 +122,14 @@ class LibreFaceEstimator:
         with torch.inference_mode():
             return self._network(network_input(crops).to(self._device)).float().cpu().numpy()
 
-    def intensity(self, features: NDArray[np.float32]) -> AUIntensity:
+    def neutral(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        check_features(features, AU_NAMES)
+        return np.zeros(len(AU_NAMES), np.float32)
+
+    def intensity(
+        self,
+        features: NDArray[np.float32],
+        neutral: NDArray[np.float32] | None = None,  # noqa: ARG002  its scale is absolute
+    ) -> AUIntensity:
         check_features(features, AU_NAMES)
         return AUIntensity(np.clip(features, 0.0, INTENSITY_MAX).astype(np.float32))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.estimators.checks import check_features, check_measured
+from engines.estimators.checks import check_features, check_measured, check_neutral
 from engines.estimators.mesh_features import FEATURE_NAMES, mesh_features
 from engines.interface import Face, RGBFrame
 from engines.trackers.mesh import MeshTracker
@@ -38,7 +38,7 @@ def _ramp(values: _Curve, full: float) -> _Curve:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A track's features against those of its neutral frames (their medians, `(K,)`)."""
+    """A track's features against those of its face at rest (`(K,)`, medians of neutral frames)."""
 
     features: NDArray[np.float64]
     neutral: NDArray[np.float64]
@@ -176,13 +176,24 @@ class MeshAUEstimator:
         (found,) = self._tracker.track([frame])
         return [_same_face(face, found) if face.mesh_px is None else face for face in faces]
 
-    def intensity(self, features: NDArray[np.float32]) -> AUIntensity:
+    def neutral(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         check_features(features, FEATURE_NAMES)
+        seen = np.asarray(np.isfinite(features).all(axis=1))
+        if not seen.any():
+            return np.full(len(FEATURE_NAMES), np.nan, np.float32)
+        return np.median(features[self._neutral(features, seen)], axis=0).astype(np.float32)
+
+    def intensity(
+        self, features: NDArray[np.float32], neutral: NDArray[np.float32] | None = None
+    ) -> AUIntensity:
+        if neutral is None or np.isnan(neutral).all():
+            neutral = self.neutral(features)
+        check_features(features, FEATURE_NAMES)
+        check_neutral(neutral, FEATURE_NAMES)
         values = np.full((len(features), len(AU_ORDER)), np.nan, np.float32)
         seen = np.asarray(np.isfinite(features).all(axis=1))
         if seen.any():
-            neutral = features[self._neutral(features, seen)].astype(np.float64)
-            track = Calibrated(features[seen].astype(np.float64), np.median(neutral, axis=0))
+            track = Calibrated(features[seen].astype(np.float64), neutral.astype(np.float64))
             curves = [_clip(_FORMULAS[au](track)) * INTENSITY_MAX for au in AU_ORDER]
             values[seen] = np.stack(curves, axis=1)
         return AUIntensity(values)

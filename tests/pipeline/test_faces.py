@@ -17,7 +17,7 @@ def without_frames(analysis: Analysis, lost: set[int]) -> Analysis:
     per_row = {
         f.name: getattr(analysis, f.name)[keep]
         for f in dataclasses.fields(analysis)
-        if f.name not in ("frames", "cut")
+        if f.name not in ("frames", "cut", "neutral")
     }
     return dataclasses.replace(analysis, **per_row)
 

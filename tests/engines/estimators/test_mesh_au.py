@@ -206,6 +206,26 @@ def test_a_named_neutral_range_is_taken_instead():
         MeshAUEstimator(neutral_rows=(4, 4))
 
 
+def test_another_clips_face_at_rest_shows_a_smile_that_never_ends(estimator):
+    rows = resting()
+    rows[:, COLUMN["mouthSmile"]] = 0.5
+    rows[:, COLUMN["corner_up"]] += 0.16
+    neutral = estimator.neutral(resting())
+    smile = AU_COLUMN[12]
+    assert estimator.intensity(rows).values[:, smile].max() < 1.5
+    assert estimator.intensity(rows, neutral).values[:, smile].min() > 2.5
+    unknown = np.full_like(neutral, np.nan)
+    assert np.array_equal(
+        estimator.intensity(rows, unknown).values, estimator.intensity(rows).values
+    )
+
+
+def test_a_face_never_seen_has_no_rest(estimator):
+    assert np.isnan(estimator.neutral(np.full_like(resting(3), np.nan))).all()
+    with pytest.raises(EngineError, match=r"neutral features: got \(2,\); expected \("):
+        estimator.intensity(resting(), np.zeros(2, np.float32))
+
+
 def test_frames_without_a_face_stay_nan_and_do_not_disturb(estimator):
     rows = np.insert(resting(), [0, 7, 20], np.nan, axis=0)
     values = estimator.intensity(rows).values
