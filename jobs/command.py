@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from engines.errors import EngineError
 from jobs.errors import JobError
+from jobs.options import OPTION_OF
 from keyframes.errors import KeyframeError
 from pipeline.errors import PipelineError
 
@@ -37,7 +38,8 @@ def _all(error: ValidationError) -> str:
 
 
 def _readable(error: ErrorDetails) -> str:
-    place = "-".join(str(part) for part in error["loc"]).replace("_", "-")
+    field = next(part for part in reversed(error["loc"]) if isinstance(part, str))
+    place = OPTION_OF.get(field, field.replace("_", "-"))
     reason = error["msg"]
     return f"--{place}: got {error['input']!r}; {reason[0].lower()}{reason[1:]}"
 

@@ -19,21 +19,17 @@ from cyclopts import App, Parameter
 
 from jobs.command import main_of
 from jobs.curve_check import check
-from jobs.curve_clip import (
-    measured_clip,
-    neutral_face,
-    sheet_with_videos_refused,
-    stand_in,
-)
+from jobs.curve_clip import ClipOptions, clip_of, neutral_face, sheet_with_videos_refused
 from jobs.curve_convert import Conversion, Kind, convert
 from jobs.errors import JobError
+from jobs.options import Flag
 from keyframes.exporters.tables import TABLE_SUFFIXES, baked_columns, write_table
 from keyframes.load import load_sheet
 from keyframes.presets import known_presets, preset_text
 from keyframes.schema import schema_text
 
 app = App(name="curve.py", help=__doc__, help_format="plaintext", version_flags=())
-Flag = Annotated[bool, Parameter(negative=())]
+NO_CLIP = ClipOptions()
 
 
 @app.command(name="lint")
@@ -77,11 +73,7 @@ def plot(
     file: str,
     *,
     output: Path,
-    fps: str = "25",
-    duration: float | None = None,
-    start_timecode: str | None = None,
-    measured: Path | None = None,
-    track: int = 0,
+    clip: Annotated[ClipOptions, Parameter("*")] = NO_CLIP,
     overwrite: Flag = False,
 ) -> int:
     """Draw a curve: keys, handles, smoothing and clamps.
@@ -92,16 +84,6 @@ def plot(
         A curve file or preset.
     output
         .png, .svg or .html (which holds everything in itself).
-    fps
-        Frames per second.
-    duration
-        Length in seconds. Without: 6, or as long as the keys.
-    start_timecode
-        SMPTE timecode of the first frame.
-    measured
-        An analysis table: draw the curve on its frames and measured action units.
-    track
-        Face of that table.
     overwrite
         Replace an output that exists.
     """
@@ -110,10 +92,7 @@ def plot(
 
     _check_output(output, PLOT_SUFFIXES, overwrite)
     sheet = sheet_with_videos_refused(file)
-    if measured is None:
-        timeline, intensity = stand_in(sheet, fps, duration, start_timecode), None
-    else:
-        timeline, intensity = measured_clip(measured, fps, track)
+    timeline, intensity = clip_of(sheet, clip)
     _say(plot_sheet(output, sheet, timeline, intensity).warnings)
     print(output.absolute())
     return 0
@@ -124,11 +103,7 @@ def bake(
     file: str,
     *,
     output: Path,
-    fps: str = "25",
-    duration: float | None = None,
-    start_timecode: str | None = None,
-    measured: Path | None = None,
-    track: int = 0,
+    clip: Annotated[ClipOptions, Parameter("*")] = NO_CLIP,
     face: int | None = None,
     overwrite: Flag = False,
 ) -> int:
@@ -140,17 +115,6 @@ def bake(
         A curve file or preset.
     output
         .csv or .parquet.
-    fps
-        Frames per second: 25, 30000/1001, 29.97.
-    duration
-        Length in seconds. Without: 6, or as long as the keys.
-    start_timecode
-        SMPTE timecode of the first frame.
-    measured
-        An analysis table: bake at its frames, with its measured action units. Without it a
-        neutral face (all 0).
-    track
-        Face of that table.
     face
         Which face of the curve. Without: the first it addresses.
     overwrite
@@ -158,11 +122,8 @@ def bake(
     """
     _check_output(output, TABLE_SUFFIXES, overwrite)
     sheet = sheet_with_videos_refused(file)
-    if measured is None:
-        timeline = stand_in(sheet, fps, duration, start_timecode)
-        intensity = neutral_face(timeline)
-    else:
-        timeline, intensity = measured_clip(measured, fps, track)
+    timeline, measured = clip_of(sheet, clip)
+    intensity = neutral_face(timeline) if measured is None else measured
     chosen = next(iter(sheet.targets()), 0) if face is None else face
     evaluation = sheet.evaluate(timeline, intensity, face=chosen)
     write_table(output, baked_columns(timeline.times_s, evaluation.delta))

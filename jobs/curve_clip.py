@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.errors import JobError
 from keyframes.au import AU_ORDER, AUIntensity
@@ -18,6 +19,26 @@ from keyframes.timeline import Timeline, even_timeline, parse_frame_rate
 
 SHORTEST_S = 6.0
 """Without a duration a clip is this long, or as long as the curve's own keys."""
+
+
+class ClipOptions(BaseModel):
+    """The frames a curve is drawn or baked on, as commands take them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fps: str = Field(default="25", description="Frames per second: 25, 30000/1001, 29.97.")
+    duration: float | None = Field(
+        default=None, description="Length in seconds. Without: 6, or as long as the keys."
+    )
+    start_timecode: str | None = Field(
+        default=None, description="SMPTE timecode of the first frame."
+    )
+    measured: Path | None = Field(
+        default=None,
+        description="An analysis table: its frames and measured action units. Without it a "
+        "neutral face (all 0).",
+    )
+    track: int = Field(default=0, description="Face of that table.")
 
 
 def sheet_with_videos_refused(reference: str) -> KeyframeSheet:
@@ -52,10 +73,16 @@ def stand_in(
     return even_timeline(max(SHORTEST_S, sheet.last_key_s(shortest)), rate, start_timecode)
 
 
-def measured_clip(table: Path, fps: str, track: int) -> tuple[Timeline, AUIntensity]:
-    """The frames of an analysis table, and what was measured on them."""
-    found = read_table(table, options=Options(track=track))
-    return frames_of(found, fps), intensity_of(found)
+def clip_of(sheet: KeyframeSheet, asked: ClipOptions) -> tuple[Timeline, AUIntensity | None]:
+    """Frames for a curve, and what was measured on them where there is a table.
+
+    Raises:
+        KeyframeError: a rate or length that cannot be, keys that do not fit, no such table.
+    """
+    if asked.measured is None:
+        return stand_in(sheet, asked.fps, asked.duration, asked.start_timecode), None
+    found = read_table(asked.measured, options=Options(track=asked.track))
+    return frames_of(found, asked.fps), intensity_of(found)
 
 
 def frames_of(table: PerformanceTable, fps: str | None) -> Timeline:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from jobs import cluster
@@ -10,26 +9,13 @@ from jobs.animation import resources
 from jobs.choose import analysis_settings, choose
 from jobs.errors import JobError
 from jobs.inputs import expand_inputs, refuse_working_copy, video_rows
+from jobs.options import MeasureOptions
 from jobs.progress import console
 from jobs.report import Ledger, Report
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings
 from pipeline.store import VideoFolder
 from pipeline.table import SUFFIXES, write_tables
-
-
-@dataclass(frozen=True)
-class MeasureOptions:
-    """The call, as given."""
-
-    inputs: tuple[str, ...]
-    output: Path
-    tracker: str
-    au: str
-    au_weights: str | None
-    work: str | None
-    report: Path | None
-    overwrite: bool
 
 
 def run_measurement(options: MeasureOptions) -> int:

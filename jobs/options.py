@@ -1,10 +1,12 @@
-"""The options of `animate`, checked: one frozen model that the report can print."""
+"""What the commands over footage can be told: command line, help and report from one model each."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from cyclopts import Parameter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Preset = Literal[
     "auto",
@@ -53,23 +55,90 @@ class EditorOptions(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
+Flag = Annotated[bool, Parameter(negative=())]
+"""A switch without a `--no-` form."""
+Said = Annotated[str, StringConstraints(min_length=1)]
+"""A word that may not be empty: an empty path would mean this folder."""
+Inputs = Annotated[tuple[Said, ...], Parameter("--input", consume_multiple=True, negative=())]
+OPTION_OF = {"inputs": "input"}
+"""Fields that have another name on the command line."""
+
+
 class AnimateOptions(BaseModel):
-    """Everything `jobs/animate.py` can be told, resolved by jobs/run.py."""
+    """Everything `jobs/animate.py` can be told: its command line, its help and its report."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    curve: str
-    inputs: tuple[str, ...] = ()
-    output: str | None = None
-    engine: str = "auto"
-    tracker: str = "auto"
-    au: str = "auto"
-    au_weights: str | None = None
-    work: str | None = None
-    report: str | None = None
-    overwrite: bool = False
-    dry_run: bool = False
-    preset_encode: Preset = "auto"
-    plot: bool | None = None
-    seed: int = 424
-    editor: EditorOptions = EditorOptions()
+    curve: Said = Field(
+        description="A curve file, or the name of a preset (smile, sad, surprise, …)."
+    )
+    inputs: Inputs = Field(
+        default=(),
+        description="Files, folders or globs. Without any: those of the curve file, else a "
+        "demo clip made here.",
+    )
+    output: Said | None = Field(
+        default=None,
+        description="A file (one input) or a folder. Without: beside each input, as "
+        "<name>.<curve>.<ext>.",
+    )
+    engine: str = Field(
+        default="auto",
+        description="auto, previz, identity or magicface. auto takes magicface where its weights "
+        "and a GPU are.",
+    )
+    tracker: str = Field(
+        default="auto",
+        description="auto, mesh or fan. auto takes fan where its weights and a GPU are.",
+    )
+    au: str = Field(
+        default="auto", description="auto, mesh or libreface: what measures action units."
+    )
+    au_weights: str | None = Field(
+        default=None, description="LibreFace's checkpoint, combined_resnet.pt."
+    )
+    work: Said | None = Field(
+        default=None,
+        description="Folder for resumable state. Without: `_work` beside the outputs.",
+    )
+    report: Said | None = Field(
+        default=None,
+        description="Where report.json goes. Without: beside the (first) output.",
+    )
+    overwrite: Flag = Field(default=False, description="Replace outputs that exist.")
+    dry_run: Flag = Field(
+        default=False, description="Check everything and say what would be done; write nothing."
+    )
+    preset_encode: Preset = Field(
+        default="auto",
+        description="Encoder effort. auto takes veryfast for a preview, else medium.",
+    )
+    plot: bool | None = Field(
+        default=None,
+        description="Also write a plot of the AU curves and a contact sheet beside each output "
+        "(demo: on).",
+    )
+    seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
+    editor: Annotated[EditorOptions, Parameter("*")] = EditorOptions()
+
+
+class MeasureOptions(BaseModel):
+    """Everything `jobs/analyse.py` can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: Inputs = Field(description="Files, folders or globs.")
+    output: Path = Field(
+        description="The table: .parquet or .csv. Several inputs go into one table (column "
+        "`video`)."
+    )
+    tracker: str = Field(default="auto", description="auto, mesh or fan.")
+    au: str = Field(default="auto", description="auto, mesh or libreface.")
+    au_weights: str | None = Field(
+        default=None, description="LibreFace's checkpoint, combined_resnet.pt."
+    )
+    work: Said | None = Field(
+        default=None, description="Folder for resumable state. Without: `_work` beside the table."
+    )
+    report: Path | None = Field(default=None, description="Also write a report.json here.")
+    overwrite: Flag = Field(default=False, description="Replace a table that exists.")
