@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engines.errors import EngineUnavailableError, UnknownEngineError
+from engines.errors import EngineError, EngineUnavailableError, UnknownEngineError
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,12 @@ EDITORS: dict[str, Entry] = {
     ),
 }
 KINDS = {"tracker": TRACKERS, "AU estimator": ESTIMATORS, "editor": EDITORS}
+METHODS = {
+    "tracker": ("track",),
+    "AU estimator": ("measure", "neutral", "intensity"),
+    "editor": ("edit",),
+}
+"""What a class must have to be an engine of a kind; engines/interface.py says the rest."""
 
 
 def entry(kind: str, name: str) -> Entry:
@@ -90,15 +96,24 @@ def engine_class(kind: str, name: str) -> type[Any]:
     Raises:
         UnknownEngineError: naming the known ones.
         EngineUnavailableError: naming the missing packages and the extra that installs them.
+        EngineError: what is there is no engine of this kind.
     """
     reason = missing(kind, name)
     if reason is not None:
         raise EngineUnavailableError(f"{kind} {name!r}: {reason}")
     module, _, attribute = entry(kind, name).target.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except (ModuleNotFoundError, AttributeError) as error:
         raise EngineUnavailableError(f"{kind} {name!r}: {error}") from None
+    lacking = [method for method in METHODS[kind] if not callable(getattr(found, method, None))]
+    if lacking or not isinstance(found, type):
+        without = f" without {', '.join(lacking)}" if lacking else ""
+        raise EngineError(
+            f"{kind} {name!r}: got a {type(found).__name__}{without}; "
+            f"expected a class with {', '.join(METHODS[kind])} (engines/interface.py)"
+        )
+    return found
 
 
 def unavailable(
@@ -117,7 +132,8 @@ def unavailable(
     if reason is not None:
         return reason
     says = getattr(engine_class(kind, name), "unavailable", None)
-    return says(**accepted_settings(kind, name, settings or {})) if says else None
+    why = says(**accepted_settings(kind, name, settings or {})) if says else None
+    return why and why.removeprefix(f"{kind} {name!r}: ")
 
 
 def accepted_settings(kind: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -30,6 +32,10 @@ def run_command(app: App, arguments: Sequence[str] | None = None) -> int:
         return _refused(app, _all(error))
     except WRONG_CALL as error:
         return _refused(app, str(error))
+    except BrokenPipeError:
+        return _reader_left()
+    except OSError as error:  # a folder that cannot be written, a disk that is full
+        return _refused(app, f"{error.filename or 'system'}: {error.strerror or error}")
     return done if isinstance(done, int) else 0
 
 
@@ -47,6 +53,12 @@ def _readable(error: ErrorDetails) -> str:
 def _refused(app: App, message: str) -> int:
     print(f"{app.name[0]}: {' '.join(message.split())}", file=sys.stderr)
     return 2
+
+
+def _reader_left() -> int:
+    """Who read our output has closed it (`| head`): end quietly, as tools do."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+    return 128 + signal.SIGPIPE
 
 
 def main_of(app: App) -> NoReturn:

@@ -125,6 +125,9 @@ def bake(
     timeline, measured = clip_of(sheet, clip)
     intensity = neutral_face(timeline) if measured is None else measured
     chosen = next(iter(sheet.targets()), 0) if face is None else face
+    if chosen not in sheet.targets(chosen + 1):
+        known = ", ".join(map(str, sheet.targets()))
+        raise JobError(f"--face {chosen}: the curve asks nothing of it; known: {known}")
     evaluation = sheet.evaluate(timeline, intensity, face=chosen)
     write_table(output, baked_columns(timeline.times_s, evaluation.delta))
     _say(evaluation.warnings)

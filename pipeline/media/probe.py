@@ -46,9 +46,16 @@ def probe(path: str) -> VideoInfo:
             beyond MAX_PIXELS, a first frame that does not decode.
     """
     with open_video(path) as container:
+        if is_picture(container.format.name):
+            raise MediaError(f"{path}: a picture ({container.format.name}); expected a video")
         stream = main_video(container, path)
         frame = _first_frame(container, stream, path)
         return _describe(path, container, stream, frame)
+
+
+def is_picture(demuxer: str) -> bool:
+    """Whether FFmpeg reads a format as single pictures, which it also calls a video."""
+    return demuxer.endswith("_pipe") or demuxer == "image2"
 
 
 def main_video(container: InputContainer, path: str) -> VideoStream:

@@ -99,6 +99,14 @@ def test_an_unknown_name_is_answered_with_the_known_ones(kind):
         registry.make(kind, "nobody")
 
 
+@pytest.mark.parametrize("kind", registry.KINDS)
+def test_something_else_than_an_engine_is_refused_before_anything_runs(kind):
+    with pytest.raises(EngineError, match=rf"{kind} 'os:path': got a module without \w+"):
+        registry.engine_class(kind, "os:path")
+    with pytest.raises(EngineError, match=rf"{kind} 'pathlib:Path': got a type without \w+"):
+        registry.engine_class(kind, "pathlib:Path")
+
+
 @pytest.mark.parametrize(
     ("kind", "name"), [(kind, name) for kind, names in registry.KINDS.items() for name in names]
 )
@@ -172,6 +180,11 @@ def test_an_estimator_turns_a_track_into_intensities(estimator, portrait, face):
     seen = result.values[[1, 2, 3, 4, 6, 7]]
     assert ((seen >= 0) & (seen <= 5)).all()
     assert np.array_equal(estimator.intensity(features).values, result.values, equal_nan=True)
+    rest = estimator.neutral(features)
+    assert rest.shape == (len(estimator.feature_names),)
+    assert np.isfinite(rest).all()
+    again = estimator.intensity(features, rest)
+    assert np.array_equal(again.values, result.values, equal_nan=True)
     assert len(estimator.intensity(features[:0])) == 0
     assert np.isnan(estimator.intensity(features[:1]).values).all()
 

@@ -154,6 +154,9 @@ def test_the_schema_is_a_schema_and_the_presets_fit_it(
         (("convert", "none.otio", "--output", "x.csv"), "becomes a curve file"),
         (("convert", "smile", "--output", "x.bin"), "suffix '.bin'; known: .yaml"),
         (("presets", "grin"), "no preset 'grin'; known: anger"),
+        (("bake", "smile", "--output", "t.csv", "--face", "-1"), "--face -1: the curve asks"),
+        (("bake", "smile", "--output", "t.csv", "--face", "7"), "known: 0"),
+        (("bake", "smile", "--output", "t.csv", "--track", "x"), "curve.py: --track: got 'x'"),
         (("dance",), "Unknown command"),
         (("bake", "video.yaml", "--output", "t.csv"), "measured by jobs/animate.py"),
     ],
@@ -172,6 +175,14 @@ def test_a_wrong_call_is_one_line_and_status_2(
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert not captured.out
+
+
+def test_a_reader_that_leaves_early_hears_no_complaint() -> None:
+    script = ROOT / "jobs" / "curve.py"
+    command = f"{sys.executable} {script} schema | head -c 10"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert len(done.stdout) == 10
+    assert done.stderr == ""
 
 
 def test_an_output_that_exists_is_kept_unless_told_otherwise(

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -56,6 +57,13 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path):
         ("folder.mp4", "not a file"),
     ):
         assert reason in one_line(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("png", "png_pipe"), ("jpg", "jpeg_pipe")])
+def test_a_picture_is_refused(tmp_path, suffix, kind):
+    path = str(tmp_path / f"still.{suffix}")
+    assert cv2.imwrite(path, np.zeros((64, 64, 3), np.uint8))
+    assert f"a picture ({kind}); expected a video" in one_line(path)
 
 
 def test_sound_alone_is_refused(footage, tmp_path):
