@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ VERSIONED = (
     *("decord2", "torch", "diffusers", "transformers", "face-alignment", "onnxruntime"),
     *("tensorrt", "tensorrt-rtx-cu13"),
 )
+COUNTED = re.compile(r"(?P<what>.*): (?P<frames>\d+) frames")
+"""What a segment tells of its editor (pipeline/stages.py)."""
 LAST_STAGE = {"animate": "finish", "analyse": "assemble"}
 
 Status = Literal["done", "failed", "skipped"]
@@ -89,7 +92,8 @@ class Ledger:
         entry = self.entries[row["video"]]
         stage = row["stage"]
         entry.stages[stage] = round(entry.stages.get(stage, 0.0) + row["seconds"], 3)
-        entry.warnings += [n for n in row["notes"].splitlines() if n not in entry.warnings]
+        for note in row["notes"].splitlines():
+            _note(entry.warnings, note, is_counted=stage == "render")
         if stage == "plot" and row["error"]:
             entry.warnings.append(f"no plots: {row['error']}")
             return
@@ -127,6 +131,21 @@ class Ledger:
             versions=versions(),
             videos=list(self.entries.values()),
         )
+
+
+def _note(known: list[str], note: str, *, is_counted: bool) -> None:
+    """Notes a line once; counts of frames that segments tell of one thing are added up."""
+    match = COUNTED.fullmatch(note) if is_counted else None
+    if match is None:
+        known += [] if note in known else [note]
+        return
+    for place, line in enumerate(known):
+        before = COUNTED.fullmatch(line)
+        if before is not None and before["what"] == match["what"]:
+            total = int(before["frames"]) + int(match["frames"])
+            known[place] = f"{match['what']}: {total} frames"
+            return
+    known.append(note)
 
 
 def versions() -> dict[str, str]:
