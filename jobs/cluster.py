@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import lone_machine
+from jobs.errors import JobError
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray's own usage report
@@ -36,19 +37,28 @@ def be_quiet() -> None:
 
 
 def start() -> None:
-    """Joins the cluster of RAY_ADDRESS (set under `ray job submit`), else starts one here."""
+    """Joins the cluster of RAY_ADDRESS (set under `ray job submit`), else starts one here.
+
+    Raises:
+        JobError: Ray's own reason for not coming up, in one line.
+    """
     be_quiet()
     _show_workers_this_checkout()
     ray: Any = import_module("ray")  # late: be_quiet() must come first
 
     if ray.is_initialized():
         return
+    address = os.environ.get("RAY_ADDRESS")
     with warnings.catch_warnings(), _native_stderr_closed(), _imported_meanwhile("pipeline.graph"):
         warnings.simplefilter("ignore")
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(log_to_driver=False, logging_level=logging.WARNING)
-        else:
-            lone_machine.start_ray(ray)
+        try:
+            if address:
+                ray.init(log_to_driver=False, logging_level=logging.WARNING)
+            else:
+                lone_machine.start_ray(ray)
+        except (OSError, RuntimeError, ValueError) as error:
+            asked = f"be joined at RAY_ADDRESS={address}" if address else "start on this machine"
+            raise JobError(f"Ray could not {asked}: {' '.join(str(error).split())}") from error
 
 
 @contextmanager

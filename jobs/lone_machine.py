@@ -35,6 +35,7 @@ NOT_ALONE = (
 )
 """What starts the processes that have no use here; Ray has no switch for them."""
 AUTOSCALER = "ray.data._internal.cluster_autoscaler.rate_based_cluster_autoscaler"
+STATISTICS = "ray.data._internal.stats"
 
 
 def start_ray(ray: Any) -> None:
@@ -50,6 +51,8 @@ def start_ray(ray: Any) -> None:
     with suppress(ImportError):  # another Ray's way: it then only starts later
         autoscaler: Any = import_module(AUTOSCALER)
         autoscaler.DefaultAutoscalingCoordinator = FixedMachines
+        statistics: Any = import_module(STATISTICS)
+        statistics.get_or_create_stats_actor = NoStatistics
 
 
 @contextmanager
@@ -122,3 +125,13 @@ class FixedMachines:
         """Everything, by node."""
         ray: Any = import_module("ray")
         return {node["NodeID"]: dict(node["Resources"]) for node in ray.nodes() if node["Alive"]}
+
+
+class NoStatistics:
+    """Stands where Ray Data's actor for its dashboard would: takes every call and keeps nothing."""
+
+    def __getattr__(self, name: str) -> NoStatistics:
+        return self
+
+    def remote(self, *_: Any, **__: Any) -> None:
+        """What any of the actor's methods gives."""

@@ -41,7 +41,7 @@ class CropEdit:
     def residual(self) -> NDArray[np.float32]:
         """`(S, S, 3)` edited − reference; 1.0 is the step from black to white."""
         difference = cv2.subtract(self.edited, self.reference, dtype=cv2.CV_32F)
-        return np.multiply(difference, np.float32(1 / self.full_scale), dtype=np.float32)
+        return np.multiply(difference, np.float32(1 / self.full_scale), out=difference)
 
 
 @dataclass

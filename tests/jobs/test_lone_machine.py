@@ -17,6 +17,7 @@ def test_what_is_replaced_is_there_in_the_ray_installed_here():
     node = import_module("ray._private.node").Node
     assert [name for name in lone_machine.NOT_ALONE if not hasattr(node, name)] == []
     assert hasattr(import_module("ray._private.utils"), "get_dashboard_dependency_error")
+    assert hasattr(import_module(lone_machine.STATISTICS), "get_or_create_stats_actor")
     base = import_module("ray.data._internal.cluster_autoscaler").AutoscalingCoordinator
     assert base.__abstractmethods__ <= set(dir(lone_machine.FixedMachines))
 
@@ -37,7 +38,7 @@ def test_no_process_runs_that_only_a_larger_cluster_needs():
     assert sorted(row["item"] for row in rows) == [2, 3, 4]
     actors: list[Any] = list_named_actors(all_namespaces=True)
     named = {actor["name"] for actor in actors}
-    assert "AutoscalingCoordinator" not in named
+    assert named & {"AutoscalingCoordinator", "datasets_stats_actor"} == set()
     lines = [" ".join(p.cmdline()) for p in psutil.Process().children(recursive=True)]
     assert any("raylet" in line for line in lines)
     assert [x for x in lines if "dashboard.py" in x or "monitor.py" in x] == []
