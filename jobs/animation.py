@@ -10,7 +10,7 @@ from rich.console import Console
 
 from engines import registry
 from jobs import cluster
-from jobs.choose import Chosen, analysis_settings, choose
+from jobs.choose import Chosen, analysis_settings, check_named, choose
 from jobs.errors import JobError
 from jobs.inputs import expand_inputs, output_paths, refuse_working_copy, video_rows
 from jobs.options import AnimateOptions
@@ -51,6 +51,8 @@ def run_animation(options: AnimateOptions) -> int:
         from jobs.dry_run import describe
 
         return describe(request, options, screen)
+    for kind, (name, settings, _) in wanted_engines(options).items():
+        check_named(kind, name, settings)  # said at once, not after Ray has started
     cluster.start()
     cpus, gpus = cluster.size()
     chosen = choose_engines(options, gpus)
@@ -86,16 +88,23 @@ def _demo_clip() -> Path:
     return path if path.is_file() else make_demo_clip(path)
 
 
+def wanted_engines(
+    options: AnimateOptions,
+) -> dict[str, tuple[str, dict[str, Any], tuple[str, ...]]]:
+    """Each kind's name as asked for, its settings, and what `auto` tries in turn."""
+    au_settings = {"weights": options.au_weights} if options.au_weights else {}
+    return {
+        "editor": (options.engine, options.editor.given(), ("magicface", "previz")),
+        "tracker": (options.tracker, {}, ("fan", "mesh")),
+        "AU estimator": (options.au, au_settings, ("libreface", "mesh")),
+    }
+
+
 def choose_engines(options: AnimateOptions, gpus: float) -> dict[str, Chosen]:
     """Editor, tracker and estimator, each with the reason it was taken."""
-    au_settings = {"weights": options.au_weights} if options.au_weights else {}
-    editor = options.editor.given()
     return {
-        "editor": choose("editor", options.engine, editor, ("magicface", "previz"), gpus),
-        "tracker": choose("tracker", options.tracker, {}, ("fan", "mesh"), gpus),
-        "AU estimator": choose(
-            "AU estimator", options.au, au_settings, ("libreface", "mesh"), gpus
-        ),
+        kind: choose(kind, name, settings, order, gpus)
+        for kind, (name, settings, order) in wanted_engines(options).items()
     }
 
 

@@ -30,9 +30,7 @@ def choose(
         EngineError: the named engine is unknown or cannot run here; the line says why.
     """
     if name != "auto":
-        reason = registry.unavailable(kind, name, settings, gpus=None)
-        if reason:
-            raise EngineUnavailableError(f"{kind} {name!r}: {reason}")
+        check_named(kind, name, settings)
         return Chosen(choice := _choice(kind, name, settings), _asked(choice, settings))
     refused: list[str] = []
     for candidate in order:
@@ -41,6 +39,17 @@ def choose(
             return Chosen(_choice(kind, candidate, settings), "; ".join(refused) or "preferred")
         refused.append(f"not {candidate}: {reason}")
     raise EngineError(f"no {kind} can run here: {'; '.join(refused)}")
+
+
+def check_named(kind: str, name: str, settings: Mapping[str, Any]) -> None:
+    """Refuses an engine that was named (not `auto`) and cannot run.
+
+    Raises:
+        EngineError: it is unknown or cannot run here; the line says why.
+    """
+    reason = None if name == "auto" else registry.unavailable(kind, name, settings, gpus=None)
+    if reason:
+        raise EngineUnavailableError(f"{kind} {name!r}: {reason}")
 
 
 def _asked(choice: EngineChoice, settings: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import threading
 import warnings
@@ -49,6 +50,8 @@ def start() -> None:
     if ray.is_initialized():
         return
     address = os.environ.get("RAY_ADDRESS")
+    if address:
+        _check_somebody_listens(address)
     with warnings.catch_warnings(), _native_stderr_closed(), _imported_meanwhile("pipeline.graph"):
         warnings.simplefilter("ignore")
         try:
@@ -59,6 +62,20 @@ def start() -> None:
         except (OSError, RuntimeError, ValueError) as error:
             asked = f"be joined at RAY_ADDRESS={address}" if address else "start on this machine"
             raise JobError(f"Ray could not {asked}: {' '.join(str(error).split())}") from error
+
+
+def _check_somebody_listens(address: str) -> None:
+    """Ray itself tries a wrong `host:port` for minutes without a word; other forms are its own."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise JobError(
+            f"no Ray at RAY_ADDRESS={address}: {reason}; expected a head's host:port"
+        ) from error
 
 
 @contextmanager
