@@ -18,6 +18,7 @@ from jobs.progress import console
 from jobs.report import Ledger, Report
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
+from pipeline.media.containers import muxer_of
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
 from pipeline.store import VideoFolder, up_to_date
@@ -72,6 +73,8 @@ def resolve(options: AnimateOptions) -> Request:
     is_demo = not named
     inputs = [_demo_clip()] if is_demo else expand_inputs(named)
     outputs = output_paths(inputs, options.output or sheet.output, sheet.name)
+    if len(outputs) == 1:
+        muxer_of(str(outputs[0]))  # of several, each video's row in the report says it
     report = (
         Path(options.report).expanduser() if options.report else outputs[0].parent / "report.json"
     )

@@ -59,7 +59,7 @@ def start() -> None:
                 ray.init(log_to_driver=False, logging_level=logging.WARNING)
             else:
                 lone_machine.start_ray(ray)
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # Ray raises bare ones
             asked = f"be joined at RAY_ADDRESS={address}" if address else "start on this machine"
             raise JobError(f"Ray could not {asked}: {' '.join(str(error).split())}") from error
 

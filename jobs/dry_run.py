@@ -11,6 +11,7 @@ from jobs.options import AnimateOptions
 from keyframes.au import AU_NAMES, AU_ORDER, AUIntensity
 from pipeline.errors import PipelineError
 from pipeline.inspection import Inspection, inspect_video
+from pipeline.media.containers import muxer_of
 
 
 def describe(request: Request, options: AnimateOptions, screen: Console) -> int:
@@ -21,6 +22,7 @@ def describe(request: Request, options: AnimateOptions, screen: Console) -> int:
     failed = 0
     for video in request.videos:
         try:
+            muxer_of(video["output"])
             inspection = inspect_video(video["source"])
         except PipelineError as error:
             failed += 1

@@ -16,6 +16,7 @@ from pipeline.batcher import MicroBatcher
 from pipeline.errors import PipelineError
 from pipeline.faces import assemble
 from pipeline.inspection import Inspection, inspect_video, read_inspection, write_index
+from pipeline.media.containers import muxer_of
 from pipeline.media.encode import EncodeSettings, mirror_settings
 from pipeline.media.mux import finish
 from pipeline.plan import EditPlan, plan_edits, read_plan, write_plan
@@ -129,6 +130,7 @@ def plan_stage(
     """
     clock = Stopwatch()
     folder = folder_of(row)
+    muxer_of(row["output"])  # before the work, not after it
     inspection = read_inspection(row["source"], folder.index)
     faces = read_analysis(folder.analysis(analysis.digest))
     planned = plan_edits(inspection, faces, settings.sheet, settings.crop_size)

@@ -99,6 +99,7 @@ def test_an_output_from_something_else_is_never_overwritten_unasked(animate: Ani
         (("--curve", "smile", "--output", ""), "animate.py: --output: got ''"),
         (("--curve", "smile", "--engine", "os:path"), "got a module without edit"),
         (("--curve", "smile", "--output", "/proc/none/x.mp4"), "/proc/none"),
+        (("--curve", "smile", "--output", "x.xyz"), "x.xyz: cannot write .xyz; known: .mp4"),
         ((), "curve"),
         (("--curve", "broken.yaml"), "AU13"),
     ],
