@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from engines.errors import EngineError
+from jobs import cluster
 from jobs.errors import JobError
 from jobs.options import OPTION_OF
 from keyframes.errors import KeyframeError
@@ -67,3 +68,5 @@ def main_of(app: App) -> NoReturn:
         sys.exit(run_command(app))
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        cluster.leave()

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import logging
 import os
+import random
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
+
+from jobs.errors import JobError
 
 SETTINGS = {
     "RAY_AUTH_MODE": "disabled",  # one user, one machine, loopback
@@ -34,6 +38,7 @@ NOT_ALONE = (
     "start_log_monitor",  # sends the workers' output to the driver, which does not show it
 )
 """What starts the processes that have no use here; Ray has no switch for them."""
+AGENT_PORTS = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
 AUTOSCALER = "ray.data._internal.cluster_autoscaler.rate_based_cluster_autoscaler"
 STATISTICS = "ray.data._internal.stats"
 
@@ -73,18 +78,37 @@ def _left_out(node: Any) -> Generator[None]:
 
 @contextmanager
 def _small_agent() -> Generator[None]:
-    """Starts the node's agent as an install without the dashboard's packages would.
+    """Starts the node's agents as an install without the dashboard's packages would, on free ports.
 
     The full one takes 0.5 CPU-s more, serves HTTP on a fixed port that nobody asks here, and with a
-    second Ray on the machine tries for 3.5 s to get that port while everything waits for it.
+    second Ray on the machine tries for 3.5 s to get that port. Agents that choose their ports
+    themselves are waited for, and given up after 15 s, which a busy machine may need.
     """
     utils: Any = import_module("ray._private.utils")
-    kept = utils.get_dashboard_dependency_error
+    parameters: Any = import_module("ray._private.parameter").RayParams
+    kept, make = utils.get_dashboard_dependency_error, parameters.__init__
+
+    def make_with_ports(self: Any, *given: Any, **named: Any) -> None:
+        make(self, *given, **named)
+        for name in AGENT_PORTS:
+            setattr(self, name, _free_port())
+
     utils.get_dashboard_dependency_error = lambda: ImportError("not wanted here")
+    parameters.__init__ = make_with_ports
     try:
         yield
     finally:
         utils.get_dashboard_dependency_error = kept
+        parameters.__init__ = make
+
+
+def _free_port() -> int:
+    """A port below those that the system gives away by itself: nobody takes it meanwhile."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise JobError("no free port found between 20000 and 32000; Ray needs three")
 
 
 def _warm_up(ray: Any) -> None:

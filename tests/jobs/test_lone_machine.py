@@ -18,6 +18,8 @@ def test_what_is_replaced_is_there_in_the_ray_installed_here():
     assert [name for name in lone_machine.NOT_ALONE if not hasattr(node, name)] == []
     assert hasattr(import_module("ray._private.utils"), "get_dashboard_dependency_error")
     assert hasattr(import_module(lone_machine.STATISTICS), "get_or_create_stats_actor")
+    parameters = import_module("ray._private.parameter").RayParams()
+    assert [name for name in lone_machine.AGENT_PORTS if not hasattr(parameters, name)] == []
     base = import_module("ray.data._internal.cluster_autoscaler").AutoscalingCoordinator
     assert base.__abstractmethods__ <= set(dir(lone_machine.FixedMachines))
 
