@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jobs import cluster
 from pipeline.rows import VideoRow, stage_row
 
 pytestmark = pytest.mark.usefixtures("ray_here")
@@ -47,3 +52,22 @@ def test_a_task_that_kills_its_process_becomes_a_row_and_the_others_land():
     errors = {row["video"]: row["error"] for row in tasks.landed()}
     assert errors["good"] == ""
     assert "given up by Ray (WorkerCrashedError)" in errors["bad"]
+
+
+def test_actors_on_a_gpu_make_the_same_film_as_tasks_on_cores(demo: Path, tmp_path: Path):
+    script = Path(__file__).with_name("rendered_twice.py")
+    root = script.parents[2]
+    done = subprocess.run(
+        [sys.executable, str(script), str(demo), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, **cluster.QUIET, "PYTHONPATH": str(root)},
+    )
+    made = json.loads(done.stdout.splitlines()[-1])
+    cores, gpu = made["cores"], made["gpu"]
+    assert cores["errors"] == gpu["errors"] == []
+    assert cores["rows"] == gpu["rows"]
+    assert gpu["rows"]["render"] >= 2  # several segments in one actor at once
+    assert Path(gpu["output"]).read_bytes() == Path(cores["output"]).read_bytes()
