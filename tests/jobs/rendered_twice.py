@@ -6,13 +6,13 @@ Ray is told of a GPU that nobody uses: the editor is `identity`.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import ray
-
+from jobs import cluster
 from keyframes.load import parse_sheet
 from pipeline.graph import Job, Resources, run
 from pipeline.rows import VideoRow
@@ -48,6 +48,8 @@ def rendered(source: Path, folder: Path, resources: Resources) -> dict[str, Any]
 
 if __name__ == "__main__":
     clip, place = Path(sys.argv[1]), Path(sys.argv[2])
-    ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    os.environ["RAY_OVERRIDE_RESOURCES"] = '{"GPU": 1}'
+    cluster.start()
     done = {name: rendered(clip, place / name, resources) for name, resources in PLACES.items()}
     print(json.dumps(done))
+    cluster.leave()

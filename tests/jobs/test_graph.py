@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from jobs import cluster
 from pipeline.rows import VideoRow, stage_row
 
 pytestmark = pytest.mark.usefixtures("ray_here")
@@ -63,7 +62,7 @@ def test_actors_on_a_gpu_make_the_same_film_as_tasks_on_cores(demo: Path, tmp_pa
         text=True,
         timeout=120,
         check=True,
-        env={**os.environ, **cluster.QUIET, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(root)},
     )
     made = json.loads(done.stdout.splitlines()[-1])
     cores, gpu = made["cores"], made["gpu"]
