@@ -1,7 +1,7 @@
 """Ray on this machine alone: started without what only a cluster of several machines needs.
 
-A preview of a short clip spends half its time starting processes, so each that can be left out
-counts: one of Ray's own takes 0.5–1.1 CPU-s before it does anything. What is replaced here are
+A preview of a 15 s clip spends a quarter of its time starting processes, so each that can be left
+out counts: one of Ray's own takes 0.5–1.1 CPU-s before it does anything. What is replaced here are
 private names of Ray 2.60; tests/jobs/test_lone_machine.py says when one of them is gone.
 """
 
