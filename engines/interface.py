@@ -64,7 +64,7 @@ class Face:
 
 @runtime_checkable
 class FaceTracker(Protocol):
-    """Finds faces frame by frame; linking over time is the pipeline's work (pipeline/track.py)."""
+    """Finds faces frame by frame; pipeline/faces/track.py links them over time."""
 
     def track(self, frames: Sequence[RGBFrame]) -> list[list[Face]]:
         """Faces of each frame, best first; an empty list where there is none.

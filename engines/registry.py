@@ -30,15 +30,18 @@ class Entry:
 
 
 TRACKERS: dict[str, Entry] = {
-    "mesh": Entry("engines.trackers.mesh:MeshTracker"),
+    "mesh": Entry("engines.trackers.mesh.tracker:MeshTracker"),
     "fan": Entry(
-        "engines.trackers.fan:FanTracker", ("torch", "face_alignment"), "fan", wants_gpu=True
+        "engines.trackers.fan.tracker:FanTracker",
+        ("torch", "face_alignment"),
+        "fan",
+        wants_gpu=True,
     ),
 }
 ESTIMATORS: dict[str, Entry] = {
-    "mesh": Entry("engines.estimators.mesh_au:MeshAUEstimator"),
+    "mesh": Entry("engines.estimators.mesh.estimator:MeshAUEstimator"),
     "libreface": Entry(
-        "engines.estimators.libreface_au:LibreFaceEstimator",
+        "engines.estimators.libreface.estimator:LibreFaceEstimator",
         ("torch",),
         "libreface",
         wants_gpu=True,
@@ -46,9 +49,9 @@ ESTIMATORS: dict[str, Entry] = {
 }
 EDITORS: dict[str, Entry] = {
     "identity": Entry("engines.editors.identity:IdentityEditor"),
-    "previz": Entry("engines.editors.previz:PrevizEditor", is_preview=True),
+    "previz": Entry("engines.editors.previz.editor:PrevizEditor", is_preview=True),
     "magicface": Entry(
-        "engines.magicface.editor:MagicFaceEditor",
+        "engines.editors.magicface.editor:MagicFaceEditor",
         ("torch", "diffusers", "transformers"),
         "magicface",
         wants_gpu=True,

@@ -15,9 +15,9 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 
 from cyclopts import App, Parameter
 
-from jobs.cluster import be_quiet
-from jobs.command import main_of
-from jobs.options import MeasureOptions
+from jobs.command_line.command import main_of
+from jobs.command_line.options import MeasureOptions
+from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
 app = App(name="analyse.py", help=__doc__, help_format="plaintext", version_flags=())
@@ -25,8 +25,8 @@ app = App(name="analyse.py", help=__doc__, help_format="plaintext", version_flag
 
 @app.default
 def analyse(*, options: Annotated[MeasureOptions, Parameter("*")]) -> int:
-    """Measure faces and action units; the options are described in jobs/options.py."""
-    from jobs.measurement import run_measurement
+    """Measure faces and action units; the options are described in jobs/command_line/options.py."""
+    from jobs.animation.measurement import run_measurement
 
     return run_measurement(options)
 

@@ -16,9 +16,9 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 
 from cyclopts import App, Parameter
 
-from jobs.cluster import be_quiet
-from jobs.command import main_of
-from jobs.options import AnimateOptions
+from jobs.command_line.command import main_of
+from jobs.command_line.options import AnimateOptions
+from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
 app = App(name="animate.py", help=__doc__, help_format="plaintext", version_flags=())
@@ -26,8 +26,8 @@ app = App(name="animate.py", help=__doc__, help_format="plaintext", version_flag
 
 @app.default
 def animate(*, options: Annotated[AnimateOptions, Parameter("*")]) -> int:
-    """Change the performance in footage; the options are described in jobs/options.py."""
-    from jobs.animation import run_animation
+    """Change the performance in footage; jobs/command_line/options.py describes the options."""
+    from jobs.animation.animation import run_animation
 
     return run_animation(options)
 

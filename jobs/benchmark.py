@@ -20,9 +20,9 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 from cyclopts import App, Parameter
 
 from engines import registry
-from jobs.cluster import be_quiet
-from jobs.command import main_of
+from jobs.command_line.command import main_of
 from jobs.errors import JobError
+from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
 app = App(name="benchmark.py", help=__doc__, help_format="plaintext", version_flags=())
@@ -39,7 +39,7 @@ def pipeline(*, input: Path | None = None, rounds: int = 3) -> int:  # noqa: A00
     rounds
         Times both sides are run, in turn; medians are printed.
     """
-    from jobs.benchmark_pipeline import measure_pipeline
+    from jobs.benchmarks.pipeline import measure_pipeline
 
     print(json.dumps(measure_pipeline(input, rounds), indent=1))
     return 0
@@ -48,7 +48,7 @@ def pipeline(*, input: Path | None = None, rounds: int = 3) -> int:  # noqa: A00
 @app.command
 def memory() -> int:
     """Peak memory of a previz job on a clip, and on one six times as long."""
-    from jobs.benchmark_memory import measure_memory
+    from jobs.benchmarks.memory import measure_memory
 
     print(json.dumps(measure_memory(), indent=1))
     return 0
@@ -63,7 +63,7 @@ def curves(*, rounds: int = 5) -> int:
     rounds
         Times it is baked; the median is printed.
     """
-    from jobs.benchmark_curves import measure_curves
+    from jobs.benchmarks.curves import measure_curves
 
     print(json.dumps(measure_curves(rounds), indent=1))
     return 0
@@ -134,8 +134,8 @@ def _tell(row: object) -> None:
 def _modes(
     mode: tuple[str, ...], network: str, official: bool, asked: dict[str, Any]
 ) -> dict[str, Any]:
-    from engines.magicface.benchmark import run
-    from engines.magicface.benchmark_weights import random_weights
+    from engines.editors.magicface.bench.benchmark import run
+    from engines.editors.magicface.bench.weights import random_weights
 
     if network == "small":
         asked["weights"] = str(random_weights(network))
@@ -145,7 +145,7 @@ def _modes(
 def _backends(backend: tuple[str, ...], network: str, asked: dict[str, Any]) -> dict[str, Any]:
     from rich.console import Console
 
-    from engines.magicface.benchmark_backends import backends_table, run_backends
+    from engines.editors.magicface.bench.backends import backends_table, run_backends
 
     measured = run_backends(**asked, backend=backend, network=network, say=_tell)
     Console(stderr=True, width=110).print(backends_table(measured))

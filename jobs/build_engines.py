@@ -17,16 +17,16 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 
 from cyclopts import App, Parameter
 
-from engines.magicface.folders import locate_weights, native_size
+from engines.editors.magicface.backends.build_request import Order, check_buildable
+from engines.editors.magicface.backends.choose import look_around
+from engines.editors.magicface.folders import locate_weights, native_size
 from engines.trt.binding import Binding
 from engines.trt.cache import EngineCache
-from engines.trt.choose import look_around
 from engines.trt.key import BatchProfile
-from engines.trt.order import Order, check_buildable
-from jobs.cluster import be_quiet
-from jobs.command import main_of
-from jobs.engine_plan import plan_build, target_sm
-from jobs.engine_progress import EngineProgress
+from jobs.command_line.command import main_of
+from jobs.ray_cluster.cluster import be_quiet
+from jobs.trt_building.builders import plan_build, target_sm
+from jobs.trt_building.progress import EngineProgress
 
 be_quiet()
 app = App(name="build_engines.py", help=__doc__, help_format="plaintext", version_flags=())
@@ -81,7 +81,7 @@ def build_engines(
     image_size = size or native_size(folders)
     cache = cache.expanduser().resolve() if cache else None
     if cluster or (cluster is None and os.environ.get("RAY_ADDRESS")):
-        from jobs.engine_cluster import build_on_cluster
+        from jobs.trt_building.cluster import build_on_cluster
 
         wanted = Order(folders, dtype, image_size, profile)
         build_on_cluster(wanted, backend, target_sm(target), cache, say=print)
@@ -98,7 +98,7 @@ def build_engines(
 
 def make_all(order: Order, binding: Binding | None, store: EngineCache) -> None:
     """Make or find every graph and engine, shown as it goes."""
-    from engines.trt.prepare import Workshop
+    from engines.editors.magicface.backends.prepare import Workshop
 
     what = "graphs" if binding is None else f"{binding.label} engines for SM{order.sm}"
     print(

@@ -17,16 +17,16 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 
 from cyclopts import App, Parameter
 
-from jobs.command import main_of
-from jobs.curve_check import check
-from jobs.curve_clip import ClipOptions, clip_of, neutral_face, sheet_with_videos_refused
-from jobs.curve_convert import Conversion, Kind, convert
+from jobs.command_line.command import main_of
+from jobs.command_line.options import Flag
+from jobs.curves.check import check
+from jobs.curves.clip import ClipOptions, clip_of, neutral_face, sheet_with_videos_refused
+from jobs.curves.convert import Conversion, Kind, convert
 from jobs.errors import JobError
-from jobs.options import Flag
-from keyframes.exporters.tables import TABLE_SUFFIXES, baked_columns, write_table
+from keyframes.formats.tables import TABLE_SUFFIXES, baked_columns, write_table
 from keyframes.load import load_sheet
 from keyframes.presets import known_presets, preset_text
-from keyframes.schema import schema_text
+from keyframes.sheet_file.schema import schema_text
 
 app = App(name="curve.py", help=__doc__, help_format="plaintext", version_flags=())
 NO_CLIP = ClipOptions()
@@ -87,8 +87,8 @@ def plot(
     overwrite
         Replace an output that exists.
     """
-    from keyframes.figure import PLOT_SUFFIXES
-    from keyframes.plot import plot_sheet
+    from pipeline.figures.curves import plot_sheet
+    from pipeline.figures.style import PLOT_SUFFIXES
 
     _check_output(output, PLOT_SUFFIXES, overwrite)
     sheet = sheet_with_videos_refused(file)

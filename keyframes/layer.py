@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keyframes.au import AU_COLUMN
-from keyframes.channel import Channel, resolved_key
-from keyframes.clock import END, ZERO, Instant
+from keyframes.clock.instant import END, ZERO, Instant
+from keyframes.clock.timeline import Timeline
+from keyframes.curves.channel import Channel, resolved_key
 from keyframes.errors import KeyframeError
 from keyframes.problems import Place
-from keyframes.sources import Sample, Source
-from keyframes.timeline import Timeline
+from keyframes.sources.source import Sample, Source
 
 Array = NDArray[np.float64]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keyframes.located import read_text, read_yaml
+from keyframes.checked_yaml.located import read_text, read_yaml
+from keyframes.checked_yaml.reader import Reader
 from keyframes.presets import known_presets, preset_text
 from keyframes.problems import Place, Problem, SheetError
-from keyframes.read_sheet import read_sheet
-from keyframes.reader import Reader
-from keyframes.schema import schema_problems
 from keyframes.sheet import KeyframeSheet
+from keyframes.sheet_file.read_sheet import read_sheet
+from keyframes.sheet_file.schema import schema_problems
 
 
 def load_sheet(reference: str) -> KeyframeSheet:

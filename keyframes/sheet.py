@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keyframes.au import AU_NAMES, DELTA_LIMIT, AUDelta, AUIntensity
+from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
 from keyframes.layer import Layer
-from keyframes.performance import Performance, PerformanceTable
-from keyframes.timeline import Timeline
+from keyframes.sources.performance import Performance, PerformanceTable
 
 EVALUATION_VERSION = 1
 """Part of the digest; raise it when the same file starts to give other numbers."""
@@ -100,7 +100,7 @@ class KeyframeSheet:
         """The sheet with driving videos resolved to what was measured in them.
 
         Args:
-            tables: for entries of `videos()`; `keyframes.importers.formats.read_table` makes them
+            tables: for entries of `videos()`; `keyframes.formats.recognise.read_table` makes them
                 of analysis tables.
         """
 

@@ -18,7 +18,7 @@ from engines import registry
 from engines.errors import EngineError
 from keyframes.errors import KeyframeError
 from pipeline import stages
-from pipeline.batcher import MicroBatcher
+from pipeline.edit.batcher import MicroBatcher
 from pipeline.errors import PipelineError
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
 from pipeline.settings import AnalysisSettings, EngineChoice, RenderSettings, digest_of
@@ -104,7 +104,9 @@ def plot_row(row: Row, analysis: AnalysisSettings, settings: RenderSettings) -> 
     """Task: pictures beside an output."""
 
     def work() -> list[StageRow]:
-        from pipeline.pictures import plot_stage  # matplotlib only where a plot is asked for
+        from pipeline.figures.pictures import (
+            plot_stage,  # matplotlib only where a plot is asked for
+        )
 
         tracker = engine_of("tracker", analysis.tracker)
         estimator = engine_of("AU estimator", analysis.estimator)

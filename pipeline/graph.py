@@ -81,7 +81,7 @@ def _settle_context() -> None:
     context.execution_no_progress_timeout_s = -1  # a job may wait for GPUs as long as it takes
     context.actor_init_retry_on_errors = True
     context.max_consecutive_actor_init_deaths = 3
-    context.enable_progress_bars = False  # jobs/progress.py prints one line of its own
+    context.enable_progress_bars = False  # jobs/command_line/progress.py prints one line of its own
 
 
 def _analysed(wave: list[VideoRow], job: Job, on_row: OnRow) -> Iterator[StageRow]:

@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from engines.interface import AUEstimator, FaceTracker
-from pipeline.analysis import analyse_frames, read_chunk, write_chunk
-from pipeline.batcher import MicroBatcher
+from pipeline.edit.batcher import MicroBatcher
+from pipeline.edit.plan import EditPlan, plan_edits, read_plan, write_plan
+from pipeline.edit.render import render_segment
+from pipeline.edit.segments import Span, plan_chunks, plan_segments
 from pipeline.errors import PipelineError
-from pipeline.faces import assemble
-from pipeline.inspection import Inspection, inspect_video, read_inspection, write_index
-from pipeline.media.containers import muxer_of
-from pipeline.media.encode import EncodeSettings, mirror_settings
-from pipeline.media.mux import finish
-from pipeline.plan import EditPlan, plan_edits, read_plan, write_plan
-from pipeline.render import render_segment
+from pipeline.faces.chunks import analyse_frames, read_chunk, write_chunk
+from pipeline.faces.faces import assemble
+from pipeline.faces.table import read_analysis, write_analysis
+from pipeline.media.read.inspection import Inspection, inspect_video, read_inspection, write_index
+from pipeline.media.write.containers import muxer_of
+from pipeline.media.write.encode import EncodeSettings, mirror_settings
+from pipeline.media.write.mux import finish
 from pipeline.rows import SpanRow, StageRow, VideoRow, stage_row
-from pipeline.segments import Span, plan_chunks, plan_segments
 from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
 from pipeline.store import MAX_STRIKES, VideoFolder, read_json, write_json
-from pipeline.table import read_analysis, write_analysis
 
 
 class Stopwatch:

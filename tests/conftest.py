@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster import be_quiet
+from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()  # before any test imports Ray
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"

@@ -10,9 +10,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
+from keyframes.clock.timeline import even_timeline  # noqa: E402
 from keyframes.load import parse_sheet  # noqa: E402
-from keyframes.plot import plot_sheet  # noqa: E402
-from keyframes.timeline import even_timeline  # noqa: E402
+from pipeline.figures.curves import plot_sheet  # noqa: E402
 
 PAGE = HERE.parent / "curves.md"
 

@@ -19,13 +19,13 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from engines.editors.magicface.backends.ports import COMPONENTS
 from engines.errors import EngineError
-from engines.file_hash import cache_folder, read_sha256
 from engines.trt.entry import FORMAT, REBUILD, SIDECAR, Entry, read_entry
 from engines.trt.errors import StaleEngineError
 from engines.trt.key import StoreKey
 from engines.trt.lock import build_lock
-from engines.trt.ports import COMPONENTS
+from engines.weights.file_hash import cache_folder, read_sha256
 
 LEFTOVER_AGE_S = 6 * 3600.0
 """Half-written folders younger than this may belong to a build that still runs."""

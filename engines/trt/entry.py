@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.file_hash import read_sha256
 from engines.trt.errors import StaleEngineError
+from engines.weights.file_hash import read_sha256
 
 SIDECAR = "entry.json"
 FORMAT = 1

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engines.editors.magicface.backends.ports import GRAPH_FILE, INPUTS, OUTPUTS
 from engines.trt.errors import EngineBuildError
-from engines.trt.ports import GRAPH_FILE, INPUTS, OUTPUTS
 
 EXPORTED_AT_BATCH = 2
 """Batch of the example; 1 would be taken for a constant by the exporter."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from engines.editors.magicface.backends.ports import COMPONENTS, INPUTS, OUTPUTS
 from engines.errors import EngineError, EngineUnavailableError
-from engines.trt.ports import COMPONENTS, INPUTS, OUTPUTS
 
 DIGEST_LENGTH = 20
 """Hex digits kept of the key's SHA-256: 80 bits, far past any chance of two equal names."""
@@ -20,12 +20,12 @@ Kind = Literal["graph", "engine"]
 
 LIBRARIES = ("torch", "diffusers", "onnx", "onnxscript")
 OUR_CODE = (
-    "../magicface/attention.py",
-    "../magicface/unet.py",
-    "../magicface/vae.py",
-    "components.py",
+    "../editors/magicface/model/attention.py",
+    "../editors/magicface/model/unet.py",
+    "../editors/magicface/model/vae.py",
+    "../editors/magicface/backends/components.py",
     "export.py",
-    "ports.py",
+    "../editors/magicface/backends/ports.py",
 )
 """Files of ours that shape a graph: a change in one makes another graph."""
 

@@ -27,7 +27,7 @@ DTYPES = {
 
 
 class OnnxSession:
-    """Named tensors in, named tensors out; a `Session` (engines/trt/adapters.py)."""
+    """Named tensors in, named tensors out; a `Session`."""
 
     def __init__(self, path: Path, device: str = "cpu", *, threads: int | None = None) -> None:
         """Load a graph.

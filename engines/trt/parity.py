@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engines.magicface.torch_networks import exact_fp32
-from engines.trt.adapters import Session
+from engines.editors.magicface.backends.adapters import Session
+from engines.editors.magicface.backends.ports import INPUTS, OUTPUTS
+from engines.editors.magicface.model.torch_networks import exact_fp32
 from engines.trt.errors import ParityError
-from engines.trt.ports import INPUTS, OUTPUTS
 
 TOLERANCE = {"fp32": 5e-5, "fp16": 5e-3, "bf16": 4e-2}
 """Largest error allowed, relative to the reference's own largest value (per output tensor), which

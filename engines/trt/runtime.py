@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engines.editors.magicface.backends.ports import KV_NAMES
 from engines.errors import EngineError
 from engines.trt.binding import Binding
 from engines.trt.errors import EngineBuildError
-from engines.trt.ports import KV_NAMES
 
 DTYPES = {
     "FLOAT": torch.float32,
@@ -62,7 +62,7 @@ class _Buffers:
 
 
 class TrtSession:
-    """A loaded engine; a `Session` (engines/trt/adapters.py). One thread at a time."""
+    """A loaded engine; a `Session`. One thread at a time."""
 
     def __init__(
         self,

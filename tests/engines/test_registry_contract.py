@@ -13,7 +13,7 @@ from skimage import data
 from engines import registry
 from engines.errors import EngineError, EngineUnavailableError, UnknownEngineError
 from engines.interface import AlignedCrops, AUEstimator, EditedCrops, Face, FaceEditor, FaceTracker
-from engines.trackers.mesh import MeshTracker
+from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.au import AU_ORDER, AUDelta, AUIntensity
 
 NONSENSE = {"no_such_setting": 1}
@@ -26,7 +26,7 @@ def settings(tmp_path_factory):
     if registry.missing("AU estimator", "libreface") is None:
         import torch
 
-        from engines.estimators.libreface_net import AUNetwork
+        from engines.estimators.libreface.network import AUNetwork
 
         path = tmp_path_factory.mktemp("weights") / "combined_resnet.pt"
         torch.save({"model": AUNetwork().state_dict()}, path)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from jobs import cluster
 from jobs.animate import app
-from jobs.command import run_command
-from pipeline.media.demo_clip import make_demo_clip
+from jobs.command_line.command import run_command
+from jobs.ray_cluster import cluster
+from pipeline.demo.clip import make_demo_clip
 
 SMILE = """\
 version: 1

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from jobs import cluster
+from jobs.ray_cluster import cluster
 from keyframes.load import parse_sheet
 from pipeline.graph import Job, Resources, run
 from pipeline.rows import VideoRow

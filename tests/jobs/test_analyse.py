@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.analyse import app
-from jobs.command import run_command
+from jobs.command_line.command import run_command
 
 
 @pytest.fixture

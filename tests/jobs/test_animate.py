@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.inspection import inspect_video
-from pipeline.media.decode import decode_range, display_rgb
-from pipeline.media.verify import stream_payload_md5
+from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.inspection import inspect_video
+from pipeline.media.write.verify import stream_payload_md5
 from tests.jobs.conftest import SMILE, Animate
 
 IDENTITY = ("--curve", "smile2.yaml", "--input", "talk.mp4", "--engine", "identity")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.benchmark import app
-from jobs.command import run_command
+from jobs.command_line.command import run_command
 
 
 def test_the_pipeline_is_measured_against_its_floor(ray_here, demo: Path, capsys):

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from engines.editors.magicface.backends.choose import Machine
 from engines.errors import EngineError
 from engines.trt.cache import EngineCache
-from engines.trt.choose import Machine
 from jobs.build_engines import app
-from jobs.command import run_command
-from jobs.engine_cluster import build_before_actors
-from jobs.engine_nodes import GpuType, by_type, nodes_with_gpus
-from jobs.engine_plan import plan_build, target_sm
+from jobs.command_line.command import run_command
+from jobs.ray_cluster.gpu_nodes import GpuType, by_type, nodes_with_gpus
+from jobs.trt_building.builders import plan_build, target_sm
+from jobs.trt_building.cluster import build_before_actors
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for the exports
 pytest.importorskip("torch")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from jobs.command import run_command
+from jobs.command_line.command import run_command
 from jobs.curve import app
-from keyframes.importers.formats import read_table
+from keyframes.formats.recognise import read_table
 from keyframes.load import load_sheet
 
 ROOT = Path(__file__).resolve().parents[2]

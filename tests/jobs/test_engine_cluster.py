@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
+from engines.editors.magicface.backends.ports import COMPONENTS
 from engines.trt.cache import EngineCache
 from engines.trt.entry import Entry
-from engines.trt.ports import COMPONENTS
-from pipeline.inspection import inspect_video
+from pipeline.media.read.inspection import inspect_video
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 pytest.importorskip("tensorrt_rtx")

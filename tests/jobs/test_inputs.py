@@ -1,7 +1,7 @@
 import pytest
 
+from jobs.command_line.inputs import expand_inputs, output_paths
 from jobs.errors import JobError
-from jobs.inputs import expand_inputs, output_paths
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from jobs import lone_machine
+from jobs.ray_cluster import lone_machine
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 

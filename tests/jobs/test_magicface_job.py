@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.inspection import inspect_video
-from pipeline.media.decode import decode_range
+from pipeline.media.read.decode import decode_range
+from pipeline.media.read.inspection import inspect_video
 from tests.jobs.conftest import Animate
 
 pytest.importorskip("torch")

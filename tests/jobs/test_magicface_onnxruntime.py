@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.inspection import inspect_video
-from pipeline.media.decode import decode_range
+from pipeline.media.read.decode import decode_range
+from pipeline.media.read.inspection import inspect_video
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("diffusers")

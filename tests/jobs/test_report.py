@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.report import Ledger
+from jobs.command_line.report import Ledger
 from pipeline.rows import VideoRow, stage_row
 
 VIDEO: VideoRow = {"video": "v", "source": "a.mov", "output": "b.mov", "work": "_work"}

@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from engines.editors.magicface.backends.ports import COMPONENTS
 from engines.trt.cache import EngineCache
-from engines.trt.ports import COMPONENTS
-from pipeline.inspection import inspect_video
-from pipeline.media.demo_clip import make_demo_clip
+from pipeline.demo.clip import make_demo_clip
+from pipeline.media.read.inspection import inspect_video
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,7 +108,7 @@ def test_a_submitted_job_writes_where_it_was_told_and_refuses_what_would_vanish(
 
 def test_submitted_engines_are_built_into_the_store_and_then_found(cluster: str, tmp_path: Path):
     pytest.importorskip("tensorrt_rtx")
-    from engines.magicface.benchmark_weights import write_weights
+    from engines.editors.magicface.bench.weights import write_weights
 
     copy, weights, store = (
         copy_rooms(tmp_path / "checkout"),

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from keyframes.bezier import HANDLE_KINDS, solve_parameter
-from keyframes.channel import Channel, Handle, Key
-from keyframes.clock import Instant
-from keyframes.curve import EXTRAPOLATIONS, INTERPOLATIONS
-from keyframes.easing import EASED, EASINGS, Shape, ease
+from keyframes.clock.instant import Instant
+from keyframes.clock.timeline import Timeline, even_timeline
+from keyframes.curves.bezier import HANDLE_KINDS, solve_parameter
+from keyframes.curves.channel import Channel, Handle, Key
+from keyframes.curves.curve import EXTRAPOLATIONS, INTERPOLATIONS
+from keyframes.curves.easing import EASED, EASINGS, Shape, ease
+from keyframes.curves.smooth import Smoothing, smoothed
 from keyframes.problems import Place
-from keyframes.smooth import Smoothing, smoothed
-from keyframes.timeline import Timeline, even_timeline
 
 Array = NDArray[np.float64]
 CLIP = even_timeline(10.0, Fraction(25))

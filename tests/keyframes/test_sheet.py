@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyframes.au import AU_COLUMN, AUIntensity
+from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
 from keyframes.load import known_presets, load_sheet, parse_sheet
-from keyframes.timeline import Timeline
 
 
 def clip(duration_s: float = 6.0, fps: int = 25) -> Timeline:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from engines.estimators.mesh_au import MeshAUEstimator
-from engines.trackers.mesh import MeshTracker
-from pipeline.faces import Analysis
-from pipeline.inspection import Inspection, inspect_video
-from pipeline.media.demo_clip import make_demo_clip
-from pipeline.pictures import measure
+from engines.estimators.mesh.estimator import MeshAUEstimator
+from engines.trackers.mesh.tracker import MeshTracker
+from pipeline.demo.clip import make_demo_clip
+from pipeline.faces.faces import Analysis
+from pipeline.figures.pictures import measure
+from pipeline.media.read.inspection import Inspection, inspect_video
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,7 @@ ABSENT = [
     for name in ("torch", "diffusers", "transformers", "onnx", "onnxruntime")
     if importlib.util.find_spec(name) is None
 ]
-collect_ignore = (
-    ["test_backends.py", "test_build_rtx.py", "test_graphs.py", "test_runtime.py"] if ABSENT else []
-)
+collect_ignore = ["test_build_rtx.py", "test_runtime.py"] if ABSENT else []
 if not ABSENT:
     from tests.engines.trt import stores
     from tests.engines.trt.fake_tensorrt import NAMES

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import torch
 
-from engines.magicface.benchmark_weights import write_weights
-from engines.magicface.folders import find_folders
+from engines.editors.magicface.backends.build_request import Order
+from engines.editors.magicface.backends.ports import ORDER
+from engines.editors.magicface.backends.prepare import Prepared, Workshop
+from engines.editors.magicface.bench.weights import write_weights
+from engines.editors.magicface.folders import find_folders
 from engines.trt.binding import Binding, import_binding
 from engines.trt.cache import EngineCache
 from engines.trt.key import BatchProfile
-from engines.trt.order import Order
-from engines.trt.ports import ORDER
-from engines.trt.prepare import Prepared, Workshop
 from tests.engines.trt.fake_tensorrt import fake_tensorrt
 
 GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden" / "magicface"

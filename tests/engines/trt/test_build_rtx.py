@@ -4,6 +4,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from engines.editors.magicface.backends.ports import COMPONENTS, GRAPH_FILE, PLAN_FILE, SAMPLE_FILE
+from engines.editors.magicface.backends.prepare import Workshop
 from engines.errors import EngineError
 from engines.trt.binding import RTX_SMS, import_binding
 from engines.trt.build import build_plan
@@ -11,8 +13,6 @@ from engines.trt.cache import EngineCache
 from engines.trt.entry import SIDECAR
 from engines.trt.errors import EngineBuildError, StaleEngineError
 from engines.trt.key import BatchProfile, StoreKey
-from engines.trt.ports import COMPONENTS, GRAPH_FILE, PLAN_FILE, SAMPLE_FILE
-from engines.trt.prepare import Workshop
 from tests.engines.trt.stores import order_of
 
 pytest.importorskip("tensorrt_rtx")

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from engines.errors import EngineError
-from engines.file_hash import read_sha256
 from engines.trt.cache import EngineCache, default_root
 from engines.trt.entry import SIDECAR
 from engines.trt.errors import StaleEngineError
 from engines.trt.key import BatchProfile, StoreKey, engine_key
+from engines.weights.file_hash import read_sha256
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = engine_key(

@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from engines.editors.magicface.backends.ports import KV_NAMES, PLAN_FILE, SAMPLE_FILE
+from engines.editors.magicface.backends.prepare import Workshop
 from engines.errors import EngineError
 from engines.trt.binding import Binding, import_binding
 from engines.trt.errors import EngineBuildError, ParityError
-from engines.trt.ports import KV_NAMES, PLAN_FILE, SAMPLE_FILE
-from engines.trt.prepare import Workshop
 from engines.trt.runtime import TrtSession
 from tests.engines.trt.fake_tensorrt import NAMES, fake_tensorrt, surface
 from tests.engines.trt.stores import engine_of, fake_binding, order_of

@@ -1,0 +1,1 @@
+"""Where networks run, and exactly how: devices, batches, transfers, LiteRT."""

@@ -1,0 +1,99 @@
+"""Sessions as the Protocols of the model: the editor cannot tell what runs underneath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from engines.editors.magicface.backends.ports import INPUTS, KV_NAMES, OUTPUTS
+from engines.editors.magicface.model.networks import IDKeyValues, Networks
+from engines.editors.magicface.model.vae import TorchCodec
+
+
+def flatten_kv(id_kv: IDKeyValues) -> tuple[Tensor, ...]:
+    """16 pairs → 32 tensors in the order of `KV_NAMES`."""
+    return tuple(tensor for pair in id_kv for tensor in pair)
+
+
+def pair_kv(tensors: tuple[Tensor, ...]) -> IDKeyValues:
+    """32 tensors in the order of `KV_NAMES` → 16 pairs."""
+    return tuple(zip(tensors[::2], tensors[1::2], strict=True))
+
+
+class Session(Protocol):
+    """One network with named inputs and outputs: an ONNX graph or a TensorRT engine."""
+
+    def __call__(self, inputs: Mapping[str, Tensor], /) -> dict[str, Tensor]:
+        """Run once. The outputs are the caller's: no later call writes into them."""
+        ...
+
+
+class SessionIDEncoder:
+    """An `IDEncoder`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __call__(self, source_latents: Tensor, /) -> IDKeyValues:
+        outputs = self._session({"source_latents": source_latents})
+        return pair_kv(tuple(outputs[name] for name in KV_NAMES))
+
+
+class SessionDenoiser:
+    """A `Denoiser`. Repeats the identity for the guidance halves, once per set of frames."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._given: IDKeyValues | None = None
+        self._rows = 0
+        self._repeated: tuple[Tensor, ...] = ()
+
+    def __call__(
+        self,
+        latents: Tensor,
+        background: Tensor,
+        timestep: Tensor,
+        au: Tensor,
+        id_kv: IDKeyValues,
+        /,
+    ) -> Tensor:
+        rows = latents.shape[0]
+        if id_kv is not self._given or rows != self._rows:
+            self._repeated = tuple(_repeat(tensor, rows) for tensor in flatten_kv(id_kv))
+            self._given, self._rows = id_kv, rows
+        values = (latents, background, timestep, au, *self._repeated)
+        return self._session(dict(zip(INPUTS["denoiser"], values, strict=True)))["eps"]
+
+
+def one_to_one(component: str, session: Session) -> Callable[[Tensor], Tensor]:
+    """A session of one input and one output as a function."""
+    (given,), (made,) = INPUTS[component], OUTPUTS[component]
+    return lambda tensor: session({given: tensor})[made]
+
+
+def session_networks(
+    sessions: Mapping[str, Session],
+    *,
+    scaling_factor: float,
+    image_size: int,
+    runs_on: str,
+    forget: Callable[[], None] = lambda: None,
+) -> Networks:
+    """All four sessions, by component, as the editor sees them."""
+    halves = {name: one_to_one(name, sessions[name]) for name in ("vae_encoder", "vae_decoder")}
+    return Networks(
+        SessionIDEncoder(sessions["id_encoder"]),
+        SessionDenoiser(sessions["denoiser"]),
+        TorchCodec(halves["vae_encoder"], halves["vae_decoder"], scaling_factor),
+        image_size,
+        runs_on,
+        forget,
+    )
+
+
+def _repeat(tensor: Tensor, rows: int) -> Tensor:
+    """`(F, …)` → dense `(rows, …)`: the frames in order, once per guidance half."""
+    halves = rows // tensor.shape[0]
+    return tensor.repeat(halves, *([1] * (tensor.ndim - 1))) if halves > 1 else tensor.contiguous()

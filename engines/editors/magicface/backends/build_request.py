@@ -1,0 +1,125 @@
+"""What is to be made, and under which keys it is kept; known without loading a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engines.editors.magicface.backends.fingerprint import weights_sha256
+from engines.editors.magicface.backends.ports import GRAPH_FILE
+from engines.editors.magicface.folders import WeightFolders, read_config
+from engines.errors import EngineError
+from engines.trt.binding import Binding
+from engines.trt.build import check_target
+from engines.trt.entry import Entry
+from engines.trt.errors import EngineBuildError
+from engines.trt.key import BatchProfile, StoreKey, engine_key, graph_key
+
+FLAGS = "strongly typed"
+SD15_SCALING_FACTOR = 0.18215
+DTYPE_NAMES = ("fp16", "bf16", "fp32")
+SIZE_STEP = 64
+"""The UNet halves its latents three times, and those are an eighth of the image."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be made.
+
+    Attributes:
+        folders: the weights.
+        dtype: `fp16`, `bf16` or `fp32`; engines exist in the first two only.
+        image_size: side in pixels; the graphs work at this size only.
+        batch: frames per call.
+        sm: GPU generation the engines are for; None for graphs alone.
+        gpu: name of the GPU present, None without one.
+        gpu_sm: its generation.
+        device: where an engine for this GPU is checked.
+    """
+
+    folders: WeightFolders
+    dtype: str
+    image_size: int
+    batch: BatchProfile
+    sm: int | None = None
+    gpu: str | None = None
+    gpu_sm: int | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPE_NAMES:
+            raise EngineError(f"no dtype {self.dtype!r}; known: {', '.join(DTYPE_NAMES)}")
+        if self.sm is not None and self.dtype == "fp32":
+            raise EngineError("TensorRT engines in fp32: got fp32, expected fp16 or bf16")
+        if self.image_size < SIZE_STEP or self.image_size % SIZE_STEP:
+            raise EngineError(
+                f"image size {self.image_size}: expected a positive multiple of {SIZE_STEP}"
+            )
+
+    def profile(self, component: str) -> BatchProfile:
+        """Rows per call: frames, and for the denoiser up to two of each (guidance)."""
+        return self.batch.rows() if component == "denoiser" else self.batch
+
+
+def opset_for(component: str, binding: Binding | None) -> int:
+    """The ONNX opset of a component's graph.
+
+    The VAE's one attention has heads of 512 channels, for which TensorRT has no kernel and refuses
+    the whole `Attention` operation of opset 23; opset 22 spells it out and still has
+    `GroupNormalization` as one operation.
+    """
+    newest = 23 if binding is None else binding.opset()
+    return min(newest, 22) if component.startswith("vae") else newest
+
+
+def scaling_factor(folders: WeightFolders) -> float:
+    """The VAE's, from its configuration."""
+    return float(read_config(folders.vae).get("scaling_factor", SD15_SCALING_FACTOR))
+
+
+def graph_key_of(order: Order, component: str, binding: Binding | None) -> StoreKey:
+    """The key of a component's graph."""
+    return graph_key(
+        component,
+        weights_sha256=weights_sha256(component, order.folders),
+        opset=opset_for(component, binding),
+        dtype=order.dtype,
+        image_size=order.image_size,
+    )
+
+
+def engine_key_of(order: Order, component: str, binding: Binding, graph: Entry) -> StoreKey:
+    """The key of a component's engine; classic plans fit one GPU model, RTX's one generation."""
+    return engine_key(
+        component,
+        graph_sha256=graph.files[GRAPH_FILE][1],
+        graph_facts=graph.facts,
+        backend=binding.name,
+        backend_version=binding.version,
+        target=target_name(binding, order.sm, order.gpu),
+        batch=order.profile(component),
+        flags=FLAGS,
+    )
+
+
+def target_name(binding: Binding, sm: int | None, gpu: str | None) -> str:
+    """What an engine fits: `sm89` (RTX), `sm90 NVIDIA H200` (classic)."""
+    return f"sm{sm}" if binding.is_rtx else f"sm{sm} {gpu}"
+
+
+def check_buildable(order: Order, binding: Binding) -> None:
+    """Refuse an engine that cannot be built here.
+
+    Raises:
+        EngineBuildError: RTX does not target the generation; or classic TensorRT, which builds on
+            the GPU the engine is for, does not find it.
+    """
+    if order.sm is None:
+        raise EngineBuildError(f"{binding.label}: no target GPU named; expected e.g. sm89")
+    check_target(binding, order.sm)
+    if not binding.is_rtx and order.sm != order.gpu_sm:
+        found = "no CUDA GPU" if order.gpu is None else f"{order.gpu}, SM{order.gpu_sm}"
+        raise EngineBuildError(
+            f"{binding.label} builds on the GPU an engine is for: asked SM{order.sm}, found "
+            f"{found}; run this on such a machine, or build ahead of time with "
+            "--backend tensorrt-rtx where it targets that GPU"
+        )

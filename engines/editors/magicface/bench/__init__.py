@@ -1,0 +1,1 @@
+"""MagicFace measured: the official way of computing beside ours."""

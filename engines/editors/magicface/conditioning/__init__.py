@@ -1,0 +1,1 @@
+"""What MagicFace is shown beside the face: background, jaw dots, masks."""

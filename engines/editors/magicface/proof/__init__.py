@@ -1,0 +1,1 @@
+"""MagicFace held against the official code's own tensors."""

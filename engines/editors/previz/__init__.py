@@ -1,0 +1,1 @@
+"""The preview editor: a warp of the crop on a CPU."""

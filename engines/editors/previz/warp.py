@@ -1,0 +1,197 @@
+"""A thin-plate spline over a face: control points and anchors → a backward map on a small grid.
+
+The spline is fitted where the points *go* and answers where a pixel comes *from*, so the points
+arrive exactly. It is evaluated on a grid, made 0 towards the border of the face's surroundings, and
+held from folding: a grid cell never turns over.
+
+Source of the formulas: F. L. Bookstein, Principal Warps, 1989.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.editors.previz.face import FaceFrame
+
+GRID = 49
+"""Nodes per side."""
+JACOBIAN_MIN = 0.02
+_ROUNDS = 6
+_STILL_PX, _MOVING_PX = 0.02, 0.06  # below: nothing moves; above: all of it
+_NOT_ZERO = 1e-30
+_ROWS = 8
+
+
+@dataclass(frozen=True)
+class GridWarp:
+    """Where the pixels of a rectangle come from.
+
+    Attributes:
+        x_px, y_px: `(G,)` float64 crop pixels of the grid's columns and rows, evenly spaced.
+        offset_px: `(G, G, 2)` float64: a pixel at a node shows what lies at node + offset.
+        share: part of the asked displacement that could be given without folding, 0…1.
+    """
+
+    x_px: NDArray[np.float64]
+    y_px: NDArray[np.float64]
+    offset_px: NDArray[np.float64]
+    share: float
+
+    def jacobian(self) -> NDArray[np.float64]:
+        """`(4, G − 1, G − 1)`: determinant of the backward map in the corners of each cell.
+
+        A cell is bilinear, so its least determinant lies in a corner.
+        """
+        a, b, c, d = self._slopes()
+        return (1.0 + a) * (1.0 + d) - b * c
+
+    def _slopes(self) -> tuple[NDArray[np.float64], ...]:
+        along = np.diff(self.offset_px, axis=1) / (self.x_px[1] - self.x_px[0])
+        down = np.diff(self.offset_px, axis=0) / (self.y_px[1] - self.y_px[0])
+        edges_x = np.stack([along[:-1], along[:-1], along[1:], along[1:]])
+        edges_y = np.stack([down[:, :-1], down[:, 1:], down[:, :-1], down[:, 1:]])
+        return edges_x[..., 0], edges_x[..., 1], edges_y[..., 0], edges_y[..., 1]
+
+    def share_without_folds(self) -> float:
+        """The largest part (≤ 1) of the offsets whose determinant stays ≥ JACOBIAN_MIN."""
+        a, b, c, d = (slope.ravel() for slope in self._slopes())
+        trace, product = a + d, a * d - b * c
+        bad = 1.0 + trace + product < JACOBIAN_MIN
+        if not bad.any():
+            return 1.0
+        trace, product = trace[bad], product[bad]
+        # First root of 1 − JACOBIAN_MIN + trace·s + product·s² in (0, 1), in its stable form.
+        start = 1.0 - JACOBIAN_MIN
+        root = np.sqrt(np.maximum(trace**2 - 4.0 * product * start, 0.0))
+        return float((2.0 * start / np.maximum(root - trace, 1e-9)).min())
+
+
+def anchors(frame: FaceFrame, points: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """`(A, 2)` face units: points that stay: beside the jaw, on the neck, above the brows, and on
+    the crop's border."""
+    jaw = points[:17]
+    centre = np.array([points[27:31, 0].mean(), points[27:31, 1].mean() + 0.2])
+    beside = centre + (jaw[[*range(7), *range(10, 17)]] - centre) * 1.22
+    # Two close rows: a spline that has to stop at one swings beyond it, and drags the collar.
+    steps = np.array([[0.0, 0.25], [0.0, 0.3], [0.0, 0.5]])
+    neck = (jaw[4:13] + steps[:, None]).reshape(-1, 2)
+    above = points[[17, 19, 21, 22, 24, 26]] * [1.15, 1.0] - [0.0, 0.62]
+    along = np.linspace(0.0, size - 1.0, 6)[:-1]
+    start, end = np.zeros(5), np.full(5, size - 1.0)
+    border_x = np.concatenate([along, end, end - along, start])
+    border_y = np.concatenate([start, along, end, end - along])
+    border = frame.from_px(np.column_stack([border_x, border_y]))
+    return np.concatenate([beside, neck, above, border])
+
+
+def surroundings(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(2, 2)` face units: least and greatest corner of what may move at all."""
+    face = points[:68]
+    margin = np.array([[-0.22, -0.75], [0.22, 0.45]])
+    return np.stack([face.min(axis=0), face.max(axis=0)]) + margin
+
+
+def _kernel(q: NDArray[Any]) -> NDArray[Any]:
+    """r² log r² of squared distances."""
+    return q * np.log(q + q.dtype.type(_NOT_ZERO))
+
+
+def _fit(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.floating]:
+    """`(P + 3, 2)` weights of the spline through `values` at `at`."""
+    count = len(at)
+    system = np.zeros((count + 3, count + 3))
+    difference = at[:, None] - at[None]
+    system[:count, :count] = _kernel(np.einsum("ijk,ijk->ij", difference, difference))
+    system[:count, count] = system[count, :count] = 1.0
+    system[:count, count + 1 :] = at
+    system[count + 1 :, :count] = at.T
+    return np.linalg.solve(system, np.concatenate([values, np.zeros((3, 2))]))
+
+
+def _spline_on_grid(
+    at: NDArray[np.float64],
+    weights: NDArray[np.floating],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """`(G, G, 2)`: the spline's values on the grid of columns x and rows y; float32 inside."""
+    points, kernel_weights = at.astype(np.float32), weights[:-3].astype(np.float32)
+    across = (x.astype(np.float32)[:, None] - points[:, 0]) ** 2
+    down = (y.astype(np.float32)[:, None] - points[:, 1]) ** 2
+    field = np.empty((len(y), len(x), 2))
+    for row in range(0, len(y), _ROWS):  # few rows at a time stay in the cache
+        q = down[row : row + _ROWS, None] + across
+        field[row : row + _ROWS] = _kernel(q) @ kernel_weights
+    affine_x, affine_y = x[:, None] * weights[-2], y[:, None] * weights[-1]
+    return field + weights[-3] + affine_x + affine_y[:, None]
+
+
+def face_grid(
+    frame: FaceFrame, points: NDArray[np.float64], size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Columns and rows of the grid, crop pixels: the surroundings' bounding box inside the crop."""
+    (x0, y0), (x1, y1) = surroundings(points)
+    corners = frame.to_px(np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]))
+    low = np.clip(corners.min(axis=0), 0.0, size - 2.0)
+    high = np.clip(corners.max(axis=0), low + 1.0, size - 1.0)
+    return np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
+
+
+def _window(
+    points: NDArray[np.float64], where: NDArray[np.float64], grid: tuple[NDArray[np.float64], ...]
+) -> NDArray[np.float64]:
+    """`(G, G)`: 1 on the face, 0 at its surroundings' border and in the grid's outer cells."""
+    low, high = surroundings(points)
+    ramp = np.minimum(where - low, high - where) / [0.2, 0.3]
+    ramps = [np.clip(ramp.min(axis=-1), 0.0, 1.0)]
+    for axis, px in enumerate(grid):
+        edge = np.clip(np.minimum(px - px[1], px[-2] - px) / (2.0 * (px[1] - px[0])), 0.0, 1.0)
+        ramps.append(edge[None, :] if axis == 0 else edge[:, None])
+    smooth = [r * r * (3.0 - 2.0 * r) for r in ramps]
+    return smooth[0] * smooth[1] * smooth[2]
+
+
+def fit_warp(
+    frame: FaceFrame, points: NDArray[np.float64], moved: NDArray[np.float64], size: int
+) -> GridWarp:
+    """The backward map that takes each point where it should go, or as far as nothing folds.
+
+    Args:
+        frame: the face's frame in a `size`² crop.
+        points: `(88, 2)` face units.
+        moved: `(88, 2)` face units.
+        size: side of the crop, pixels.
+    """
+    x_px, y_px = face_grid(frame, points, size)
+    nodes = frame.from_px(np.stack(np.meshgrid(x_px, y_px), axis=-1))
+    window = _window(points, nodes, (x_px, y_px))[..., None]
+    still = anchors(frame, points, size)
+    # A thin-plate spline turns with its points: along the crop's axes the grid is separable.
+    origin, axes, unit_px = frame.origin_px, frame.axes, frame.unit_px
+    x, y = (x_px - origin[0]) / unit_px, (y_px - origin[1]) / unit_px
+
+    def fitted(share: float) -> GridWarp:
+        at = np.concatenate([points + share * moved, still]) @ axes
+        values = np.concatenate([-share * moved, np.zeros_like(still)]) @ axes
+        field = _spline_on_grid(at, _fit(at, values), x, y)
+        return GridWarp(x_px, y_px, _stilled(field * window * unit_px), share)
+
+    warp = fitted(1.0)
+    held = warp.share_without_folds()
+    for _ in range(_ROUNDS):
+        if held >= 1.0:
+            return warp
+        warp = fitted(0.97 * held * warp.share)
+        held = warp.share_without_folds()
+    return GridWarp(x_px, y_px, warp.offset_px * held, warp.share * held)
+
+
+def _stilled(offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The offsets with those nobody can see made 0."""
+    length = np.hypot(offset[..., 0], offset[..., 1])
+    t = np.clip((length - _STILL_PX) / (_MOVING_PX - _STILL_PX), 0.0, 1.0)
+    return offset * (t * t * (3.0 - 2.0 * t))[..., None]

@@ -1,0 +1,1 @@
+"""LibreFace's AU network, from its published checkpoint."""

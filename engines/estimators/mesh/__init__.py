@@ -1,0 +1,1 @@
+"""The embedded AU estimator, on the mesh tracker's own points."""

@@ -1,0 +1,1 @@
+"""Geometry of a face, shared by trackers and estimators."""

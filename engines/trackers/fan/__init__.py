@@ -1,0 +1,1 @@
+"""The tracker on the networks of the face-alignment library."""

@@ -1,0 +1,1 @@
+"""The embedded tracker: MediaPipe's published face models in LiteRT."""

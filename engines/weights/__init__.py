@@ -1,0 +1,1 @@
+"""Where weights lie: given, cached, packaged or fetched; verified by hash."""

@@ -1,0 +1,1 @@
+"""What `animate` and `analyse` do with their options."""

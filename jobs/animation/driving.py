@@ -1,0 +1,51 @@
+"""Driving videos: a curve file may take its performance from another clip, measured first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from jobs.command_line.inputs import expand_inputs, video_rows
+from jobs.command_line.report import Ledger
+from jobs.errors import JobError
+from keyframes.formats.options import Options
+from keyframes.formats.recognise import read_table
+from keyframes.sheet import KeyframeSheet
+from keyframes.sources.performance import PerformanceTable
+from pipeline.graph import Job, run
+from pipeline.settings import AnalysisSettings
+from pipeline.store import VideoFolder
+
+
+def with_driving_videos(
+    sheet: KeyframeSheet, work: Path, job: Job, settings: AnalysisSettings, screen: Console
+) -> KeyframeSheet:
+    """The sheet with every driving video it names measured, by the same engines as the footage.
+
+    Args:
+        work: folder that keeps the analyses, so that the next run does not measure again.
+        job: of the footage; its resources are used.
+    Raises:
+        JobError: a driving video that is missing or cannot be measured.
+        KeyframeError: the face it asks for is not in it.
+    """
+    wanted = sheet.videos()
+    if not wanted:
+        return sheet
+    paths = expand_inputs([video for video, _ in wanted])
+    rows = {str(p): r for p, r in zip(paths, video_rows(paths, paths, str(work)), strict=True)}
+    screen.print(f"driving video: {', '.join(path.name for path in paths)}")
+    ledger = Ledger(list(rows.values()), "analyse")
+    run(list(rows.values()), replace(job, analysis=settings, render=None), ledger.on_row)
+    for entry in ledger.entries.values():
+        if entry.status != "done":
+            raise JobError(f"driving video {entry.input}: {entry.error or 'was not measured'}")
+    tables: dict[tuple[str, int], PerformanceTable] = {}
+    for video, track in wanted:
+        row = rows[str(Path(video).absolute())]
+        folder = VideoFolder.of(row["work"], row["video"], row["output"])
+        table = read_table(folder.analysis(settings.digest), "analysis", Options(track=track))
+        tables[video, track] = replace(table, source=f"{video} (driving video)")
+    return sheet.with_tables(tables)

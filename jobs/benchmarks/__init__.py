@@ -1,0 +1,1 @@
+"""What `benchmark` measures, a file per subject."""

@@ -1,0 +1,72 @@
+"""How every command of jobs/ ends: one clear line and exit status 2 for a wrong call."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from engines.errors import EngineError
+from jobs.command_line.options import OPTION_OF
+from jobs.errors import JobError
+from jobs.ray_cluster import cluster
+from keyframes.errors import KeyframeError
+from pipeline.errors import PipelineError
+
+WRONG_CALL = (JobError, KeyframeError, EngineError, PipelineError)
+
+
+def run_command(app: App, arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line; its exit status. Wrong calls, files and curves print one line."""
+    try:
+        done = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        inner = error.__cause__
+        return _refused(app, _all(inner) if isinstance(inner, ValidationError) else str(error))
+    except ValidationError as error:
+        return _refused(app, _all(error))
+    except WRONG_CALL as error:
+        return _refused(app, str(error))
+    except BrokenPipeError:
+        return _reader_left()
+    except OSError as error:  # a folder that cannot be written, a disk that is full
+        return _refused(app, f"{error.filename or 'system'}: {error.strerror or error}")
+    return done if isinstance(done, int) else 0
+
+
+def _all(error: ValidationError) -> str:
+    return "; ".join(_readable(e) for e in error.errors())
+
+
+def _readable(error: ErrorDetails) -> str:
+    field = next(part for part in reversed(error["loc"]) if isinstance(part, str))
+    place = OPTION_OF.get(field, field.replace("_", "-"))
+    reason = error["msg"]
+    return f"--{place}: got {error['input']!r}; {reason[0].lower()}{reason[1:]}"
+
+
+def _refused(app: App, message: str) -> int:
+    print(f"{app.name[0]}: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _reader_left() -> int:
+    """Who read our output has closed it (`| head`): end quietly, as tools do."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+    return 128 + signal.SIGPIPE
+
+
+def main_of(app: App) -> NoReturn:
+    """What `if __name__ == "__main__"` calls."""
+    try:
+        sys.exit(run_command(app))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        cluster.leave()

@@ -1,0 +1,1 @@
+"""What the curve commands do."""

@@ -1,0 +1,148 @@
+"""Any table or timeline into a curve file, and any of them or a curve into a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from jobs.curves.clip import (
+    frames_of,
+    intensity_of,
+    neutral_face,
+    sheet_with_videos_refused,
+    stand_in,
+)
+from jobs.errors import JobError
+from keyframes.au import AU_NAMES, INTENSITY_MAX, AUIntensity
+from keyframes.clock.timeline import Timeline, parse_frame_rate
+from keyframes.formats.arkit import load_arkit
+from keyframes.formats.foreign import write_livelink, write_openface
+from keyframes.formats.options import Options
+from keyframes.formats.recognise import read_table
+from keyframes.formats.tables import baked_columns, write_table
+from keyframes.load import parse_sheet
+from keyframes.problems import Place
+from keyframes.sheet_file.write_sheet import performance_text, poses_text
+from keyframes.sources.performance import Performance
+
+Kind = Literal["auto", "yaml", "csv", "parquet", "openface", "livelink"]
+CURVE_SUFFIXES = (".yaml", ".yml", "")
+_BY_SUFFIX: dict[str, Kind] = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert` was asked for; see its help."""
+
+    source: str
+    output: Path
+    to: Kind = "auto"
+    format: str = "auto"
+    mode: Literal["delta", "absolute"] = "delta"
+    tolerance: float = 0.05
+    track: int = 0
+    fps: str | None = None
+    duration_s: float | None = None
+    table: Path | None = None
+
+
+def convert(request: Conversion) -> list[str]:
+    """Carry a conversion out.
+
+    Returns:
+        The loss report, one line each.
+
+    Raises:
+        JobError: a pair that cannot be converted.
+        KeyframeError: a source that cannot be read, or a place that cannot be written.
+    """
+    kind = request.to if request.to != "auto" else _kind_of(request.output)
+    suffix = Path(request.source).suffix.lower()
+    if suffix == ".otio":
+        return _timeline(request, kind)
+    if suffix in CURVE_SUFFIXES:
+        return _curve(request, kind)
+    return _table(request, kind)
+
+
+def _kind_of(output: Path) -> Kind:
+    try:
+        return _BY_SUFFIX[output.suffix.lower()]
+    except KeyError:
+        known = ", ".join(_BY_SUFFIX)
+        raise JobError(f"{output}: suffix {output.suffix!r}; known: {known}, or say --to") from None
+
+
+def _timeline(request: Conversion, kind: Kind) -> list[str]:
+    if kind != "yaml":
+        raise JobError(f"{request.source}: a timeline becomes a curve file; expected .yaml")
+    source = Path(request.source)
+    text = f"version: 1\nimport: {{file: {_quoted(source.name)}, format: otio}}\n"
+    sheet = parse_sheet(text, request.source, folder=source.resolve().parent)
+    _write(request.output, poses_text(sheet.layers, source.name))
+    return list(sheet.warnings)
+
+
+def _quoted(name: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
+
+
+def _table(request: Conversion, kind: Kind) -> list[str]:
+    rate = None if request.fps is None else float(parse_frame_rate(request.fps))
+    options = Options(request.track, rate, request.table)
+    table = read_table(Path(request.source), request.format, options)
+    notes = list(table.notes)
+    if kind == "yaml":
+        relative = request.mode == "delta"
+        performance = Performance(Place(request.source), table, from_neutral=relative)
+        text = performance_text(performance, request.mode, request.tolerance)
+        _write(request.output, text)
+        return notes + [n for n in performance.warnings(table.timeline()) if n not in notes]
+    return notes + _frames(request, kind, frames_of(table, request.fps), intensity_of(table))
+
+
+def _curve(request: Conversion, kind: Kind) -> list[str]:
+    if kind == "yaml":
+        raise JobError(f"{request.source} is a curve file already; known: tables and .otio")
+    sheet = sheet_with_videos_refused(request.source)
+    timeline = stand_in(sheet, request.fps or "25", request.duration_s, None)
+    face = next(iter(sheet.targets()), 0)
+    evaluation = sheet.evaluate(timeline, neutral_face(timeline), face=face)
+    notes = list(evaluation.warnings)
+    if kind in ("csv", "parquet"):
+        write_table(request.output, baked_columns(timeline.times_s, evaluation.delta))
+        return notes
+    asked = evaluation.delta.values
+    shown = AUIntensity(np.clip(asked, 0.0, INTENSITY_MAX))
+    if (asked != shown.values).any():
+        notes.append("changes outside 0 to 5 held to that range, as on a neutral face")
+    return notes + _frames(request, kind, timeline, shown)
+
+
+def _frames(request: Conversion, kind: Kind, timeline: Timeline, shown: AUIntensity) -> list[str]:
+    """Intensities per frame, in one of the table formats."""
+    if kind == "openface":
+        write_openface(request.output, timeline, shown)
+        return []
+    if kind == "livelink":
+        return write_livelink(request.output, timeline, shown, load_arkit(request.table))
+    columns = {"time_s": timeline.times_s}
+    named = {name: shown.values[:, i].astype(np.float64) for i, name in enumerate(AU_NAMES)}
+    write_table(request.output, columns | named)
+    return []
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise JobError(f"{path}: cannot be written: {error.strerror or error}") from None

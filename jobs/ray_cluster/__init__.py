@@ -1,0 +1,1 @@
+"""Ray, started or joined; the machines it has."""

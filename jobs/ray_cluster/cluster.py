@@ -1,0 +1,127 @@
+"""Ray, started or joined quietly; nothing here or below reports usage to anybody."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import JobError
+from jobs.ray_cluster import lone_machine
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray's own usage report
+    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9",  # a head started by hand reports even "off"
+    "RAY_TRACK_EXTERNAL_LIBRARY_USAGE": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_TELEMETRY": "1",  # diffusers, transformers
+    "DO_NOT_TRACK": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ side otherwise writes warnings to the terminal
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray's next default; the old one only warns
+}
+
+
+def be_quiet() -> None:
+    """Turns reporting off for this process and every one it starts; call before importing Ray."""
+    alone = {} if os.environ.get("RAY_ADDRESS") else lone_machine.SETTINGS
+    for name, value in (QUIET | alone).items():
+        os.environ.setdefault(name, value)
+
+
+def start() -> None:
+    """Joins the cluster of RAY_ADDRESS (set under `ray job submit`), else starts one here.
+
+    Raises:
+        JobError: Ray's own reason for not coming up, in one line.
+    """
+    be_quiet()
+    _show_workers_this_checkout()
+    ray: Any = import_module("ray")  # late: be_quiet() must come first
+
+    if ray.is_initialized():
+        return
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        _check_somebody_listens(address)
+    with warnings.catch_warnings(), _native_stderr_closed(), _imported_meanwhile("pipeline.graph"):
+        warnings.simplefilter("ignore")
+        try:
+            if address:
+                ray.init(log_to_driver=False, logging_level=logging.WARNING)
+            else:
+                lone_machine.start_ray(ray)
+        except Exception as error:  # Ray raises bare ones
+            asked = f"be joined at RAY_ADDRESS={address}" if address else "start on this machine"
+            raise JobError(f"Ray could not {asked}: {' '.join(str(error).split())}") from error
+
+
+def _check_somebody_listens(address: str) -> None:
+    """Ray itself tries a wrong `host:port` for minutes without a word; other forms are its own."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise JobError(
+            f"no Ray at RAY_ADDRESS={address}: {reason}; expected a head's host:port"
+        ) from error
+
+
+@contextmanager
+def _imported_meanwhile(module: str) -> Generator[None]:
+    """Imports a module while others wait; what goes wrong shows where it is imported for use."""
+    thread = threading.Thread(target=import_module, args=(module,))
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@contextmanager
+def _native_stderr_closed() -> Generator[None]:
+    """Ray's C++ side announces its own log level there; what goes wrong comes as an exception."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _show_workers_this_checkout() -> None:
+    """Lets the workers of a local cluster import what this process imports, installed or not."""
+    root = str(Path(__file__).resolve().parents[2])
+    known = os.environ.get("PYTHONPATH", "")
+    if root not in known.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, known]))
+
+
+def leave() -> None:
+    """Takes leave of Ray now: its own way at exit sleeps 0.5 s for output that is not shown."""
+    ray: Any = sys.modules.get("ray")
+    if ray and ray.is_initialized():
+        ray.shutdown()
+
+
+def size() -> tuple[int, float]:
+    """CPUs and GPUs of the whole cluster."""
+    ray: Any = import_module("ray")  # late: be_quiet() must come first
+
+    resources = ray.cluster_resources()
+    return max(1, int(resources.get("CPU", 1))), float(resources.get("GPU", 0.0))

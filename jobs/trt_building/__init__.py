@@ -1,0 +1,1 @@
+"""TensorRT plans built on a cluster, once per kind of GPU."""

@@ -1,0 +1,59 @@
+"""Who builds an engine, and for which GPU: what `--backend` and `--target` mean on a machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engines.editors.magicface.backends.choose import Machine, obstacle
+from engines.errors import EngineError
+from engines.trt.binding import RTX_SMS, Binding, import_binding
+
+
+def target_sm(target: str) -> int | None:
+    """`sm89` → 89; None for `auto`."""
+    return None if target == "auto" else int(target.removeprefix("sm"))
+
+
+def plan_build(
+    backend: str, asked_sm: int | None, machine: Machine
+) -> tuple[Binding | None, int | None]:
+    """Who builds on this machine, and for which GPU generation; (None, None) exports graphs only.
+
+    Raises:
+        EngineError: `--target auto` without a GPU; a generation or a library that does not fit.
+    """
+    if backend == "onnxruntime":
+        if asked_sm is not None:
+            raise EngineError(
+                f"--target sm{asked_sm} with --backend onnxruntime: graphs fit every GPU; "
+                "leave --target out"
+            )
+        return None, None
+    name, sm = planned(backend, asked_sm, machine)
+    return import_binding(name), sm
+
+
+def planned(backend: str, asked_sm: int | None, machine: Machine) -> tuple[str, int]:
+    """The TensorRT that builds on a machine, by name, and the GPU generation it builds for.
+
+    Raises:
+        EngineError: no GPU there and no target named; `auto`, and none that could build is there.
+    """
+    sm = asked_sm if asked_sm is not None else machine.sm
+    if sm is None:
+        raise EngineError(
+            "--target auto: no CUDA GPU on this machine; name the GPU to build for, "
+            "e.g. --target sm89"
+        )
+    if backend != "auto":
+        return backend, sm
+    rtx_fits = sm in machine.rtx_sms and "tensorrt-rtx" in machine.versions
+    if rtx_fits or (sm in RTX_SMS and "tensorrt" not in machine.versions):
+        return "tensorrt-rtx", sm
+    why = obstacle("tensorrt", replace(machine, sm=sm))
+    if why is not None:
+        raise EngineError(
+            f"--backend auto for SM{sm}: TensorRT-RTX targets {', '.join(map(str, RTX_SMS))}, and "
+            f"{why}"
+        )
+    return "tensorrt", sm

@@ -1,0 +1,130 @@
+"""Reads checked values off located nodes, and collects every problem instead of stopping at one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
+
+from keyframes.checked_yaml.located import Node
+from keyframes.clock.instant import Instant, parse_duration, parse_instant
+from keyframes.errors import KeyframeError
+from keyframes.facs import parse_level
+from keyframes.problems import Place, Problem
+
+T = TypeVar("T")
+
+
+class Reader:
+    """Values in, problems aside: a bad value is noted and a harmless one returned."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def error(self, place: Place, message: str) -> None:
+        """Note what is wrong; reading goes on."""
+        self.problems.append(Problem(place, message))
+
+    def warn(self, place: Place, message: str) -> None:
+        """Note what is odd but usable."""
+        self.problems.append(Problem(place, message, is_error=False))
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything found so far forbids the sheet."""
+        return any(problem.is_error for problem in self.problems)
+
+    def attempt(self, node: Node, parse: Callable[[], T], instead: T) -> T:
+        """What a parser gives, or its complaint noted at the node."""
+        try:
+            return parse()
+        except KeyframeError as error:
+            self.error(node.place, str(error))
+            return instead
+
+    def mapping(self, node: Node, known: Collection[str], what: str) -> Mapping[str, Node]:
+        """The entries of a map that may hold these keys only."""
+        if not isinstance(node.value, Mapping):
+            self.error(node.place, f"{what}: got {node.kind()}; expected a map")
+            return {}
+        for key in node.value:
+            if key not in known:
+                message = f"unknown key {key!r}; known: {', '.join(known)}"
+                self.error(node.key_places[key], message)
+        return {key: item for key, item in node.value.items() if key in known}
+
+    def items(self, node: Node, what: str) -> tuple[Node, ...]:
+        """The items of a list."""
+        if not isinstance(node.value, tuple):
+            self.error(node.place, f"got {node.kind()}; expected a list of {what}")
+            return ()
+        return node.value
+
+    def text(self, node: Node) -> str:
+        """A text that is not empty."""
+        value = node.scalar()
+        if isinstance(value, str) and value:
+            return value
+        self.error(node.place, f"got {node.kind()}; expected a text")
+        return ""
+
+    def choice(self, node: Node, known: Collection[str], instead: str) -> str:
+        """One of a few words; `-` and `_` are the same."""
+        value = node.scalar()
+        word = value.replace("-", "_") if isinstance(value, str) else value
+        if isinstance(word, str) and word in known:
+            return word
+        self.error(node.place, f"got {node.kind()}; known: {', '.join(known)}")
+        return instead
+
+    def number(self, node: Node, low: float = -1e6, high: float = 1e6) -> float:
+        """A number in a range; `50%` is 0.5."""
+        value = node.scalar()
+        if isinstance(value, str) and value.endswith("%"):
+            with contextlib.suppress(ValueError):
+                value = float(value[:-1]) / 100
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.error(node.place, f"got {node.kind()}; expected a number")
+            return max(low, min(high, 0.0))
+        if not low <= value <= high:
+            self.error(node.place, f"got {value:g}; expected {low:g} to {high:g}")
+            return max(low, min(high, 0.0))
+        return float(value)
+
+    def instant(self, node: Node) -> Instant:
+        """A point in time."""
+        value = node.scalar()
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            self.error(node.place, f"got {node.kind()}; expected a time like 1.5s, 12f or 50%")
+            return Instant()
+        return self.attempt(node, lambda: parse_instant(value), Instant())
+
+    def duration(self, node: Node) -> Instant:
+        """A length of time."""
+        value = node.scalar()
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            self.error(node.place, f"got {node.kind()}; expected a length like 400ms, 12f or 5%")
+            return Instant()
+        return self.attempt(node, lambda: parse_duration(value), Instant())
+
+    def intensity(self, node: Node, mode: str, au: int | None) -> float:
+        """A value in the unit of a mode: FACS letters where it is an intensity."""
+        value = node.scalar()
+        if mode == "neutralise":
+            return self.number(node, 0.0, 1.0)
+        if mode == "scale" or not isinstance(value, str) or value.endswith("%"):
+            return self.number(node, -100.0, 100.0)
+        return self.attempt(node, lambda: parse_level(value, au), 0.0)
+
+    def faces(self, node: Node) -> tuple[int, ...] | None:
+        """Track numbers; None for `all`."""
+        if node.value == "all":
+            return None
+        nodes = node.items() or (node,)
+        numbers = [item.scalar() for item in nodes]
+        if all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
+            return tuple(sorted({int(str(n)) for n in numbers}))
+        self.error(
+            node.place, f"got {node.kind()}; expected a track (0 is the largest), a list or all"
+        )
+        return (0,)

@@ -1,0 +1,1 @@
+"""Times as people write them, on a clip's own clock."""

@@ -1,0 +1,1 @@
+"""One number over time; knows no file and no face."""

@@ -1,0 +1,186 @@
+"""A channel: keys as the file gives them, resolved to a Curve on a clip's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keyframes.clock.instant import ZERO, Instant
+from keyframes.clock.timeline import Timeline
+from keyframes.curves.bezier import HandleRequest, place_handles
+from keyframes.curves.curve import CYCLES, Curve
+from keyframes.curves.easing import BACK_DEFAULT
+from keyframes.curves.smooth import Smoothing, smoothed
+from keyframes.errors import KeyframeError
+from keyframes.problems import Place
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Handle:
+    """One side of a key in a Bézier segment.
+
+    Attributes:
+        kind: one of HANDLE_KINDS, or `ease` for After Effects' speed and influence.
+        time: distance from the key, positive on both sides, for `free` and `aligned`; None leaves
+            the handle to its kind.
+        value: offset of the value, for `free` and `aligned`.
+        speed: value per second at the key, for `ease`.
+        influence: share of the segment the handle reaches, 0.001…1, for `ease`.
+    """
+
+    kind: str = "auto_clamped"
+    time: Instant | None = None
+    value: float = 0.0
+    speed: float = 0.0
+    influence: float = 1 / 3
+
+
+@dataclass(frozen=True)
+class Key:
+    """A value at a time, and the way to the next key."""
+
+    time: Instant
+    value: float
+    place: Place
+    interpolation: str = "bezier"
+    easing: str = "auto"
+    left: Handle = Handle()
+    right: Handle = Handle()
+    back: float = BACK_DEFAULT
+    amplitude: float | None = None
+    period: Instant = ZERO
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Keys of one quantity over the clip.
+
+    Attributes:
+        keys: at least one, in order of time.
+        before: one of EXTRAPOLATIONS.
+        after: one of EXTRAPOLATIONS.
+        smoothing: None leaves the curve as keyed.
+        continuous: automatic handles keep acceleration continuous.
+    """
+
+    keys: tuple[Key, ...]
+    before: str = "hold"
+    after: str = "hold"
+    smoothing: Smoothing | None = None
+    continuous: bool = False
+
+    def curve(self, timeline: Timeline) -> Curve:
+        """The keyed curve, before smoothing.
+
+        Raises:
+            KeyframeError: keys that coincide or change order on this clip, with the place.
+        """
+        times = self.key_times_s(timeline)
+        values = np.array([key.value for key in self.keys])
+        interpolations = np.array([key.interpolation for key in self.keys])
+        left, right = self._handles(times, values, timeline)
+        steps = np.abs(np.diff(values, append=values[-1]))
+        given = [key.amplitude for key in self.keys]
+        amplitude = [step if a is None else a for a, step in zip(given, steps, strict=True)]
+        return Curve(
+            times,
+            values,
+            interpolations,
+            np.array([key.easing for key in self.keys]),
+            left,
+            right,
+            np.array([key.back for key in self.keys]),
+            np.array(amplitude, np.float64),
+            np.array([key.period.at(timeline) for key in self.keys]),
+            self.before,
+            self.after,
+        )
+
+    def at(self, timeline: Timeline, times_s: Array) -> Array:
+        """Values at `(N,)` seconds, smoothed."""
+        curve = self.curve(timeline)
+        if self.smoothing is None:
+            return curve.at(times_s)
+        return smoothed(curve.at, self.smoothing, timeline, times_s)
+
+    def key_times_s(self, timeline: Timeline) -> Array:
+        """Seconds of the keys, strictly increasing.
+
+        Raises:
+            KeyframeError: keys that coincide or change order on this clip, with the place.
+        """
+        times = np.empty(len(self.keys))
+        for index, key in enumerate(self.keys):
+            try:
+                times[index] = key.time.at(timeline)
+            except KeyframeError as error:
+                raise KeyframeError(f"{key.place}: {error}") from None
+        late = np.flatnonzero(np.diff(times) <= 0).tolist()
+        if late:
+            first, second = self.keys[late[0]], self.keys[late[0] + 1]
+            raise KeyframeError(
+                f"{second.place}: time {second.time} is {times[late[0] + 1]:g} s on this clip, "
+                f"not after the key before it, {first.time} ({times[late[0]]:g} s)"
+            )
+        return times
+
+    def _handles(self, times: Array, values: Array, timeline: Timeline) -> tuple[Array, Array]:
+        steps = np.diff(times)
+        before = np.concatenate([[0.0], steps])
+        after = np.concatenate([steps, [0.0]])
+        left = _request([key.left for key in self.keys], -1, before, timeline)
+        right = _request([key.right for key in self.keys], 1, after, timeline)
+        return place_handles(
+            times,
+            values,
+            left,
+            right,
+            flat_ends=(self.before == "hold", self.after == "hold"),
+            cyclic={self.before, self.after} <= CYCLES,
+            continuous=self.continuous,
+        )
+
+
+def _request(handles: list[Handle], side: int, steps: Array, timeline: Timeline) -> HandleRequest:
+    kinds = np.array(["free" if handle.kind == "ease" else handle.kind for handle in handles])
+    offsets = np.full((len(handles), 2), np.nan)
+    for row, handle in enumerate(handles):
+        if handle.kind == "ease":
+            run = side * handle.influence * steps[row]
+            offsets[row] = run, handle.speed * run
+        elif handle.time is not None and handle.kind in ("free", "aligned"):
+            offsets[row] = side * handle.time.at(timeline), handle.value
+    return HandleRequest(kinds, offsets)
+
+
+def resolved_key(key: Key) -> list[Any]:
+    """A key as a short row, with a map of whatever a row cannot say."""
+    row: list[Any] = [str(key.time), key.value, key.interpolation]
+    extras: Mapping[str, Any] = _extras(key)
+    if key.easing != "auto" or extras:
+        row.append(key.easing)
+    return [*row, extras] if extras else row
+
+
+def _extras(key: Key) -> dict[str, Any]:
+    extras: dict[str, Any] = {}
+    for side, handle in (("left", key.left), ("right", key.right)):
+        if handle.kind == "ease":
+            extras[side] = {"speed": handle.speed, "influence": handle.influence * 100}
+        elif handle.time is not None:
+            extras[side] = {"kind": handle.kind, "offset": [str(handle.time), handle.value]}
+        elif handle.kind != "auto_clamped":
+            extras[side] = {"kind": handle.kind}
+    if key.back != BACK_DEFAULT:
+        extras["back"] = key.back
+    if key.amplitude is not None:
+        extras["amplitude"] = key.amplitude
+    if key.period != ZERO:
+        extras["period"] = str(key.period)
+    return extras

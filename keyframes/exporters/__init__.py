@@ -1,1 +1,0 @@
-"""Curves and performances out: baked tables, foreign formats, and curve files."""

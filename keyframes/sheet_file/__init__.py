@@ -1,0 +1,1 @@
+"""The curve file's grammar, in and out, with its schema."""

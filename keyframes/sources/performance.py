@@ -1,0 +1,248 @@
+"""A measured performance over time, and its use as the source of a layer.
+
+Times are aligned by their own clock, never by row. Gaps up to a limit are bridged by straight
+lines; in longer ones, and beyond both ends, the performance holds and fades out over that limit,
+and the actor's own face shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX
+from keyframes.clock.instant import ZERO, Instant
+from keyframes.clock.timeline import Timeline
+from keyframes.curves.smooth import Smoothing, smoothed
+from keyframes.errors import KeyframeError
+from keyframes.problems import Place
+from keyframes.sources.source import Sample
+
+Array = NDArray[np.float64]
+
+NEUTRAL_SHARE = 0.15
+"""Of the rows, the least active ones: the performer's neutral unless a range is named."""
+DEFAULT_GAP = Instant(seconds=0.25)
+"""The longest gap that is bridged unless the file says otherwise."""
+_FEWEST_NEUTRAL = 5
+_GAPS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class PerformanceTable:
+    """AU intensities of one face over time.
+
+    Attributes:
+        times_s: `(M,)` float64 seconds, strictly increasing, M ≥ 1.
+        values: `(M, 12)` float64 in AU_ORDER, 0…5; NaN where not measured.
+        source: the file and its format, for people.
+        notes: the loss report: what was dropped, clipped or taken for granted.
+    """
+
+    times_s: Array
+    values: Array
+    source: str
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        times = self.times_s
+        if len(times) == 0 or self.values.shape != (len(times), len(AU_ORDER)):
+            raise KeyframeError(f"{self.source}: no rows; expected at least one with a face")
+        if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise KeyframeError(f"{self.source}: times must be finite and strictly increasing")
+
+    @property
+    def aus(self) -> tuple[int, ...]:
+        """AUs with at least one measured value."""
+        return tuple(au for au in AU_ORDER if np.isfinite(self.values[:, AU_COLUMN[au]]).any())
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of times and values."""
+        return hashlib.sha256(self.times_s.tobytes() + self.values.tobytes()).hexdigest()
+
+    def timeline(self) -> Timeline:
+        """The table's own clock, for times that are given within it."""
+        steps = np.diff(self.times_s)
+        step = float(np.median(steps)) if len(steps) else 1 / 25
+        rate = Fraction(1 / step).limit_denominator(1001)
+        return Timeline(self.times_s, max(float(self.times_s[-1]), step), rate)
+
+
+def least_active(values: Array) -> NDArray[np.bool_]:
+    """`(M,)`: the rows taken for neutral, 15 % and at least five with the least AU activity."""
+    activity = np.nansum(values, axis=1)
+    activity[np.isnan(values).all(axis=1)] = np.inf
+    count = max(_FEWEST_NEUTRAL, round(NEUTRAL_SHARE * np.isfinite(activity).sum()))
+    chosen = np.zeros(len(values), bool)
+    chosen[np.argsort(activity, kind="stable")[:count]] = True
+    return chosen & np.isfinite(activity)
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A table as a source, or a driving video whose table the analysis has yet to give.
+
+    Attributes:
+        place: where the import stands in its file.
+        table: None until a driving video is resolved.
+        video: path of the driving video, if it is one.
+        start: when the table's first used moment plays.
+        trim: the part of the table that is used; None for all of it.
+        speed: 2 plays twice as fast.
+        gap: the longest gap that is bridged.
+        from_neutral: values are changes from the performer's own neutral.
+        neutral: range in which the performer is neutral; None takes the least active rows.
+        gains: factor per AU number; 1 where not named.
+        track: face of the table, for a driving video.
+        smoothing: of the table's values.
+    """
+
+    place: Place
+    table: PerformanceTable | None
+    video: str | None = None
+    start: Instant = ZERO
+    trim: tuple[Instant, Instant] | None = None
+    speed: float = 1.0
+    gap: Instant = DEFAULT_GAP
+    from_neutral: bool = True
+    neutral: tuple[Instant, Instant] | None = None
+    gains: Mapping[int, float] = field(default_factory=dict[int, float])
+    track: int = 0
+    smoothing: Smoothing | None = None
+
+    def samples(self, timeline: Timeline, times_s: Array) -> Iterator[Sample]:
+        table = self._resolved_table()
+        values = self._relative(table)
+        for au in table.aus:
+            column = values[:, AU_COLUMN[au]] * self.gains.get(au, 1.0)
+            known = np.isfinite(column) & self._used(table)
+            if known.any():
+                yield self._sample(au, table.times_s[known], column[known], timeline, times_s)
+
+    def _sample(
+        self, au: int, known_s: Array, values: Array, timeline: Timeline, times_s: Array
+    ) -> Sample:
+        def curve(at: Array) -> Array:
+            return np.interp(self._table_times(at, timeline), known_s, values)
+
+        if self.smoothing is None:
+            found = curve(times_s)
+        else:
+            found = smoothed(curve, self.smoothing, timeline, times_s)
+        at = self._table_times(times_s, timeline)
+        limit = self.gap.at(timeline) * self.speed
+        return Sample(au, found, _presence(at, known_s, limit))
+
+    def _resolved_table(self) -> PerformanceTable:
+        if self.table is None:
+            raise KeyframeError(
+                f"{self.place}: driving video {self.video} is not analysed yet; the animate job "
+                "does that, or import the table that jobs/analyse.py makes of it"
+            )
+        return self.table
+
+    def _table_times(self, times_s: Array, timeline: Timeline) -> Array:
+        assert self.table is not None
+        first = 0.0 if self.trim is None else self.trim[0].at(self.table.timeline())
+        return first + (times_s - self.start.at(timeline)) * self.speed
+
+    def _used(self, table: PerformanceTable) -> NDArray[np.bool_]:
+        if self.trim is None:
+            return np.ones(len(table.times_s), bool)
+        return self._within(table, self.trim, "trim")
+
+    def _within(
+        self, table: PerformanceTable, ends: tuple[Instant, Instant], what: str
+    ) -> NDArray[np.bool_]:
+        first, last = (end.at(table.timeline()) for end in ends)
+        rows = (table.times_s >= first) & (table.times_s <= last)
+        if not rows.any():
+            raise KeyframeError(
+                f"{self.place}: {what} {first:g} to {last:g} s holds no row; the table has "
+                f"{table.times_s[0]:g} to {table.times_s[-1]:g} s"
+            )
+        return rows
+
+    def _relative(self, table: PerformanceTable) -> Array:
+        if not self.from_neutral:
+            return table.values
+        if self.neutral is None:
+            rows = least_active(table.values)
+        else:
+            rows = self._within(table, self.neutral, "neutral")
+        values = table.values[rows]
+        known = np.isfinite(values).any(axis=0)
+        rest = np.zeros(values.shape[1])
+        rest[known] = np.nanmedian(values[:, known], axis=0)
+        return table.values - rest
+
+    def warnings(self, timeline: Timeline) -> list[str]:
+        table = self._resolved_table()
+        known = np.isfinite(table.values).any(axis=1) & self._used(table)
+        times = table.times_s[known]
+        limit = self.gap.at(timeline) * self.speed
+        found = list(table.notes)
+        steps = np.diff(times)
+        usual = np.median(steps) * 1.5 if len(steps) else np.inf
+        bridged = int(((steps > usual) & (steps <= limit)).sum())
+        if bridged:
+            found.append(f"{table.source}: gaps up to {limit:g} s, bridged: {bridged}")
+        wide = np.flatnonzero(steps > limit)
+        if len(wide):
+            shown = ", ".join(f"{times[i]:.2f}–{times[i + 1]:.2f} s" for i in wide[:_GAPS_SHOWN])
+            more = f" and {len(wide) - _GAPS_SHOWN} more" if len(wide) > _GAPS_SHOWN else ""
+            found.append(f"{table.source}: nothing measured at {shown}{more}; left to the actor")
+        return found
+
+    def last_key_s(self, timeline: Timeline) -> float:
+        table = self._resolved_table()
+        first = self._table_times(np.zeros(1), timeline)[0]
+        return float((table.times_s[self._used(table)][-1] - first) / self.speed)
+
+    def resolved(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {
+            "source": self.video if self.table is None else self.table.source,
+            "sha256": None if self.table is None else self.table.digest,
+            "start": str(self.start),
+            "speed": self.speed,
+            "gap": str(self.gap),
+            "relative": "neutral" if self.from_neutral else "none",
+            "gain": {f"AU{au}": gain for au, gain in self.gains.items()},
+            "track": self.track,
+        }
+        for name, ends in (("trim", self.trim), ("neutral", self.neutral)):
+            if ends is not None:
+                settings[name] = [str(end) for end in ends]
+        if self.smoothing is not None:
+            settings["smooth"] = self.smoothing.resolved()
+        return {"import": settings}
+
+
+def _presence(at: Array, known_s: Array, limit: float) -> Array:
+    """1 within `limit` of bridged stretches, and a cosine fade over `limit` beyond them."""
+    after = np.searchsorted(known_s, at, side="left")
+    last = len(known_s) - 1
+    before_s = known_s[np.clip(after - 1, 0, last)]
+    after_s = known_s[np.clip(after, 0, last)]
+    distance = np.minimum(np.abs(at - before_s), np.abs(at - after_s))
+    bridged = (after_s - before_s <= limit) & (at >= known_s[0]) & (at <= known_s[-1])
+    share = np.clip(distance / limit, 0.0, 1.0) if limit > 0 else (distance > 0).astype(np.float64)
+    return np.where(bridged | (distance == 0), 1.0, (1 + np.cos(np.pi * share)) / 2)
+
+
+def clipped(values: Array, source: str) -> tuple[Array, list[str]]:
+    """Intensities held to 0…5, and a note where that changed something."""
+    outside = (values < 0) | (values > INTENSITY_MAX)
+    count = int(outside.sum())
+    if not count:
+        return values, []
+    note = f"{source}: values outside 0 to 5, held to that range: {count}"
+    return np.clip(values, 0.0, INTENSITY_MAX), [note]

@@ -1,0 +1,99 @@
+"""One segment: decode, edit the frames that ask for it, encode a piece. No Ray."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.edit.batcher import CropEdit, CropRequest, MicroBatcher
+from pipeline.edit.composite import paste_residual
+from pipeline.edit.plan import EditPlan
+from pipeline.edit.segments import Span
+from pipeline.media.colour import crop_rgb
+from pipeline.media.read.decode import decode_range
+from pipeline.media.read.inspection import Inspection
+from pipeline.media.write.encode import EncodeSettings, PieceWriter
+
+
+@dataclass
+class Rendered:
+    """What became of a segment."""
+
+    frames: int = 0
+    edited: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+def render_segment(
+    inspection: Inspection,
+    span: Span,
+    plan: EditPlan,
+    batcher: MicroBatcher,
+    encode: EncodeSettings,
+    piece: Path,
+    on_frame: Callable[[int], None] = lambda _: None,
+) -> Rendered:
+    """Writes the encoded piece of one span.
+
+    Args:
+        plan: the edits of this span only.
+        on_frame: called with the number of frames written so far.
+    Raises:
+        MediaError, EngineError: nothing is left at `piece` then.
+    """
+    rendered = Rendered()
+    with PieceWriter(str(piece), inspection.info, encode) as writer:
+        for frame in edited_frames(inspection, span, plan, batcher, rendered):
+            writer.write(frame)
+            rendered.frames += 1
+            on_frame(rendered.frames)
+    return rendered
+
+
+def edited_frames(
+    inspection: Inspection, span: Span, plan: EditPlan, batcher: MicroBatcher, rendered: Rendered
+) -> Iterator[Any]:
+    """Frames of a span in order; those with edits changed in place, the others as decoded.
+
+    Up to two batches of frames are in flight, so the editor has work while frames are encoded.
+    """
+    info, window = inspection.info, 2 * batcher.batch_size
+    waiting: deque[tuple[Any, list[tuple[int, Future[CropEdit]]]]] = deque()
+    frames = decode_range(info.path, info, inspection.index, span.first, span.last)
+    for number, frame in enumerate(frames, span.first):
+        crops = [(row, _submit(frame, inspection, plan, row, batcher)) for row in plan.at(number)]
+        waiting.append((frame, crops))
+        in_flight = sum(1 for _, edits in waiting if edits)
+        while waiting and (in_flight > window or not waiting[0][1]):
+            in_flight -= bool(waiting[0][1])
+            yield _settle(*waiting.popleft(), inspection, plan, rendered)
+    while waiting:
+        yield _settle(*waiting.popleft(), inspection, plan, rendered)
+
+
+def _submit(
+    frame: Any, inspection: Inspection, plan: EditPlan, row: int, batcher: MicroBatcher
+) -> Future[CropEdit]:
+    image = crop_rgb(frame, inspection.info, plan.coded_from_crop[row], batcher.crop_size)
+    return batcher.submit(
+        CropRequest(image, plan.landmarks_px[row], int(plan.frame[row]), plan.delta[row])
+    )
+
+
+def _settle(
+    frame: Any,
+    edits: list[tuple[int, Future[CropEdit]]],
+    inspection: Inspection,
+    plan: EditPlan,
+    rendered: Rendered,
+) -> Any:
+    for row, future in edits:
+        edit = future.result()
+        paste_residual(frame, inspection.info, edit.residual, edit.mask, plan.coded_from_crop[row])
+        rendered.notes.update(edit.notes)
+    rendered.edited += bool(edits)
+    return frame

@@ -1,0 +1,1 @@
+"""Who is where: chunks, tracks, cuts, crops, and the analysis table."""

@@ -1,0 +1,102 @@
+"""Frames in, a table of faces and AUs out: per chunk first, then linked over the whole video.
+
+A chunk holds one row per face found; faces.py makes a video's faces of all its chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.interface import AUEstimator, Face, FaceTracker, RGBFrame
+from pipeline.faces.cuts import signature
+from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.reader import analysis_frames
+from pipeline.store import published
+
+BATCH_FRAMES = 16
+"""Frames held at once by an analysis task."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What was found in a run of frames.
+
+    Attributes:
+        frame: `(M,)` int64, frame number of each face.
+        score: `(M,)` float32; pose: `(M, 3)` float32 yaw, pitch, roll in degrees.
+        box: `(M, 4)` float32; landmarks_px: `(M, 68, 2)` float32, display pixels.
+        features: `(M, K)` float32, what the AU estimator measured.
+        signatures: `(F, S)` uint8, one thumbnail per *frame* of the chunk.
+    """
+
+    frame: NDArray[np.int64]
+    score: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    box: NDArray[np.float32]
+    landmarks_px: NDArray[np.float32]
+    features: NDArray[np.float32]
+    signatures: NDArray[np.uint8]
+
+
+def analyse_frames(
+    inspection: Inspection, first: int, last: int, tracker: FaceTracker, estimator: AUEstimator
+) -> Chunk:
+    """Tracks and measures frames first…last (inclusive)."""
+    found: list[tuple[int, Face, NDArray[np.float32]]] = []
+    signatures: list[NDArray[np.uint8]] = []
+    frames = analysis_frames(inspection.info.path, inspection.info, inspection.index, first, last)
+    for numbers, images in _batches(frames):
+        faces = tracker.track(images)
+        features = estimator.measure(images, faces)
+        signatures += [signature(image) for image in images]
+        for number, in_frame, measured in zip(numbers, faces, features, strict=True):
+            found += [(number, f, m) for f, m in zip(in_frame, measured, strict=True)]
+    return _chunk(found, np.stack(signatures), len(estimator.feature_names))
+
+
+def _batches(
+    frames: Iterator[tuple[int, RGBFrame]],
+) -> Iterator[tuple[list[int], list[RGBFrame]]]:
+    while batch := list(islice(frames, BATCH_FRAMES)):
+        yield [number for number, _ in batch], [image for _, image in batch]
+
+
+def _chunk(
+    found: Sequence[tuple[int, Face, NDArray[np.float32]]],
+    signatures: NDArray[np.uint8],
+    features: int,
+) -> Chunk:
+    faces = [face for _, face, _ in found]
+    count = len(faces)
+
+    def column(values: list[Any], *shape: int) -> NDArray[np.float32]:
+        return np.array(values, np.float32).reshape(count, *shape)
+
+    return Chunk(
+        frame=np.array([number for number, _, _ in found], np.int64),
+        score=column([f.score for f in faces]),
+        pose=column([(f.yaw, f.pitch, f.roll) for f in faces], 3),
+        box=column([f.box for f in faces], 4),
+        landmarks_px=column([f.landmarks_px for f in faces], 68, 2),
+        features=column([m for _, _, m in found], features),
+        signatures=signatures,
+    )
+
+
+def write_chunk(path: Path, chunk: Chunk) -> None:
+    """Publishes a chunk as .npz."""
+    with published(path) as partial:
+        np.savez(partial, **{f.name: getattr(chunk, f.name) for f in fields(chunk)})
+
+
+def read_chunk(path: Path) -> Chunk:
+    """The chunk that `write_chunk` published."""
+    with np.load(path) as stored:
+        return Chunk(**{f.name: stored[f.name] for f in fields(Chunk)})

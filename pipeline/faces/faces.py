@@ -1,0 +1,148 @@
+"""The faces of a whole video: chunks linked over time, gaps bridged, AUs calibrated per face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.interface import AUEstimator
+from keyframes.au import AU_ORDER, AUIntensity
+from pipeline.faces.chunks import Chunk
+from pipeline.faces.cuts import find_cuts
+from pipeline.faces.track import bridge_gaps, link_faces
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All faces of a video, sorted by track, then frame.
+
+    Attributes:
+        frames: number of frames of the video.
+        frame, track: `(M,)` int64; track 0 is the largest face.
+        bridged: `(M,)` bool, filled in over a short gap, not seen.
+        score, pose, box, landmarks_px: as in Chunk.
+        intensity: `(M, 12)` float32, 0…5 in AU_ORDER.
+        cut: `(N,)` bool, the frame starts a new shot.
+        neutral: `(T, K)` float32, each track's features at rest, which its intensities are measured
+            against; no rows where that is not known.
+    """
+
+    frames: int
+    frame: NDArray[np.int64]
+    track: NDArray[np.int64]
+    bridged: NDArray[np.bool_]
+    score: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    box: NDArray[np.float32]
+    landmarks_px: NDArray[np.float32]
+    intensity: NDArray[np.float32]
+    cut: NDArray[np.bool_]
+    neutral: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    @property
+    def faces(self) -> int:
+        """How many faces the video has, at least 1: a curve always has somebody to address."""
+        return int(self.track.max(initial=0)) + 1
+
+    @property
+    def faceless(self) -> NDArray[np.bool_]:
+        """`(N,)`: frames without any face, bridged ones not counted."""
+        none = np.ones(self.frames, bool)
+        none[self.frame] = False
+        return none
+
+    def rows_of(self, track: int) -> NDArray[np.intp]:
+        """Row numbers of a track, in frame order."""
+        return np.flatnonzero(self.track == track)
+
+    def intensity_over_time(self, track: int) -> AUIntensity:
+        """`(N, 12)`: a track's AUs at every frame, NaN where it is not there."""
+        values = np.full((self.frames, self.intensity.shape[1]), np.nan, np.float32)
+        rows = self.rows_of(track)
+        values[self.frame[rows]] = self.intensity[rows]
+        return AUIntensity(values)
+
+    def restarts(self, frame: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """`(m,)` for a track's frames: filters start anew there (a cut, or frames are missing)."""
+        shot = np.cumsum(self.cut)[frame]
+        gap = np.diff(frame, prepend=frame[:1] - 2) > 1
+        return gap | (np.diff(shot, prepend=-1) != 0)
+
+
+def assemble(
+    times_s: NDArray[np.float64],
+    chunks: Sequence[Chunk],
+    estimator: AUEstimator,
+    neutral: NDArray[np.float32] | None = None,
+) -> Analysis:
+    """Links the chunks of a video, in order, into its faces.
+
+    Args:
+        times_s: `(N,)` presentation time of every frame.
+        neutral: `(T, K)`, the tracks' features at rest in other footage of these faces
+            (`Analysis.neutral`); a track beyond them is measured against its own.
+    """
+    cut = find_cuts(np.concatenate([c.signatures for c in chunks]))
+    found = {
+        name: np.concatenate([getattr(c, name) for c in chunks])
+        for name in ("frame", "score", "pose", "box", "landmarks_px", "features")
+    }
+    track = link_faces(found["frame"], found["box"], times_s, cut)
+    known = [] if neutral is None else list(neutral)
+    parts: list[dict[str, NDArray[Any]]] = []
+    rests: list[NDArray[np.float32]] = []
+    for number in range(int(track.max(initial=-1)) + 1):
+        part, features = _one_face(number, found, track, times_s, cut)
+        rest = known[number] if number < len(known) else estimator.neutral(features)
+        parts.append(part | {"intensity": estimator.intensity(features, rest).values})
+        rests.append(rest)
+    return Analysis(
+        len(times_s),
+        **_joined(parts),
+        cut=cut,
+        neutral=np.array(rests, np.float32).reshape(len(rests), found["features"].shape[1]),
+    )
+
+
+def _one_face(
+    number: int,
+    found: dict[str, NDArray[Any]],
+    track: NDArray[np.int64],
+    times_s: NDArray[np.float64],
+    cut: NDArray[np.bool_],
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
+    """A track's columns and its features, gaps bridged."""
+    rows = np.flatnonzero(track == number)
+    bridge = bridge_gaps(found["frame"][rows], times_s, cut)
+    columns = {
+        name: bridge.fill(found[name][rows])
+        for name in ("score", "pose", "box", "landmarks_px", "features")
+    }
+    features = columns.pop("features")
+    whole = {
+        "frame": bridge.frame,
+        "track": np.full(len(bridge.frame), number, np.int64),
+        "bridged": bridge.bridged,
+        **columns,
+    }
+    return whole, features
+
+
+def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    empty = {
+        "frame": np.zeros(0, np.int64),
+        "track": np.zeros(0, np.int64),
+        "bridged": np.zeros(0, bool),
+        "score": np.zeros(0, np.float32),
+        "pose": np.zeros((0, 3), np.float32),
+        "box": np.zeros((0, 4), np.float32),
+        "landmarks_px": np.zeros((0, 68, 2), np.float32),
+        "intensity": np.zeros((0, len(AU_ORDER)), np.float32),
+    }
+    return {
+        name: np.concatenate([blank, *(p[name] for p in parts)]) for name, blank in empty.items()
+    }

@@ -1,0 +1,143 @@
+"""The analysis table: what was measured, one row per frame and face, as Parquet or CSV.
+
+Columns, in order:
+
+    video     path of the source                      time_s   seconds on the clip's clock
+    frame     number in presentation order, from 0    pts      in the stream's time base
+    track     face number, 0 = largest; empty where no face was found in the frame
+    score     presence, 0…1                           yaw, pitch, roll   degrees
+    AU1 … AU26   intensity, 0…5                       x0, y0, x1, y1     box, pixels of the upright
+    bridged   filled in over a short gap              picture with square pixels
+    cut       the frame starts a new shot             landmarks_px       68 points x, y, likewise
+
+A frame without a face has one row, with an empty track and NaN for all that was not measured. In
+CSV the landmarks are columns `lx0, ly0, … lx67, ly67`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from keyframes.au import AU_NAMES
+from pipeline.faces.faces import Analysis
+from pipeline.media.read.inspection import Inspection
+from pipeline.store import published
+
+SUFFIXES = (".parquet", ".csv")
+POSE = ("yaw", "pitch", "roll")
+BOX = ("x0", "y0", "x1", "y1")
+NEUTRAL = "aureel:neutral"
+"""Key of the schema's metadata with each track's features at rest, as JSON."""
+
+
+def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
+    """The public table of one video, sorted by frame, then track."""
+    lost = np.flatnonzero(analysis.faceless)
+    frame = np.concatenate([analysis.frame, lost])
+    track = np.concatenate([analysis.track, np.full(len(lost), -1)])
+    order = np.lexsort((track, frame))
+
+    def column(values: NDArray[Any]) -> NDArray[Any]:
+        blank = np.full((len(lost), *values.shape[1:]), np.nan, values.dtype)
+        return np.concatenate([values, blank])[order]
+
+    def columns(names: tuple[str, ...], values: NDArray[np.float32]) -> dict[str, object]:
+        return dict(zip(names, column(values).T, strict=True))
+
+    frame, track = frame[order], track[order]
+    landmarks = column(analysis.landmarks_px).reshape(-1)
+    table = pa.table(
+        {
+            "video": pa.array([inspection.info.path] * len(frame), pa.string()),
+            "frame": frame,
+            "pts": inspection.index.pts[frame],
+            "time_s": inspection.times_s[frame],
+            "track": pa.array(track, mask=track < 0),
+            "score": column(analysis.score),
+            **columns(POSE, analysis.pose),
+            **columns(AU_NAMES, analysis.intensity),
+            **columns(BOX, analysis.box),
+            "bridged": np.concatenate([analysis.bridged, np.zeros(len(lost), bool)])[order],
+            "cut": analysis.cut[frame],
+            "landmarks_px": pa.FixedSizeListArray.from_arrays(pa.array(landmarks), 136),
+        }
+    )
+    return table.replace_schema_metadata({NEUTRAL: json.dumps(analysis.neutral.tolist())})
+
+
+def from_table(table: pa.Table) -> Analysis:
+    """The analysis of one video, from its table."""
+    frame = table["frame"].to_numpy()
+    cut = np.zeros(int(frame.max()) + 1, bool)
+    cut[frame] = table["cut"].to_numpy()
+    seen = table.filter(table["track"].is_valid()).sort_by(
+        [("track", "ascending"), ("frame", "ascending")]
+    )
+
+    def stacked(names: tuple[str, ...]) -> NDArray[np.float32]:
+        return np.stack([seen[name].to_numpy() for name in names], axis=1)
+
+    return Analysis(
+        frames=len(cut),
+        frame=seen["frame"].to_numpy(),
+        track=seen["track"].to_numpy(),
+        bridged=seen["bridged"].to_numpy(),
+        score=seen["score"].to_numpy(),
+        pose=stacked(POSE),
+        box=stacked(BOX),
+        landmarks_px=_landmarks(seen).reshape(-1, 68, 2),
+        intensity=stacked(AU_NAMES),
+        cut=cut,
+        neutral=_neutral(table),
+    )
+
+
+def _neutral(table: pa.Table) -> NDArray[np.float32]:
+    rests = json.loads((table.schema.metadata or {}).get(NEUTRAL.encode(), "[]"))
+    return np.array(rests, np.float32).reshape(len(rests), len(rests[0]) if rests else 0)
+
+
+def _landmarks(table: pa.Table) -> NDArray[np.float32]:
+    return table["landmarks_px"].combine_chunks().flatten().to_numpy()
+
+
+def write_analysis(path: Path, analysis: Analysis, inspection: Inspection) -> None:
+    """Publishes one video's table."""
+    with published(path) as partial:
+        pq.write_table(to_table(analysis, inspection), partial)
+
+
+def read_analysis(path: Path) -> Analysis:
+    """The analysis that `write_analysis` published."""
+    return from_table(pq.read_table(path))
+
+
+def write_tables(output: Path, tables: Mapping[str, Path]) -> None:
+    """Joins the tables of several videos, source → table, into one Parquet or CSV file."""
+    with published(output) as partial:
+        if output.suffix.lower() == ".csv":
+            joined = pa.concat_tables([_flat(pq.read_table(p)) for p in tables.values()])
+            pa_csv.write_csv(joined, partial)
+            return
+        schema = pq.read_schema(next(iter(tables.values()))).remove_metadata()
+        with pq.ParquetWriter(partial, schema) as writer:
+            for path in tables.values():
+                writer.write_table(pq.read_table(path))
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    points = _landmarks(table).reshape(-1, 136)
+    names = [f"l{axis}{point}" for point in range(68) for axis in "xy"]
+    flat = table.drop_columns(["landmarks_px"])
+    for name, values in zip(names, points.T, strict=True):
+        flat = flat.append_column(name, pa.array(values))
+    return flat

@@ -1,0 +1,1 @@
+"""All pictures; matplotlib lives here only."""

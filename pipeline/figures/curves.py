@@ -1,0 +1,272 @@
+"""Curves as pictures: what a sheet asks for, and what became of it."""
+
+# matplotlib's types are partial: what goes into it is checked by the annotations here.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from keyframes.au import AU_COLUMN, AU_ORDER, DELTA_LIMIT, INTENSITY_MAX, AUDelta, AUIntensity
+from keyframes.clock.timeline import Timeline
+from keyframes.curves.channel import Channel
+from keyframes.curves.curve import Curve
+from keyframes.layer import Layer
+from keyframes.sheet import Evaluation, KeyframeSheet
+from keyframes.sources.source import Gesture, Keyed
+from pipeline.figures.style import (
+    AFTER,
+    ASKED,
+    BEFORE,
+    CUT,
+    FACTOR,
+    HANDLE,
+    KEYED,
+    fit,
+    legend,
+    panels,
+    save,
+    thin_rows,
+    thinned,
+)
+
+Array = NDArray[np.float64]
+
+_FEW_KEYS = 60
+"""With more keys than this in a channel, handles would only be a blur."""
+_FINE = 500
+_PLAIN = ("delta", False)
+_ASSUMED = 2.0
+"""Measured intensity that stands in for footage where a sheet is about what is there."""
+
+
+def plot_performance(
+    path: Path,
+    timeline: Timeline,
+    requested: AUDelta,
+    measured: AUIntensity,
+    achieved: AUIntensity | None,
+    title: str,
+) -> None:
+    """A picture of requested, measured and achieved curves, one panel per AU in play.
+
+    Args:
+        path: `.png`, `.svg` or `.html`.
+        timeline: the clip.
+        requested: the change asked for.
+        measured: before the edit; NaN where no face was measured.
+        achieved: after the edit, if it was measured.
+        title: above the panels.
+
+    Raises:
+        KeyframeError: another suffix, or a place that cannot be written.
+    """
+    aus = [au for au in AU_ORDER if requested.values[:, AU_COLUMN[au]].any()]
+    figure, axes = panels(aus or [AU_ORDER[0]], title, timeline.duration_s)
+    for axis, au in zip(axes, aus, strict=False):
+        column = AU_COLUMN[au]
+        before = measured.values[:, column].astype(np.float64)
+        if np.isnan(before).all():
+            before = np.zeros(len(before))
+        wanted = before + requested.values[:, column]
+        after = None if achieved is None else achieved.values[:, column].astype(np.float64)
+        _performance_panel(axis, timeline.times_s, before, wanted, after)
+    if not aus:
+        axes[0].text(0.5, 0.5, "nothing asked for", transform=axes[0].transAxes, ha="center")
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=BEFORE, lw=1.3, label="measured before"),
+        Line2D([], [], color=ASKED, lw=1.6, ls=(0, (5, 2)), label="asked for (before + change)"),
+        Patch(color=ASKED, alpha=0.12, label="change"),
+    ]
+    if achieved is not None:
+        handles.append(Line2D([], [], color=AFTER, lw=1.8, label="achieved"))
+    legend(figure, handles)
+    save(figure, path, title)
+
+
+def _performance_panel(
+    axis: Axes, times_s: Array, before: Array, wanted: Array, after: Array | None
+) -> None:
+    axis.axhspan(0, INTENSITY_MAX, color="#f5f7fa", zorder=0)
+    rows = thin_rows(times_s, before, wanted)
+    axis.fill_between(
+        times_s[rows], before[rows], wanted[rows], color=ASKED, alpha=0.12, linewidth=0
+    )
+    axis.plot(*thinned(times_s, before), color=BEFORE, lw=1.3)
+    axis.plot(*thinned(times_s, wanted), color=ASKED, lw=1.6, ls=(0, (5, 2)))
+    if after is not None:
+        axis.plot(*thinned(times_s, after), color=AFTER, lw=1.8)
+    high = max(INTENSITY_MAX, float(np.nanmax(wanted)))
+    fit(axis, float(np.nanmin(wanted)), high)
+    axis.set_yticks(np.arange(0, high + 0.5, 1 if high < 6 else 2))
+
+
+def plot_sheet(
+    path: Path, sheet: KeyframeSheet, timeline: Timeline, measured: AUIntensity | None = None
+) -> Evaluation:
+    """A picture of a sheet on a clip: keys, handles, smoothing and clamps can be seen.
+
+    Args:
+        path: `.png`, `.svg` or `.html`.
+        sheet: the curve file.
+        timeline: the clip, or one that stands in for it.
+        measured: of the same frames; without it a neutral face, or one at level 2 for sheets
+            about what is there.
+
+    Returns:
+        The evaluation that is shown.
+
+    Raises:
+        KeyframeError: the sheet does not fit the clip; another suffix; a place that cannot be
+            written.
+    """
+    assumed = _ASSUMED if any(_is_relative(layer) for layer in sheet.layers) else 0.0
+    if measured is None:
+        level = np.full((len(timeline.times_s), len(AU_ORDER)), assumed, np.float32)
+        measured = AUIntensity(level)
+    face = next(iter(sheet.targets()), 0)
+    evaluation = sheet.evaluate(timeline, measured, face=face)
+    layers = [layer for layer in sheet.layers if layer.addresses(face)]
+    aus = [au for au in AU_ORDER if _in_play(au, layers, evaluation)]
+    figure, axes = panels(aus or [AU_ORDER[0]], sheet.name, timeline.duration_s)
+    for axis, au in zip(axes, aus, strict=False):
+        _sheet_panel(axis, au, timeline, measured, evaluation)
+        _keys(axis, au, timeline, layers, is_relative=bool(assumed))
+    legend(figure, _sheet_legend(layers, evaluation, bool(assumed)))
+    notes = tuple(filter(None, (sheet.description, *evaluation.warnings)))
+    save(figure, path, sheet.name, notes, sheet.digest)
+    return evaluation
+
+
+def _is_relative(layer: Layer) -> bool:
+    modes = {layer.mode}
+    if isinstance(layer.source, Keyed):
+        modes |= set(layer.source.modes.values())
+    return bool(modes - {"delta"})
+
+
+def _in_play(au: int, layers: Sequence[Layer], evaluation: Evaluation) -> bool:
+    if evaluation.delta.values[:, AU_COLUMN[au]].any():
+        return True
+    return any(isinstance(x.source, Keyed) and au in x.source.channels for x in layers)
+
+
+def _sheet_panel(
+    axis: Axes, au: int, timeline: Timeline, measured: AUIntensity, evaluation: Evaluation
+) -> None:
+    column, times = AU_COLUMN[au], timeline.times_s
+    before = np.nan_to_num(measured.values[:, column].astype(np.float64))
+    change = evaluation.delta.values[:, column].astype(np.float64)
+    wanted, free = before + change, before + evaluation.unclamped[:, column]
+    if before.any():
+        axis.plot(*thinned(times, before), color=BEFORE, lw=1.2)
+    else:
+        axis.axhline(0, color=BEFORE, lw=0.8)
+    rows = thin_rows(times, before, wanted)
+    axis.fill_between(times[rows], before[rows], wanted[rows], color=ASKED, alpha=0.10, linewidth=0)
+    beyond = np.abs(evaluation.unclamped[:, column]) > DELTA_LIMIT
+    if beyond.any():
+        axis.plot(*thinned(times, np.where(beyond, free, np.nan)), color=CUT, lw=1.1, ls=":")
+        axis.fill_between(times, wanted, free, where=beyond, color=CUT, alpha=0.18, linewidth=0)
+    axis.plot(*thinned(times, wanted), color=ASKED, lw=1.9)
+    fit(axis, float(min(wanted.min(), free.min())), float(max(wanted.max(), free.max())))
+
+
+def _keys(
+    axis: Axes, au: int, timeline: Timeline, layers: Sequence[Layer], *, is_relative: bool
+) -> None:
+    """Keys, handles and unsmoothed curves of the layers, shares on an axis of their own.
+
+    Changes are drawn from 0, so they are left out where the panel shows a measured face.
+    """
+    for layer in layers:
+        source = layer.source
+        if isinstance(source, Gesture) and au in source.pose and not is_relative:
+            values = np.array([0.0, 1.0, 1.0, 0.0]) * source.pose[au]
+            _marks(axis, np.array(source.times_s(timeline)), values, few=True)
+        if not isinstance(source, Keyed) or au not in source.channels:
+            continue
+        mode = source.modes.get(au, layer.mode)
+        channel = source.channels[au]
+        if mode in ("scale", "neutralise"):
+            _share(axis, channel.curve(timeline), timeline, mode)
+        elif mode == "absolute" or not is_relative:
+            _channel(axis, channel, timeline)
+
+
+def _channel(axis: Axes, channel: Channel, timeline: Timeline) -> None:
+    curve = channel.curve(timeline)
+    if channel.smoothing is not None:
+        end = timeline.duration_s
+        just_before = np.nextafter(curve.times_s, -np.inf)
+        at = np.concatenate([np.linspace(0, end, _FINE), curve.times_s, just_before])
+        at = np.unique(np.clip(at, 0, end))
+        axis.plot(*thinned(at, curve.at(at)), color=KEYED, lw=0.9, alpha=0.7)
+    few = len(curve.times_s) <= _FEW_KEYS
+    shown = [curve.values]
+    if few:
+        for start, tip in curve.handle_lines():
+            axis.plot([start[0], tip[0]], [start[1], tip[1]], color=HANDLE, lw=0.8, zorder=4)
+            axis.plot(tip[0], tip[1], marker="o", ms=2.6, color=HANDLE, zorder=4)
+            shown.append(np.array([tip[1]]))
+    _marks(axis, curve.times_s, curve.values, few=few)
+    low, high = axis.dataLim.intervaly
+    values = np.concatenate(shown)
+    fit(axis, min(float(low), float(values.min())), max(float(high), float(values.max())))
+
+
+def _marks(axis: Axes, times_s: Array, values: Array, *, few: bool) -> None:
+    size, edge = (4.2, 1.2) if few else (1.8, 0.6)
+    axis.plot(times_s, values, "D", ms=size, mfc="white", mec=KEYED, mew=edge, zorder=5)
+
+
+def _share(axis: Axes, curve: Curve, timeline: Timeline, mode: str) -> None:
+    """A factor or share, on the right."""
+    twin = axis.twinx()
+    times, values = thinned(timeline.times_s, curve.at(timeline.times_s))
+    twin.plot(times, values, color=FACTOR, lw=1.0, ls=(0, (3, 1.5)))
+    twin.plot(curve.times_s, curve.values, ls="", marker="D", ms=3.2, color=FACTOR)
+    twin.tick_params(colors=FACTOR, labelsize=7, length=0)
+    twin.set_ylabel("factor" if mode == "scale" else "share", color=FACTOR, fontsize=7)
+    for side in twin.spines.values():
+        side.set_visible(False)
+    fit(twin, float(values.min()), float(values.max()), least=1.0)
+
+
+def _sheet_legend(
+    layers: Sequence[Layer], evaluation: Evaluation, is_relative: bool
+) -> list[Line2D | Patch]:
+    handles: list[Line2D | Patch] = []
+    channels = [
+        (channel, layer.source.modes.get(au, layer.mode))
+        for layer in layers
+        if isinstance(layer.source, Keyed)
+        for au, channel in layer.source.channels.items()
+    ]
+    drawn = [c for c, mode in channels if mode == "absolute" or (mode, is_relative) == _PLAIN]
+    poses = any(isinstance(layer.source, Gesture) for layer in layers) and not is_relative
+    if is_relative:
+        handles.append(Line2D([], [], color=BEFORE, lw=1.2, label="measured"))
+    handles.append(Line2D([], [], color=ASKED, lw=1.9, label="asked for"))
+    if any(channel.smoothing is not None for channel in drawn):
+        handles.append(Line2D([], [], color=KEYED, lw=0.9, alpha=0.7, label="before smoothing"))
+    if drawn or poses:
+        handles.append(
+            Line2D([], [], ls="", marker="D", ms=4.2, mfc="white", mec=KEYED, label="key")
+        )
+    if any(key.interpolation == "bezier" for channel in drawn for key in channel.keys[:-1]):
+        handles.append(Line2D([], [], color=HANDLE, lw=0.8, marker="o", ms=2.6, label="handle"))
+    if any(mode in ("scale", "neutralise") for _, mode in channels):
+        dashes = (0, (3, 1.5))
+        handles.append(Line2D([], [], color=FACTOR, lw=1.0, ls=dashes, label="factor or share"))
+    if (np.abs(evaluation.unclamped) > DELTA_LIMIT).any():
+        handles.append(Patch(color=CUT, alpha=0.25, label="clamped at ±10"))
+    return handles

@@ -1,0 +1,106 @@
+"""What lies beside an output with `--plot`: AU curves as picture and table, and frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.interface import AUEstimator, FaceTracker, RGBFrame
+from keyframes.au import AUDelta
+from keyframes.formats.tables import performance_columns, write_table
+from pipeline.edit.plan import plan_edits
+from pipeline.edit.segments import plan_chunks
+from pipeline.faces.chunks import analyse_frames
+from pipeline.faces.faces import Analysis, assemble
+from pipeline.faces.table import read_analysis
+from pipeline.figures.contact_sheet import contact_sheet
+from pipeline.figures.curves import plot_performance
+from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.inspection import Inspection, inspect_video
+from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.settings import AnalysisSettings, RenderSettings
+from pipeline.stages import Stopwatch, folder_of
+
+MOMENTS = 6
+"""Columns of the contact sheet."""
+
+
+def plot_stage(
+    row: VideoRow,
+    analysis: AnalysisSettings,
+    settings: RenderSettings,
+    tracker: FaceTracker,
+    estimator: AUEstimator,
+) -> StageRow:
+    """Measures the output; beside it come `<name>.curves.png`, `.curves.csv` and `.frames.png`."""
+    clock = Stopwatch()
+    output = Path(row["output"])
+    source, made = inspect_video(row["source"]), inspect_video(row["output"])
+    before = read_analysis(folder_of(row).analysis(analysis.digest))
+    after = measure(made, tracker, estimator, before.neutral)
+    planned = plan_edits(source, before, settings.sheet, settings.crop_size)
+    face, requested = next(iter(planned.requested.items()))
+    measured, achieved = before.intensity_over_time(face), after.intensity_over_time(face)
+    curves = output.with_suffix(".curves.png")
+    plot_performance(curves, source.timeline, requested, measured, achieved, title=output.name)
+    write_table(
+        output.with_suffix(".curves.csv"),
+        performance_columns(source.times_s, requested, measured, achieved),
+    )
+    moments = choose_moments(requested, before, face)
+    contact_sheet(
+        output.with_suffix(".frames.png"),
+        [frame_at(source, m) for m in moments],
+        [frame_at(made, m) for m in moments],
+        [f"{source.times_s[m]:.2f} s" for m in moments],
+        title=f"{output.name}: before and after",
+        face_boxes=[box_at(before, face, m) for m in moments],
+    )
+    return stage_row(row["video"], "plot", **clock.read())
+
+
+def measure(
+    inspection: Inspection,
+    tracker: FaceTracker,
+    estimator: AUEstimator,
+    neutral: NDArray[np.float32] | None = None,
+) -> Analysis:
+    """The whole analysis of one clip, in this process.
+
+    Args:
+        neutral: for an edited clip, its source's (`Analysis.neutral`): against its own, a smile
+            that the edit gave to every frame would be taken for the face at rest.
+    """
+    chunks = [
+        analyse_frames(inspection, c.first, c.last, tracker, estimator)
+        for c in plan_chunks(inspection.index.is_key)
+    ]
+    return assemble(inspection.times_s, chunks, estimator, neutral)
+
+
+def choose_moments(requested: AUDelta, analysis: Analysis, face: int) -> list[int]:
+    """Frames worth looking at: spread over those that show the face, the strongest among them."""
+    seen = analysis.frame[analysis.rows_of(face)]
+    if not len(seen):
+        seen = np.arange(analysis.frames)
+    spread = seen[np.linspace(0, len(seen) - 1, MOMENTS).astype(int)]
+    strength = np.abs(requested.values[seen]).sum(axis=1)
+    strongest = int(seen[np.argmax(strength)])
+    spread[np.argmin(np.abs(spread - strongest))] = strongest
+    return sorted({int(frame) for frame in spread})
+
+
+def frame_at(inspection: Inspection, number: int) -> RGBFrame:
+    """One frame, upright."""
+    frames = decode_range(inspection.info.path, inspection.info, inspection.index, number, number)
+    return display_rgb(next(iter(frames)), inspection.info)
+
+
+def box_at(analysis: Analysis, face: int, frame: int) -> NDArray[np.float32]:
+    """`(4,)` a face's box in the nearest frame that has it; zeros where no frame has."""
+    rows = analysis.rows_of(face)
+    if not len(rows):
+        return np.array([0, 0, 0, 0], np.float32)
+    return analysis.box[rows[np.argmin(np.abs(analysis.frame[rows] - frame))]]

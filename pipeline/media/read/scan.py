@@ -1,0 +1,194 @@
+"""The frames of a clip, from its packets alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import InvalidDataError
+from av.packet import Packet
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from pipeline.errors import MediaError
+from pipeline.media.info import VideoInfo
+from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
+from pipeline.media.read.envelope import missing_bytes
+
+TRUNCATION_SLACK_S = 0.5
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Every frame a player shows, in the order it shows them.
+
+    Attributes:
+        pts: `(N,)` int64, time_base units, strictly increasing.
+        is_key: `(N,)` bool, the packet is flagged as one decoding can start at.
+        duration: `(N,)` int64, time_base units, as the packets declare; 0 where they don't.
+        notes: what a report should tell of frames that are not here, one line each.
+    """
+
+    pts: NDArray[np.int64]
+    is_key: NDArray[np.bool_]
+    duration: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.pts.ndim == 1 and self.pts.shape == self.is_key.shape == self.duration.shape):
+            raise MediaError(
+                f"frame index: got {self.pts.shape}, {self.is_key.shape}, {self.duration.shape}; "
+                "expected three arrays of one length"
+            )
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+
+def times_s(info: VideoInfo, index: FrameIndex) -> NDArray[np.float64]:
+    """`(N,)` float64: when each frame is shown, seconds on the clock a player shows."""
+    base = info.time_base
+    return index.pts * base.numerator / base.denominator - info.clock_start_s
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One packet, as the file holds it."""
+
+    pts: int | None
+    is_key: bool
+    duration: int
+    is_shown: bool
+
+
+def scan(path: str, info: VideoInfo) -> FrameIndex:
+    """Index a clip by its packets, without decoding (but for a recording's broken first group).
+
+    Frames that an edit list hides are left out, as every player does; time stamps are continued
+    over a wrap of MPEG-TS's 33 bits.
+
+    Raises:
+        MediaError: the file ends before what it declares, has no frames, frames without a time, or
+            two frames at one time.
+    """
+    missing = missing_bytes(path)
+    if missing:
+        raise MediaError(f"{path}: cut short, {missing} bytes of what it declares are missing")
+    with open_video(path) as container, one_line_errors(path, "read its packets"):
+        stream = video_stream(container, info)
+        rows = [
+            _Row(packet.pts, packet.is_keyframe, packet.duration or 0, _is_shown(packet, info))
+            for packet in container.demux(stream)
+            if packet.size
+        ]
+        declared_s = min(_declared_end_s(stream), _container_end_s(container, stream))
+        _check_timed(path, rows, stream)
+    lost = _without_reference(path, info, rows)
+    shown = sorted(
+        (row for row in rows if row.is_shown and row.pts not in lost), key=lambda row: row.pts or 0
+    )
+    if not shown:
+        raise MediaError(f"{path}: its video stream holds no frames")
+    index = FrameIndex(
+        pts=np.array([row.pts for row in shown], np.int64),
+        is_key=np.array([row.is_key for row in shown], np.bool_),
+        duration=np.array([row.duration for row in shown], np.int64),
+        notes=_note_lost(len(lost)),
+    )
+    _check_complete(path, index, info.time_base, declared_s)
+    return index
+
+
+def _check_timed(path: str, rows: list[_Row], stream: VideoStream) -> None:
+    untimed = sum(row.pts is None for row in rows)
+    if untimed:
+        raise MediaError(
+            f"{path}: {untimed} of {len(rows)} frames have no time stamp; "
+            "remux it into mp4 or mkv at its frame rate first"
+        )
+    reordered = stream.codec_context.reorder_depth and not all(row.is_key for row in rows)
+    if stream.container.format.name == "avi" and reordered:
+        raise MediaError(
+            f"{path}: AVI holds no times for the reordered frames of its "
+            f"{stream.codec_context.codec.canonical_name} video; remux it into mp4 or mkv first"
+        )
+
+
+def _without_reference(path: str, info: VideoInfo, rows: list[_Row]) -> set[int]:
+    """pts of first frames that no decoder shows: the recording began after what they refer to.
+
+    Whether leading frames decode is not in the packets, so the first group is decoded to see.
+    """
+    first_key = next((n for n, row in enumerate(rows) if row.is_key), None)
+    if first_key is None:
+        return set()
+    key_pts = rows[first_key].pts or 0
+    doubtful = {
+        row.pts or 0
+        for n, row in enumerate(rows)
+        if row.is_shown and (n < first_key or (row.pts or 0) < key_pts)
+    }
+    if not doubtful:
+        return set()
+    with open_video(path) as container, one_line_errors(path, "decode its first frames"):
+        stream = video_stream(container, info)
+        ready_decoder(stream, threads=1)
+        for packet in container.demux(stream):
+            try:
+                frames = stream.decode(packet)
+            except InvalidDataError:
+                continue
+            doubtful -= {frame.pts or 0 for frame in frames if not frame.is_corrupt}
+            if any((frame.pts or 0) >= key_pts for frame in frames):
+                break
+    return doubtful
+
+
+def _note_lost(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    return (f"the recording starts inside a group of pictures: {count} frames cannot be decoded",)
+
+
+def _is_shown(packet: Packet[VideoStream], info: VideoInfo) -> bool:
+    if packet.is_discard:
+        return False
+    # A VP8 stream stores its hidden reference frames as packets of their own.
+    return info.codec != "vp8" or bool(bytes(packet)[0] & 0x10)
+
+
+def _check_complete(path: str, index: FrameIndex, base: Fraction, declared_s: float) -> None:
+    twice = int(np.count_nonzero(np.diff(index.pts) <= 0))
+    if twice:
+        raise MediaError(f"{path}: {twice} of {len(index)} frames share another's time stamp")
+    end_s = float((index.pts[-1] + index.duration[-1]) * base)
+    if end_s + TRUNCATION_SLACK_S < declared_s:
+        raise MediaError(
+            f"{path}: cut short, its video ends at {end_s:.2f} s; it declares {declared_s:.2f} s"
+        )
+
+
+def _declared_end_s(stream: VideoStream) -> float:
+    """Where the video stream should end by its header, on the stream's own time scale; 0 if unsaid.
+
+    Matroska keeps it in a DURATION tag per track, counted from 0 and not from the first frame.
+    """
+    if stream.duration and stream.time_base:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
+    minutes, _, seconds = rest.partition(":")
+    try:
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0.0
+
+
+def _container_end_s(container: InputContainer, stream: VideoStream) -> float:
+    """A second opinion: a Matroska tag outlives cuts that the container's own duration follows."""
+    if stream.duration or not container.duration:
+        return math.inf
+    return ((container.start_time or 0) + container.duration) / av.time_base

@@ -1,0 +1,208 @@
+"""Writing one piece of a clip: a closed run of frames that joins its neighbours by packet.
+
+The encoder counts frames at the nominal rate (MPEG-2 and MPEG-4 refuse a clock of 1/90000, and no
+encoder needs the truth); each packet then gets the true time of its frame, in the source's own
+time base. A piece's clock starts at its first frame: mp4 keeps such times exactly, but a late
+start only to a movie tick. `finish` knows every frame's true pts and puts it back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+from av.codec.context import Flags
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from pipeline.errors import MediaError
+from pipeline.media.info import VideoInfo
+from pipeline.media.opening import close_quietly, one_line_errors
+from pipeline.media.planes import VideoFrame
+from pipeline.media.read.envelope import missing_bytes
+from pipeline.media.write.mirror import PRESETS, EncodeSettings, mirror_settings
+
+__all__ = ["PRESETS", "EncodeSettings", "PieceWriter", "mirror_settings"]
+
+os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its banner to stderr past FFmpeg's log
+
+
+class PieceWriter:
+    """Encodes frames into one piece; a piece that fails leaves no file behind.
+
+    As a context manager: leaving without an error closes the piece, leaving with one removes it.
+    """
+
+    def __init__(self, path: str, info: VideoInfo, settings: EncodeSettings) -> None:
+        self.path = path
+        self._info = info
+        self._tick = 1 / Fraction(settings.frame_rate)
+        self._part = part_path(path)
+        self._pts: list[int] = []
+        self._last_duration = 0
+        self._written = 0
+        self._container: OutputContainer | None = None
+        with one_line_errors(path, f"start {settings.encoder}"), self._removed_on_error():
+            self._container = av.open(
+                str(self._part),
+                "w",
+                format=settings.piece_format,
+                container_options=_clock_options(info, settings),
+            )
+            self._stream = _add_encoder(self._container, info, settings)
+            self._container.start_encoding()  # a wrong folder or option shows now
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def write(self, frame: VideoFrame) -> None:
+        """Encode one frame. Its pts, in the source's time base, must be above the one before.
+
+        Raises:
+            MediaError: a pts that does not rise, another size or format than the source's, what the
+                encoder or the disk complains of.
+        """
+        pts, time_base = frame.pts, frame.time_base
+        if pts is None or (self._pts and pts <= self._pts[-1]):
+            raise MediaError(
+                f"{self.path}: got a frame at pts {pts}; expected one above {self._pts[-1:]}"
+            )
+        shape = frame.width, frame.height, frame.format.name
+        if shape != (self._info.width, self._info.height, self._info.pix_fmt):
+            # PyAV would rescale it without a word.
+            raise MediaError(
+                f"{self.path}: got a frame of {shape}; expected "
+                f"{(self._info.width, self._info.height, self._info.pix_fmt)}"
+            )
+        self._pts.append(pts)
+        self._last_duration = frame.duration
+        with one_line_errors(self.path, f"encode the frame at pts {pts}"), self._removed_on_error():
+            frame.pict_type = 0
+            frame.pts, frame.time_base = len(self._pts) - 1, self._tick
+            try:
+                packets = self._stream.encode(frame)
+            finally:
+                frame.pts, frame.time_base = pts, time_base
+            self._mux(packets)
+
+    def close(self) -> int:
+        """Flush, check and publish the piece.
+
+        Returns:
+            how many frames it holds.
+        Raises:
+            MediaError: no frames were written, or fewer than given came out.
+        """
+        if self._container is None:
+            return self._written
+        with one_line_errors(self.path, "finish the piece"), self._removed_on_error():
+            if not self._pts:
+                raise MediaError(f"{self.path}: got no frames; expected at least one")
+            self._mux(self._stream.encode(None))
+            self._container.close()
+            self._container = None
+            missing = missing_bytes(str(self._part))
+            if self._written != len(self._pts) or missing:
+                raise MediaError(
+                    f"{self.path}: {self._written} of {len(self._pts)} frames were written, "
+                    f"{missing} bytes are missing"
+                )
+            self._part.replace(self.path)
+        return self._written
+
+    def abort(self) -> None:
+        """Drop the piece; nothing stays on disk."""
+        if self._container is not None:
+            close_quietly(self._container)
+            self._container = None
+        self._part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _removed_on_error(self) -> Iterator[None]:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.abort)
+            yield
+            undo.pop_all()
+
+    def _mux(self, packets: Sequence[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            number, order = packet.pts, packet.dts
+            if number is None or order is None or self._container is None:
+                raise MediaError(f"{self.path}: the encoder gave a packet without a time")
+            packet.pts = self._pts[number] - self._pts[0]
+            packet.dts = self._decoding_time(order)
+            packet.duration = self._duration(number)
+            packet.time_base = self._info.time_base
+            packet.stream = self._stream
+            self._container.mux(packet)
+            self._written += 1
+
+    def _decoding_time(self, order: int) -> int:
+        if order >= 0:
+            return self._pts[order] - self._pts[0]
+        return order * max(1, round(self._tick / self._info.time_base))
+
+    def _duration(self, number: int) -> int:
+        if number + 1 < len(self._pts):
+            return self._pts[number + 1] - self._pts[number]
+        return self._last_duration or max(1, round(self._tick / self._info.time_base))
+
+
+def part_path(path: str) -> Path:
+    """Where a file is written before it is whole: beside it, so that a rename publishes it."""
+    return Path(path).with_name(f".{Path(path).name}.part")
+
+
+def _clock_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]:
+    if settings.piece_format not in ("mp4", "mov"):
+        return {}
+    return {"video_track_timescale": str(info.time_base.denominator)}
+
+
+def _add_encoder(
+    container: OutputContainer, info: VideoInfo, settings: EncodeSettings
+) -> VideoStream:
+    try:
+        stream = container.add_stream(
+            settings.encoder, rate=Fraction(settings.frame_rate), options=dict(settings.options)
+        )
+    except ValueError as error:
+        raise MediaError(f"{info.path}: {error}") from error
+    if not isinstance(stream, VideoStream):
+        raise MediaError(f"{settings.encoder} is no video encoder")
+    stream.width, stream.height, stream.pix_fmt = info.width, info.height, settings.pix_fmt
+    stream.time_base = info.time_base
+    context = stream.codec_context
+    context.time_base = 1 / Fraction(settings.frame_rate)
+    context.gop_size = settings.gop
+    context.thread_type = "AUTO"  # PyAV's own default would cut each x264 frame into slices
+    context.thread_count = settings.threads
+    context.sample_aspect_ratio = info.sar
+    context.color_primaries = info.colour.primaries
+    context.color_trc = info.colour.transfer
+    context.colorspace = info.colour.tagged_matrix
+    context.color_range = info.colour.tagged_range
+    if settings.interlaced:
+        context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        context.field_order = info.field_order
+    if settings.codec_tag:
+        context.codec_tag = settings.codec_tag
+    return stream

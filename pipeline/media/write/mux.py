@@ -1,0 +1,238 @@
+"""The end of a clip: pieces joined by packet, all else copied by packet, checked, then published.
+
+The output grows as `.<name>.part` in its own folder and takes its name only after it was closed,
+read back and found whole; on any error the part is removed. Times are the source's to the tick.
+Memory does not grow with the clip: the source and one piece are open at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Discard
+from av.video.stream import VideoStream
+
+from pipeline.errors import MediaError
+from pipeline.media.info import VideoInfo
+from pipeline.media.opening import close_quietly, one_line_errors, open_video
+from pipeline.media.read.probe import probe
+from pipeline.media.read.scan import FrameIndex
+from pipeline.media.write.containers import muxer_of, muxer_options
+from pipeline.media.write.copying import CopiedStream, add_copies, copied_packets, kept_tags
+from pipeline.media.write.encode import EncodeSettings, part_path
+from pipeline.media.write.join import JoinPlan, joined_packets, piece_stream, plan_join
+from pipeline.media.write.matroska_aspect import write_pixel_shape
+from pipeline.media.write.verify import verify_output
+
+TAG_IS_PROFILE = {"hevc", "prores"}
+"""Codecs whose mp4 tag says more than the codec: the muxer's default would be another."""
+
+
+@dataclass(frozen=True)
+class FinishedVideo:
+    """A published output.
+
+    Attributes:
+        path: where it lies.
+        frames: how many it shows: the source's count.
+        warnings: what of the source it does not hold, one line each.
+    """
+
+    path: str
+    frames: int
+    warnings: tuple[str, ...]
+
+
+def finish(
+    info: VideoInfo,
+    index: FrameIndex,
+    pieces: Sequence[str],
+    output: str,
+    settings: EncodeSettings,
+    *,
+    on_warning: Callable[[str], None] | None = None,
+) -> FinishedVideo:
+    """Join the pieces into the output, with every other stream of the source.
+
+    The output's container follows from its extension. An existing output is replaced.
+
+    Args:
+        pieces: in order; together they hold each frame of the index once.
+        on_warning: also told each warning as it arises.
+    Raises:
+        MediaError: pieces that don't fit, a container that cannot hold the video or a sound
+            stream, what the disk complains of, an output that reads back otherwise than it must.
+    """
+    warnings: list[str] = []
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        if on_warning is not None:
+            on_warning(text)
+
+    for text in settings.warnings:
+        warn(text)
+    muxer_of(output)
+    plan = plan_join(pieces, info, index)
+    part = part_path(output)
+    try:
+        with one_line_errors(output, "write the output"):
+            copies, shift_s, track = _write(info, index, plan, output, settings, warn=warn)
+        if muxer_of(output) in ("matroska", "webm") and probe(str(part)).sar != info.sar:
+            write_pixel_shape(str(part), track, info.sar)
+        for text in verify_output(str(part), info, index, copies, shift_s):
+            warn(text)
+        with one_line_errors(output, "publish the output"):
+            _publish(part, output)
+    finally:
+        part.unlink(missing_ok=True)
+    return FinishedVideo(output, len(index), tuple(warnings))
+
+
+def _write(
+    info: VideoInfo,
+    index: FrameIndex,
+    plan: JoinPlan,
+    output: str,
+    settings: EncodeSettings,
+    *,
+    warn: Callable[[str], None],
+) -> tuple[list[CopiedStream], Fraction, int]:
+    """The copied streams, by how much times were moved, and our stream's number."""
+    shift_s = _shift_s(info, output)
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(open_video(info.path))
+        first_piece = stack.enter_context(open_video(plan.pieces[0]))
+        target = stack.enter_context(
+            _output_container(part_path(output), output, info, index, source)
+        )
+        ours: list[VideoStream] = []
+
+        def add_video() -> None:
+            template = piece_stream(first_piece, plan.pieces[0])
+            ours.append(_add_video(template, target, info, settings, source))
+
+        copies = add_copies(source, target, info, add_video, warn)
+        target.metadata.update(kept_tags(source.metadata))
+        target.set_chapters(_chapters(source, shift_s))
+        source.streams[info.stream_index].discard = Discard.all
+        for packet in heapq.merge(
+            _video_packets(plan, info, index, ours[0], shift_s),
+            copied_packets(source, copies, shift_s),
+            key=_decoding_s,
+        ):
+            target.mux(packet)
+        track = ours[0].index
+    return list(copies.values()), shift_s, track
+
+
+def _shift_s(info: VideoInfo, output: str) -> Fraction:
+    """MPEG-TS clocks start anywhere; in other containers such a start would be an empty second."""
+    if not info.is_mpegts or muxer_of(output) == "mpegts":
+        return Fraction(0)
+    return -Fraction(round(info.clock_start_s / info.time_base)) * info.time_base
+
+
+@contextlib.contextmanager
+def _output_container(
+    part: Path, output: str, info: VideoInfo, index: FrameIndex, source: InputContainer
+) -> Iterator[OutputContainer]:
+    """The part, open for writing; closing it writes the trailer, errors included."""
+    bases = {
+        s.index: s.time_base
+        for s in source.streams.video
+        if s.time_base is not None and s.average_rate is not None
+    }
+    bases[info.stream_index] = info.time_base
+    late = bool(index.pts[0]) or any(s.start_time for s in source.streams)
+    container = av.open(
+        str(part),
+        "w",
+        format=muxer_of(output),
+        container_options=muxer_options(output, bases, source.metadata, late),
+    )
+    with contextlib.ExitStack() as undo:
+        undo.callback(close_quietly, container)
+        yield container
+        undo.pop_all()
+    container.close()
+
+
+def _add_video(
+    template: VideoStream,
+    target: OutputContainer,
+    info: VideoInfo,
+    settings: EncodeSettings,
+    source: InputContainer,
+) -> VideoStream:
+    try:
+        stream = target.add_stream_from_template(template, opaque=True)
+    except ValueError as error:
+        raise MediaError(
+            f"{info.path}: {target.format.name} cannot hold its {info.codec} video: {error}"
+        ) from error
+    original = source.streams[info.stream_index]
+    stream.time_base = info.time_base
+    # What the bitstream cannot say, as VP8's, the container must.
+    stream.codec_context.sample_aspect_ratio = info.sar
+    stream.codec_context.color_primaries = info.colour.primaries
+    stream.codec_context.color_trc = info.colour.transfer
+    stream.codec_context.colorspace = info.colour.tagged_matrix
+    stream.codec_context.color_range = info.colour.tagged_range
+    stream.codec_context.framerate = Fraction(settings.frame_rate)
+    if target.format.name in ("mp4", "mov") and info.codec in TAG_IS_PROFILE:
+        stream.codec_context.codec_tag = template.codec_context.codec_tag
+    if info.display_matrix is not None:
+        stream.set_display_matrix(info.display_matrix)
+    stream.disposition = original.disposition
+    stream.metadata.update(kept_tags(original.metadata))
+    if info.timecode is not None:
+        stream.metadata["timecode"] = info.timecode
+    if target.format.name == "mpegts" and original.id >= 16:
+        stream.id = original.id
+    return stream
+
+
+def _chapters(source: InputContainer, shift_s: Fraction) -> list[Any]:
+    chapters = source.chapters()
+    for chapter in chapters:
+        ticks = round(shift_s / (chapter["time_base"] or 1))
+        chapter["start"] += ticks
+        chapter["end"] += ticks
+    return chapters
+
+
+def _video_packets(
+    plan: JoinPlan, info: VideoInfo, index: FrameIndex, stream: VideoStream, shift_s: Fraction
+) -> Iterator[Packet[VideoStream]]:
+    ticks = int(shift_s / info.time_base)
+    for packet in joined_packets(plan, info, index):
+        packet.pts, packet.dts = (packet.pts or 0) + ticks, (packet.dts or 0) + ticks
+        packet.stream = stream
+        yield packet
+
+
+def _decoding_s(packet: Packet[Any]) -> float:
+    ticks = packet.dts if packet.dts is not None else packet.pts
+    return float((ticks or 0) * packet.time_base)
+
+
+def _publish(part: Path, output: str) -> None:
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(output)
+    folder = os.open(Path(output).parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,104 @@
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from engines.errors import EngineError
+from engines.interface import AlignedCrops, EditedCrops
+from keyframes.au import AUDelta
+from pipeline.edit.batcher import CropRequest, MicroBatcher
+
+
+class Recorder:
+    """An editor that adds each crop's own AU1 delta to it, and remembers its calls."""
+
+    crop_size = 8
+
+    def __init__(self, batch_size: int, fail_on: int | None = None) -> None:
+        self.batch_size = batch_size
+        self.fail_on = fail_on
+        self.batches: list[list[int]] = []
+
+    def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:
+        self.batches.append(crops.frame_index.tolist())
+        if self.fail_on in crops.frame_index:
+            raise EngineError("the editor is out of paint")
+        edited = crops.images.astype(np.float32) + delta.values[:, :1, None, None]
+        return EditedCrops(edited, crops.images, np.ones(crops.images.shape[:3], np.float32))
+
+
+def request(frame: int, dtype: type = np.uint8) -> CropRequest:
+    image = np.full((8, 8, 3), frame, dtype)
+    delta = np.zeros(12, np.float32)
+    delta[0] = frame % 7
+    return CropRequest(image, np.zeros((68, 2), np.float32), frame, delta)
+
+
+def test_every_crop_gets_its_own_edit_back():
+    with MicroBatcher(Recorder(4), seed=1) as batcher:
+        futures = [batcher.submit(request(n)) for n in range(10)]
+        for n, future in enumerate(futures):
+            assert np.all(future.result().edited == n + n % 7)
+            assert np.allclose(future.result().residual, (n % 7) / 255)
+
+
+def test_the_editor_only_ever_sees_full_batches():
+    editor = Recorder(4)
+    with MicroBatcher(editor, seed=1) as batcher:
+        for future in [batcher.submit(request(n)) for n in range(6)]:
+            future.result()
+    assert {len(batch) for batch in editor.batches} == {4}
+
+
+def test_batches_mix_the_segments_that_run_at_once():
+    editor = Recorder(3)
+    with MicroBatcher(editor, seed=1, patience_s=1.0) as batcher:
+        segments = [
+            threading.Thread(target=lambda n=n: batcher.submit(request(n)).result())
+            for n in (10, 20, 30)
+        ]
+        for segment in segments:
+            segment.start()
+        for segment in segments:
+            segment.join()
+    assert [sorted(batch) for batch in editor.batches] == [[10, 20, 30]]
+
+
+def test_a_lonely_crop_does_not_wait_for_ever():
+    with MicroBatcher(Recorder(8), seed=1) as batcher:
+        begun = time.monotonic()
+        batcher.submit(request(1)).result(timeout=5)
+        assert time.monotonic() - begun < 2
+
+
+def test_eight_bit_and_deeper_crops_never_share_a_batch():
+    editor = Recorder(4)
+    with MicroBatcher(editor, seed=1) as batcher:
+        futures = [batcher.submit(request(n, np.uint16 if n % 2 else np.uint8)) for n in range(4)]
+        scales = [future.result().full_scale for future in futures]
+    assert scales == [255, 65535, 255, 65535]
+    assert all(len({n % 2 for n in batch}) == 1 for batch in editor.batches)
+
+
+def test_an_editors_error_reaches_the_segment_that_waits_and_the_batcher_goes_on():
+    with MicroBatcher(Recorder(1, fail_on=5), seed=1) as batcher:
+        with pytest.raises(EngineError, match="out of paint"):
+            batcher.submit(request(5)).result()
+        assert np.all(batcher.submit(request(6)).result().edited == 12)
+
+
+class Miser(Recorder):
+    """Keeps the last crop of a batch to itself."""
+
+    def edit(self, crops, delta, *, seed):
+        made = super().edit(crops, delta, seed=seed)
+        return EditedCrops(made.edited[:-1], made.reference[:-1], made.mask[:-1])
+
+
+def test_an_editor_that_gives_too_little_is_told_on_and_leaves_nobody_waiting():
+    with MicroBatcher(Miser(2), seed=1) as batcher:
+        futures = [batcher.submit(request(n)) for n in (1, 2)]
+        for future in futures:
+            with pytest.raises(EngineError, match="gave 1 crops; expected 2"):
+                future.result(timeout=5)

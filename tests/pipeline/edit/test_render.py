@@ -1,0 +1,115 @@
+"""A segment rendered without Ray: what changes, and above all what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engines.editors.identity import IdentityEditor
+from engines.editors.previz.editor import PrevizEditor
+from engines.estimators.mesh.estimator import MeshAUEstimator
+from engines.trackers.mesh.tracker import MeshTracker
+from keyframes.load import parse_sheet
+from pipeline.edit.batcher import MicroBatcher
+from pipeline.edit.plan import plan_edits
+from pipeline.edit.render import Rendered, edited_frames, render_segment
+from pipeline.edit.segments import Span
+from pipeline.figures.pictures import measure
+from pipeline.media.read.decode import decode_range
+from pipeline.media.write.encode import mirror_settings
+from pipeline.media.write.mux import finish
+
+SMILE = parse_sheet("version: 1\nchannels:\n  AU12: [[0.4s, 0], [0.5s, 3]]\n", "smile")
+
+
+def planes(frame) -> list[np.ndarray]:
+    return [
+        np.frombuffer(p, np.uint8).reshape(p.height, p.line_size)[:, : p.width]
+        for p in frame.planes
+    ]
+
+
+def both(talk, editor):
+    """Decoded and edited planes of every frame, before encoding."""
+    seen = talk.inspection
+    plan = plan_edits(seen, talk.analysis, SMILE, 512).plan
+    span = Span(0, 0, seen.frames - 1)
+    source = decode_range(seen.info.path, seen.info, seen.index, 0, span.last)
+    with MicroBatcher(editor, seed=1) as batcher:
+        edited = edited_frames(seen, span, plan, batcher, Rendered())
+        for number, (before, after) in enumerate(zip(source, edited, strict=True)):
+            assert before.pts == after.pts
+            yield number, number in plan.frame, planes(before), planes(after)
+
+
+def test_frames_without_a_change_are_untouched_to_the_bit(talk):
+    untouched = 0
+    for _, active, before, after in both(talk, PrevizEditor()):
+        if not active:
+            untouched += 1
+            assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert untouched > 5
+
+
+def test_an_edit_that_changes_nothing_leaves_every_sample_alone(talk):
+    edited = 0
+    for _, active, before, after in both(talk, IdentityEditor()):
+        edited += active
+        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert edited > 20
+
+
+def test_a_smile_changes_the_lower_face_and_nothing_else(talk):
+    for number, active, before, after in both(talk, PrevizEditor()):
+        if not active or number % 5:
+            continue
+        changed = before[0] != after[0]
+        x0, y0, x1, y1 = talk.analysis.box[number]
+        ys, xs = np.nonzero(changed)
+        assert changed.any()
+        width = x1 - x0
+        assert xs.min() > x0 - 0.5 * width
+        assert xs.max() < x1 + 0.5 * width
+        assert ys.min() > y0
+        assert ys.max() < y1 + 0.5 * width
+
+
+@pytest.fixture(scope="module")
+def smiled(talk, tmp_path_factory):
+    """The finished file of a smile, measured again by the tracker."""
+    folder = tmp_path_factory.mktemp("smiled")
+    seen = talk.inspection
+    plan = plan_edits(seen, talk.analysis, SMILE, 512).plan
+    settings = mirror_settings(seen.info, index=seen.index)
+    pieces = []
+    with MicroBatcher(PrevizEditor(), seed=1) as batcher:
+        for span in (Span(0, 0, 15), Span(1, 16, seen.frames - 1)):
+            piece = folder / f"{span.number}.mp4"
+            rendered = render_segment(seen, span, plan.within(span), batcher, settings, piece)
+            assert rendered.frames == span.frames
+            pieces.append(str(piece))
+    output = folder / "smile.mp4"
+    finish(seen.info, seen.index, pieces, str(output), settings)
+    from pipeline.media.read.inspection import inspect_video
+
+    return measure(inspect_video(str(output)), MeshTracker(), MeshAUEstimator())
+
+
+def test_the_smile_moves_the_mouth_corners_as_far_as_it_should(talk, smiled):
+    """AU12 = 3: corners .039 out and .045 up, in outer-eye distances (before the soft limit)."""
+    full = talk.inspection.times_s > 0.7
+    before = talk.analysis.landmarks_px[full]
+    after = smiled.landmarks_px[full]
+    eyes = np.linalg.norm(before[:, 45] - before[:, 36], axis=1)[:, None]
+    moved = (after - before) / eyes[..., None]
+    out = (moved[:, 54, 0] - moved[:, 48, 0]) / 2
+    up = -(moved[:, 48, 1] + moved[:, 54, 1]) / 2
+    assert 0.020 < out.mean() < 0.050
+    assert 0.024 < up.mean() < 0.058
+    assert np.abs(moved[:, 36:48]).mean() < 0.01, "the eyes stay where they were"
+
+
+def test_the_smile_is_measured_as_a_smile(talk, smiled):
+    full = talk.inspection.times_s > 0.7
+    before = talk.analysis.intensity[full, 6].mean()
+    assert smiled.intensity[full, 6].mean() > before + 0.3

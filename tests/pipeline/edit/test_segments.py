@@ -1,0 +1,56 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.edit.segments import CHUNK_FRAMES, SEGMENT_FRAMES, plan_chunks, plan_segments
+
+
+def keys_every(frames: int, gop: int) -> np.ndarray:
+    is_key = np.zeros(frames, bool)
+    is_key[::gop] = True
+    return is_key
+
+
+@given(
+    frames=st.integers(1, 3000),
+    gop=st.integers(1, 400),
+    share=st.floats(0, 1),
+    seconds=st.floats(0.005, 60),
+    seed=st.integers(0, 9),
+)
+def test_segments_cover_every_frame_once_and_in_order(frames, gop, share, seconds, seed):
+    active = np.random.default_rng(seed).random(frames) < share
+    spans = plan_segments(keys_every(frames, gop), active, seconds)
+    covered = [f for s in spans for f in range(s.first, s.last + 1)]
+    assert covered == list(range(frames))
+    assert [s.number for s in spans] == list(range(len(spans)))
+
+
+@given(frames=st.integers(1, 5000), gop=st.integers(1, 400))
+def test_a_segment_exceeds_its_limit_by_no_more_than_the_snapping_to_key_frames(frames, gop):
+    spans = plan_segments(keys_every(frames, gop), np.zeros(frames, bool), 0.02)
+    assert max(s.frames for s in spans) <= SEGMENT_FRAMES * 1.5 + 1
+
+
+def test_a_cut_moves_to_a_key_frame_nearby():
+    is_key = np.zeros(500, bool)
+    is_key[[0, 240]] = True
+    assert plan_segments(is_key, np.zeros(500, bool), 0.02)[1].first == 240
+
+
+def test_a_slow_editor_gets_short_segments():
+    active = np.ones(256, bool)
+    spans = plan_segments(keys_every(256, 1), active, 5.0)
+    assert max(s.frames for s in spans) <= 12
+    assert len(plan_segments(keys_every(256, 1), active, 0.02)) == 1
+
+
+def test_frames_without_edits_do_not_count_as_editor_time():
+    active = np.zeros(256, bool)
+    active[:9] = True
+    assert len(plan_segments(keys_every(256, 1), active, 5.0)) == 2
+
+
+def test_chunks_of_a_long_gop_are_cut_anyway():
+    chunks = plan_chunks(keys_every(1000, 1000))
+    assert max(c.frames for c in chunks) <= CHUNK_FRAMES * 1.5
