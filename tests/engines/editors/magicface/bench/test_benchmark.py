@@ -42,7 +42,8 @@ def test_every_figure_is_measured(measured):
         assert row["ms_per_frame"] > 0
         assert row["frames_per_s"] == pytest.approx(1000 / row["ms_per_frame"])
         assert row["tflops"] == pytest.approx(row["tflop_per_frame"] * row["frames_per_s"])
-        assert 0 < row["share_of_floor"] < 1.5
+        floor = result["floor_tflops"][row["dtype"]]
+        assert row["share_of_floor"] == pytest.approx(row["tflops"] / floor)
         assert row["peak_gb"] > 0
         assert (row["reference_ms"] > 0) == (row["way"] == "ours")
         assert (row["speedup"] is None) == (row["way"] == "official")
