@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 # The extras the tests install. `make test EXTRAS=dev` runs what needs no torch.
-EXTRAS ?= dev,rtx,curves
+EXTRAS ?= dev,rtx,curves,decord
 
 .PHONY: demo test test-slow check clean
 

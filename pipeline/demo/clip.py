@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.demo.acting import performance, schedule, voice
-from pipeline.demo.face import FACE_CENTRE, SCALE, TalkingHead
+from pipeline.demo.face import FACE_CENTRE, SCALE, TalkingHead, photograph
 from pipeline.errors import MediaError
 from pipeline.media.opening import one_line_errors
 from pipeline.store import published
@@ -46,7 +46,7 @@ def make_demo_clip(
     """Write a clip of one moving face: H.264 (bt709, limited) and AAC in a faststart MP4.
 
     The same arguments give the same bytes. The face spans at least 25 % of the width of every
-    frame. Nothing is read but a photograph that scikit-image ships.
+    frame. Nothing is read but the packaged photograph.
 
     Args:
         path: an `.mp4`; its folder is made where missing, and it appears whole or not at all.
@@ -128,11 +128,9 @@ class Camera:
 
 
 def _pictures(frames: int, rate: Fraction, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
-    from skimage import data  # half a second to import, and needed by nothing else here
-
     times_s = np.arange(frames) / float(rate)
     actor = performance(schedule(float(frames / rate)), times_s)
-    head, camera = TalkingHead(data.astronaut()), Camera(size)
+    head, camera = TalkingHead(photograph()), Camera(size)
     for n, time_s in enumerate(times_s):
         shot = camera.shot(head.at(actor, n), float(time_s))
         lit = cv2.multiply(shot, camera.light(float(time_s)), dtype=cv2.CV_8U)

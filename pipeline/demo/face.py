@@ -1,12 +1,13 @@
 """The demo's actor: one photograph whose jaw, mouth, brows, lids and head move.
 
-All positions are pixels of scikit-image's astronaut (Eileen Collins, NASA, public domain).
+All positions are pixels of astronaut.png (Eileen Collins, NASA, public domain; NOTICE says more).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import resources
 from typing import Any
 
 import cv2
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.demo.acting import Performance
+from pipeline.errors import PipelineError
 
 Plane = NDArray[np.floating[Any]]
 Box = tuple[int, int, int, int]
@@ -34,6 +36,15 @@ UPPER_LIP, LOWER_LIP = 2.8, 9.0  # how far the inner edges hang below the corner
 NECK = (226.0, 190.0)
 CAVITY_RGB = (58, 20, 20)
 JAW_PX, SPREAD_PX, BROW_PX, SWAY_PX, NOD_PX = 5.5, 2.0, 3.4, 4.5, 2.6
+
+
+def photograph() -> NDArray[np.uint8]:
+    """`(512, 512, 3)` uint8 RGB: the packaged portrait, decoded anew at each call."""
+    content = (resources.files("pipeline.demo") / "astronaut.png").read_bytes()
+    bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise PipelineError("pipeline/demo/astronaut.png is damaged; reinstall aureel")
+    return np.asarray(bgr[..., ::-1].copy(), np.uint8)
 
 
 def _smoothstep(x: Plane) -> Plane:
@@ -98,11 +109,11 @@ class TalkingHead:
     """The photograph with its face in motion.
 
     Args:
-        photograph: `(512, 512, 3)` uint8 RGB, scikit-image's `data.astronaut()`.
+        portrait: what `photograph()` gives.
     """
 
-    def __init__(self, photograph: NDArray[np.uint8]) -> None:
-        large = cv2.resize(photograph, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_LANCZOS4)
+    def __init__(self, portrait: NDArray[np.uint8]) -> None:
+        large = cv2.resize(portrait, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_LANCZOS4)
         soft = cv2.GaussianBlur(large, (0, 0), 1.6)
         self._picture = np.asarray(cv2.addWeighted(large, 1.7, soft, -0.7, 0.0), np.uint8)
         self._head, self._jaw = _Region(HEAD_BOX), _Region(JAW_BOX)
