@@ -101,6 +101,11 @@ class VideoInfo:
         timecode: of the first frame, e.g. `01:00:00;00` (`;` = drop frame), or None.
         declared_frames: by the header, 0 where it does not say.
         warnings: what a report should tell, each one line.
+        chroma_place: where chroma samples lie, FFmpeg's name (`left`, `topleft`, `center` …).
+        is_lossless: coded so that every sample comes back as it went in.
+        dolby_vision: profile and base layer's compatibility of a Dolby Vision record, or None.
+        hides_alpha: an alpha channel lies beside the pictures, where the decoder does not look.
+        layers: pictures per frame: 2 of stereo video in two layers (MV-HEVC), else 1.
     """
 
     path: str
@@ -128,6 +133,11 @@ class VideoInfo:
     declared_frames: int
     streams: tuple[StreamSummary, ...]
     warnings: tuple[str, ...]
+    chroma_place: str = "unspecified"
+    is_lossless: bool = False
+    dolby_vision: tuple[int, int] | None = None
+    hides_alpha: bool = False
+    layers: int = 1
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or self.time_base <= 0 or self.sar <= 0:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 from fractions import Fraction
-from typing import cast
 
 import av
 from av.container import InputContainer
 from av.error import InvalidDataError
-from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.errors import MediaError
+from pipeline.media.bitstream.lossless import is_lossless
+from pipeline.media.boxes.movie import Movie, read_movie
 from pipeline.media.info import (
     RGB_MATRIX,
     UNSPECIFIED,
@@ -28,7 +29,11 @@ from pipeline.media.info import (
     upright_from_coded,
 )
 from pipeline.media.opening import MAX_PIXELS, one_line_errors, open_video, ready_decoder
+from pipeline.media.read.dolby_vision import read_dolby_vision
+from pipeline.media.read.frame_facts import chroma_place
+from pipeline.media.read.guarded import has_second_layer, refuse_encrypted
 from pipeline.media.read.scan import FrameIndex, scan, times_s
+from pipeline.media.read.side_data import side_data_of
 
 __all__ = ["Colour", "FrameIndex", "StreamSummary", "VideoInfo", "probe", "scan", "times_s"]
 
@@ -48,9 +53,28 @@ def probe(path: str) -> VideoInfo:
     with open_video(path) as container:
         if is_picture(container.format.name):
             raise MediaError(f"{path}: a picture ({container.format.name}); expected a video")
+        movie = read_movie(path)
         stream = main_video(container, path)
-        frame = _first_frame(container, stream, path)
-        return _describe(path, container, stream, frame)
+        refuse_encrypted(path, stream, movie)
+        frame, packet = _first_frame(container, stream, path)
+        info = _describe(path, container, stream, frame)
+        return _with_depths(info, stream, frame, packet, movie)
+
+
+def _with_depths(
+    info: VideoInfo, stream: VideoStream, frame: VideoFrame, packet: bytes, movie: Movie | None
+) -> VideoInfo:
+    """What neither headers nor PyAV tell."""
+    vision = read_dolby_vision(info.path, movie)
+    has_alpha = any(c.is_alpha for c in frame.format.components)
+    return replace(
+        info,
+        chroma_place=chroma_place(frame),
+        is_lossless=is_lossless(info.codec, stream.codec_context.extradata, packet),
+        dolby_vision=(vision.profile, vision.compatibility) if vision else None,
+        hides_alpha=stream.metadata.get("alpha_mode") == "1" and not has_alpha,
+        layers=2 if has_second_layer(movie) else 1,
+    )
 
 
 def is_picture(demuxer: str) -> bool:
@@ -73,16 +97,21 @@ def main_video(container: InputContainer, path: str) -> VideoStream:
     return stream
 
 
-def _first_frame(container: InputContainer, stream: VideoStream, path: str) -> VideoFrame:
+def _first_frame(
+    container: InputContainer, stream: VideoStream, path: str
+) -> tuple[VideoFrame, bytes]:
+    """The first frame that decodes, and the first packet that holds anything."""
     ready_decoder(stream, threads=1)
+    first = b""
     with one_line_errors(path, "decode the first frame"):
         for count, packet in enumerate(container.demux(stream)):
             try:
                 frames = stream.decode(packet)
             except InvalidDataError:
                 frames = []
+            first = first or bytes(packet)
             if frames:
-                return frames[0]
+                return frames[0], first
             if count > MOST_PACKETS_TO_FIRST_FRAME:
                 break
     raise MediaError(
@@ -133,7 +162,7 @@ def _describe(
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    packed = _side_data(frame).get("DISPLAYMATRIX")
+    packed = side_data_of(frame).get("DISPLAYMATRIX")
     if packed is not None:
         return struct.unpack("=9i", packed[:36])
     if frame.rotation == 0:
@@ -141,14 +170,6 @@ def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
     turn = upright_from_coded(frame.rotation // 90 * 90 % 360, mirrored=False)
     (a, c), (b, d) = (turn * (1 << 16)).astype(int).tolist()
     return a, b, 0, c, d, 0, 0, 0, 1 << 30
-
-
-def _side_data(frame: VideoFrame) -> dict[str, bytes]:
-    try:
-        items = cast("list[SideData]", list(frame.side_data))
-    except ValueError:  # PyAV raises on a kind of side data that is newer than itself
-        return {}
-    return {item.type.name: bytes(item) for item in items}
 
 
 def _orientation(matrix: tuple[int, ...] | None, warnings: list[str]) -> tuple[int, bool]:
@@ -201,13 +222,13 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float:
 
 
 def _hdr(frame: VideoFrame) -> tuple[bytes | None, bytes | None]:
-    found = _side_data(frame)
+    found = side_data_of(frame)
     return found.get("MASTERING_DISPLAY_METADATA"), found.get("CONTENT_LIGHT_LEVEL")
 
 
 def _summary(stream: Stream) -> StreamSummary:
     context = stream.codec_context
-    name = context.codec.canonical_name if context is not None else (stream.name or "unknown")
+    name = context.codec.canonical_name if context is not None else "unknown"
     return StreamSummary(
         index=stream.index,
         kind=stream.type,

@@ -52,6 +52,7 @@ class EncodeSettings:
         interlaced: encode fields as fields.
         preset: as asked for.
         warnings: what of the source this cannot keep, one line each.
+        changes: topics of the witness that were asked to change, as `bit depth`.
     """
 
     encoder: str
@@ -65,6 +66,7 @@ class EncodeSettings:
     interlaced: bool = False
     preset: str = "medium"
     warnings: tuple[str, ...] = field(default=())
+    changes: tuple[str, ...] = field(default=())
 
 
 def mirror_settings(

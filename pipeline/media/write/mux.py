@@ -27,8 +27,9 @@ from pipeline.media.info import VideoInfo
 from pipeline.media.opening import close_quietly, one_line_errors, open_video
 from pipeline.media.read.probe import probe
 from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.tags import kept_tags
 from pipeline.media.write.containers import muxer_of, muxer_options
-from pipeline.media.write.copying import CopiedStream, add_copies, copied_packets, kept_tags
+from pipeline.media.write.copying import add_copies, copied_packets
 from pipeline.media.write.encode import EncodeSettings, part_path
 from pipeline.media.write.join import JoinPlan, joined_packets, piece_stream, plan_join
 from pipeline.media.write.matroska_aspect import write_pixel_shape
@@ -87,10 +88,11 @@ def finish(
     part = part_path(output)
     try:
         with one_line_errors(output, "write the output"):
-            copies, shift_s, track = _write(info, index, plan, output, settings, warn=warn)
+            track = _write(info, index, plan, output, settings)
         if muxer_of(output) in ("matroska", "webm") and probe(str(part)).sar != info.sar:
             write_pixel_shape(str(part), track, info.sar)
-        for text in verify_output(str(part), info, index, copies, shift_s):
+        verified = verify_output(str(part), output, info, index, settings.changes)
+        for text in verified.warnings:
             warn(text)
         with one_line_errors(output, "publish the output"):
             _publish(part, output)
@@ -105,10 +107,8 @@ def _write(
     plan: JoinPlan,
     output: str,
     settings: EncodeSettings,
-    *,
-    warn: Callable[[str], None],
-) -> tuple[list[CopiedStream], Fraction, int]:
-    """The copied streams, by how much times were moved, and our stream's number."""
+) -> int:
+    """Writes the part; our stream's number in it."""
     shift_s = _shift_s(info, output)
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_video(info.path))
@@ -122,7 +122,7 @@ def _write(
             template = piece_stream(first_piece, plan.pieces[0])
             ours.append(_add_video(template, target, info, settings, source))
 
-        copies = add_copies(source, target, info, add_video, warn)
+        copies = add_copies(source, target, info, add_video)
         target.metadata.update(kept_tags(source.metadata))
         target.set_chapters(_chapters(source, shift_s))
         source.streams[info.stream_index].discard = Discard.all
@@ -132,8 +132,7 @@ def _write(
             key=_decoding_s,
         ):
             target.mux(packet)
-        track = ours[0].index
-    return list(copies.values()), shift_s, track
+        return ours[0].index
 
 
 def _shift_s(info: VideoInfo, output: str) -> Fraction:

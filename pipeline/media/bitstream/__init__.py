@@ -1,0 +1,1 @@
+"""What coded packets say of their pictures: units, messages, parameter sets. Bytes only."""

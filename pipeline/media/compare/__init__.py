@@ -1,0 +1,1 @@
+"""The witness: what of one file another one holds, whoever made them."""

@@ -1,0 +1,259 @@
+"""All that is compared of one file but its pictures, read in one pass over its packets."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import AttachmentStream, Disposition, Stream
+
+from pipeline.media.bitstream.messages import LASTING, Message, messages_of
+from pipeline.media.bitstream.mpeg2 import repeats_field
+from pipeline.media.bitstream.units import UnitFormat, unit_format
+from pipeline.media.boxes.movie import Movie, foreign_tracks, payload_md5, read_movie
+from pipeline.media.boxes.tree import MalformedBoxError
+from pipeline.media.info import VideoInfo
+from pipeline.media.opening import one_line_errors, open_video
+from pipeline.media.read.probe import probe
+from pipeline.media.read.scan import FrameIndex, scan
+from pipeline.media.read.tags import kept_tags
+
+COUNTED_MESSAGES = frozenset(
+    ("closed captions", "ATSC user data", "active format", "HDR10+", "HDR Vivid", "user data",
+     "registered user data", "time code (SEI)", "Dolby Vision metadata", "preferred transfer",
+     "ambient light", "content colour volume", "stereo packing", "display orientation")
+)  # fmt: skip
+
+
+KINDS = {"soun": "sound", "vide": "pictures", "text": "text", "sbtl": "text"}
+"""What a track is that only boxes tell of, by its handler."""
+
+
+@dataclass
+class TrackFacts:
+    """One track besides the video.
+
+    Attributes:
+        kind: `audio`, `subtitle`, `data`, `attachment`, `cover`, …
+        codec: FFmpeg's name, or the four letters of a track that FFmpeg does not know.
+        language, disposition, tags: as the container says.
+        payload_md5: over all its bytes in file order, however they are cut into packets.
+        first_s, last_s: least and greatest time of a packet, exact; None without times.
+        tick_s: the track's clock.
+        timing: of a track read from boxes: durations and edits; None elsewhere.
+    """
+
+    index: int
+    kind: str
+    codec: str
+    language: str | None = None
+    disposition: int = 0
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    packets: int = 0
+    size: int = 0
+    payload_md5: str = ""
+    first_s: Fraction | None = None
+    last_s: Fraction | None = None
+    tick_s: Fraction = Fraction(1)
+    timing: tuple[object, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.index} ({self.codec})"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A named stretch, seconds on the container's own clock."""
+
+    start_s: Fraction
+    end_s: Fraction
+    title: str
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """A file as the comparison sees it.
+
+    Attributes:
+        messages: of each kind that speaks of a picture: in how many pictures, and a sum of digests
+            that two files share only if the same messages stand at the same pictures.
+        repeats: pictures of which a field is shown again.
+        video_bytes: of all packets of the video.
+        chapters, tags: of the container.
+    """
+
+    path: str
+    info: VideoInfo
+    index: FrameIndex
+    tracks: tuple[TrackFacts, ...]
+    messages: dict[str, tuple[int, int]]
+    repeats: int
+    video_bytes: int
+    chapters: tuple[Chapter, ...]
+    tags: dict[str, str]
+    size: int
+
+
+def read_facts(path: str) -> FileFacts:
+    """Reads a file's headers and all its packets; memory does not grow with its length.
+
+    Raises:
+        MediaError: no sound video; the line says why.
+    """
+    info = probe(path)
+    return facts_of(path, info, scan(path, info))
+
+
+def facts_of(path: str, info: VideoInfo, index: FrameIndex) -> FileFacts:
+    """Like read_facts, where headers and frames are known."""
+    movie = read_movie(path)
+    with open_video(path) as container, one_line_errors(path, "read its packets"):
+        reader = _PacketReader(container, info, index, movie)
+        for packet in container.demux():
+            if packet.size:
+                reader.take(packet)
+        chapters = tuple(_chapter(c) for c in container.chapters())
+        tags = _lower(kept_tags(container.metadata))
+    return FileFacts(
+        path=path,
+        info=info,
+        index=index,
+        tracks=(*reader.tracks(), *_boxed_tracks(path, movie)),
+        messages=reader.messages,
+        repeats=reader.repeats,
+        video_bytes=reader.video_bytes,
+        chapters=chapters,
+        tags=tags,
+        size=Path(path).stat().st_size,
+    )
+
+
+def _chapter(found: Any) -> Chapter:
+    tick_s = Fraction(found["time_base"] or 1)
+    title = dict(found["metadata"]).get("title", "")
+    return Chapter(found["start"] * tick_s, found["end"] * tick_s, title)
+
+
+class _PacketReader:
+    """Counts packets as they come."""
+
+    def __init__(
+        self, container: InputContainer, info: VideoInfo, index: FrameIndex, movie: Movie | None
+    ) -> None:
+        self._info, self._index = info, index
+        video = container.streams[info.stream_index]
+        context = video.codec_context
+        self._form: UnitFormat | None = unit_format(info.codec, context.extradata)
+        self._boxed = {t.number for t in foreign_tracks(movie)}
+        self._facts: dict[int, TrackFacts] = {}
+        self._digests: dict[int, Any] = {}
+        self._lasting: set[Message] = set()
+        for stream in container.streams:
+            if stream.index != info.stream_index and not self._is_elsewhere(stream, movie):
+                self._facts[stream.index] = track_facts(stream)
+                self._digests[stream.index] = hashlib.md5(usedforsecurity=False)
+                if isinstance(stream, AttachmentStream):
+                    self._digests[stream.index].update(stream.data)
+        self.messages: dict[str, tuple[int, int]] = {}
+        self.repeats = self.video_bytes = 0
+
+    def _is_elsewhere(self, stream: Stream, movie: Movie | None) -> bool:
+        """Time codes and chapter titles are compared as such; boxed tracks from their boxes."""
+        if stream.type == "data" and "timecode" in stream.metadata:
+            return True
+        if movie is None:
+            return False
+        return stream.id in movie.chapter_texts() or stream.id in self._boxed
+
+    def take(self, packet: Packet[Any]) -> None:
+        index = packet.stream.index
+        if index == self._info.stream_index:
+            self._take_picture(packet)
+            return
+        facts = self._facts.get(index)
+        if facts is None:
+            return
+        facts.packets += 1
+        facts.size += packet.size
+        self._digests[index].update(packet)
+        if packet.pts is not None and packet.time_base:
+            at = packet.pts * packet.time_base
+            facts.first_s = at if facts.first_s is None else min(facts.first_s, at)
+            facts.last_s = at if facts.last_s is None else max(facts.last_s, at)
+
+    def _take_picture(self, packet: Packet[Any]) -> None:
+        self.video_bytes += packet.size
+        if self._form is None:
+            self.repeats += self._info.codec == "mpeg2video" and repeats_field(bytes(packet))
+            return
+        number = int(np.searchsorted(self._index.pts, packet.pts or 0))
+        for message in messages_of(bytes(packet), self._form):
+            if message.name in COUNTED_MESSAGES:
+                self._count(number, message)
+
+    def _count(self, number: int, message: Message) -> None:
+        if message.type in LASTING:
+            if message in self._lasting:
+                return
+            self._lasting.add(message)
+            number = 0  # it holds from then on, wherever it is said again
+        digest = hashlib.md5(usedforsecurity=False)
+        digest.update(b"%d %d " % (number, message.type) + message.payload)
+        count, total = self.messages.get(message.name, (0, 0))
+        added = int.from_bytes(digest.digest(), "big")
+        self.messages[message.name] = count + 1, (total + added) % (1 << 128)
+
+    def tracks(self) -> list[TrackFacts]:
+        for index, digest in self._digests.items():
+            self._facts[index].payload_md5 = digest.hexdigest()
+        return list(self._facts.values())
+
+
+def track_facts(stream: Stream) -> TrackFacts:
+    """A stream's header."""
+    context = stream.codec_context
+    cover = bool(stream.disposition & Disposition.attached_pic)
+    kind = "attachment" if isinstance(stream, AttachmentStream) else stream.type
+    codec = context.codec.canonical_name if context is not None else "unknown"
+    return TrackFacts(
+        stream.index,
+        "cover" if cover else kind,
+        stream.metadata.get("filename", codec) if kind == "attachment" else codec,
+        _language(stream),
+        int(stream.disposition),
+        _lower(kept_tags(stream.metadata)),
+        tick_s=stream.time_base or Fraction(1),
+    )
+
+
+def _language(stream: Stream) -> str | None:
+    language = stream.metadata.get("language")
+    return None if language in (None, "und") else language
+
+
+def _lower(tags: dict[str, str]) -> dict[str, str]:
+    return {key.lower(): value for key, value in tags.items()}
+
+
+def _boxed_tracks(path: str, movie: Movie | None) -> list[TrackFacts]:
+    found: list[TrackFacts] = []
+    for track in foreign_tracks(movie):
+        try:
+            found.append(
+                TrackFacts(
+                    track.number - 1, KINDS.get(track.handler, "metadata"),
+                    track.fourcc, packets=track.sample_count(),
+                    payload_md5=payload_md5(path, track),
+                    timing=track.timing(movie.timescale if movie else 1),
+                )
+            )  # fmt: skip
+        except MalformedBoxError:
+            continue
+    return found
