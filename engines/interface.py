@@ -6,14 +6,15 @@ right, y down, integer coordinates are pixel centres); *crop pixels* are those o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
+from engines.traits import Traits
 from keyframes.au import AUDelta, AUIntensity
 
 RGBFrame = NDArray[np.uint8]
@@ -176,3 +177,78 @@ class FaceEditor(Protocol):
         ...
 
     def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops: ...
+
+
+class Cluster(Protocol):
+    """The machines a job runs on, as an engine sees them while it gets ready; no Ray in here."""
+
+    def say(self, line: str) -> None:
+        """Tells the person who runs the job."""
+        ...
+
+    def gpu_nodes(self) -> list[str]:
+        """Ids of the living nodes that have a GPU, in order."""
+        ...
+
+    def this_node(self) -> str:
+        """Id of the node this runs on."""
+        ...
+
+    def start(
+        self, function: Callable[..., Any], *arguments: Any, node: str, cpus: float, gpus: float
+    ) -> Any:
+        """Calls a module's function on a node; its result's handle.
+
+        A handle can be an argument of another call, which then gets the result itself. Of a
+        generator function, the answer is an iterable of handles, one as each value is ready.
+
+        Args:
+            cpus: how many it takes; fewer where the node has fewer.
+            gpus: a share of the node's GPUs; 0 where it has none.
+        """
+        ...
+
+    def results(self, handles: Sequence[Any]) -> list[Any]:
+        """What calls gave.
+
+        Raises:
+            EngineError: what a call raised, as it was there; one line for a call that was lost.
+        """
+        ...
+
+
+class EngineHooks(Protocol):
+    """What an engine's class may also have, of every kind; each is optional, static and light.
+
+    The settings are those of its options that were given. `unavailable`, `weights_digest` and
+    `crop_size_for` are asked in the driver, before anything runs, and load no network.
+    """
+
+    traits: ClassVar[Traits]
+    """What is known of it before it is loaded: options, GPU share, cost. Without: a CPU engine
+    that may be told its keywords. The registry's line may say it instead, so that a class that
+    imports torch is not imported for a command's help."""
+
+    @staticmethod
+    def unavailable(**settings: Any) -> str | None:
+        """Why it cannot run with these settings, in a clause (weights that are not here), or None.
+
+        Raises:
+            EngineError: a setting out of its range.
+        """
+        ...
+
+    @staticmethod
+    def weights_digest(**settings: Any) -> str:
+        """Names its weights, so that other weights make other pieces."""
+        ...
+
+    @staticmethod
+    def crop_size_for(**settings: Any) -> int:
+        """An editor's `crop_size` with these settings; without, 512."""
+        ...
+
+    @staticmethod
+    def prepare(cluster: Cluster, **settings: Any) -> None:
+        """Called once in the driver, before the first of its actors starts on a GPU."""
+        ...

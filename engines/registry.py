@@ -1,80 +1,82 @@
-"""Every engine by name, one line each; imported only when made, in the process that runs it."""
+"""Every engine by name, one line each; a class is imported only when it is asked for."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from engines.errors import EngineError, EngineUnavailableError, UnknownEngineError
+from engines.traits import Option, Traits
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Where an engine's class lives, the modules it needs, and the extra that installs them.
+class Line:
+    """An engine's line.
 
-    `wants_gpu`: taken by `auto` only where there is one (asked for by name it also runs on a CPU).
-    `seconds_per_edit`: rough cost of one frame, for an editor; it sets the length of segments.
-    `is_preview`: an editor whose result is looked at, not delivered.
+    Attributes:
+        target: `module:Class`.
+        traits: what is known of it before it is loaded, or where that lies, as `module:NAME`, in a
+            module that is quick to import. None = it is the class's own attribute `traits`.
+        by_name_only: `auto` passes it over.
     """
 
     target: str
-    modules: tuple[str, ...] = ()
-    extra: str = ""
-    wants_gpu: bool = False
-    seconds_per_edit: float = 0.02
-    is_preview: bool = False
+    traits: Traits | str | None = None
+    by_name_only: bool = False
 
 
-TRACKERS: dict[str, Entry] = {
-    "mesh": Entry("engines.trackers.mesh.tracker:MeshTracker"),
-    "fan": Entry(
-        "engines.trackers.fan.tracker:FanTracker",
-        ("torch", "face_alignment"),
-        "fan",
-        wants_gpu=True,
-    ),
+TRACKERS: dict[str, Line] = {
+    "fan": Line("engines.trackers.fan.tracker:FanTracker", "engines.trackers.fan.traits:TRAITS"),
+    "mesh": Line("engines.trackers.mesh.tracker:MeshTracker", Traits()),
 }
-ESTIMATORS: dict[str, Entry] = {
-    "mesh": Entry("engines.estimators.mesh.estimator:MeshAUEstimator"),
-    "libreface": Entry(
+ESTIMATORS: dict[str, Line] = {
+    "libreface": Line(
         "engines.estimators.libreface.estimator:LibreFaceEstimator",
-        ("torch",),
-        "libreface",
-        wants_gpu=True,
+        "engines.estimators.libreface.traits:TRAITS",
     ),
+    "mesh": Line("engines.estimators.mesh.estimator:MeshAUEstimator", Traits()),
 }
-EDITORS: dict[str, Entry] = {
-    "identity": Entry("engines.editors.identity:IdentityEditor"),
-    "previz": Entry("engines.editors.previz.editor:PrevizEditor", is_preview=True),
-    "magicface": Entry(
+EDITORS: dict[str, Line] = {
+    "magicface": Line(
         "engines.editors.magicface.editor:MagicFaceEditor",
-        ("torch", "diffusers", "transformers"),
-        "magicface",
-        wants_gpu=True,
-        seconds_per_edit=0.5,
+        "engines.editors.magicface.traits:TRAITS",
     ),
+    "previz": Line("engines.editors.previz.editor:PrevizEditor", Traits(is_preview=True)),
+    "identity": Line("engines.editors.identity:IdentityEditor", Traits(), by_name_only=True),
 }
 KINDS = {"tracker": TRACKERS, "AU estimator": ESTIMATORS, "editor": EDITORS}
+"""The lines of a kind stand in the order in which `auto` tries them; it takes the first that can
+run."""
 METHODS = {
     "tracker": ("track",),
     "AU estimator": ("measure", "neutral", "intensity"),
     "editor": ("edit",),
 }
 """What a class must have to be an engine of a kind; engines/interface.py says the rest."""
+OPTION_PREFIX = {"tracker": "tracker-", "AU estimator": "au-", "editor": ""}
+"""What stands before the name of a kind's options on the command line."""
 
 
-def entry(kind: str, name: str) -> Entry:
-    """The registry line of an engine; `package.module:Class` names one of your own.
+def option_name(kind: str, name: str) -> str:
+    """An engine's option as people write it, e.g. `--au-weights`."""
+    return f"--{OPTION_PREFIX[kind]}{name.replace('_', '-')}"
+
+
+def auto_order(kind: str) -> list[str]:
+    """What `auto` tries, in turn."""
+    return [name for name, entry in KINDS[kind].items() if not entry.by_name_only]
+
+
+def line(kind: str, name: str) -> Line:
+    """The registry's line of an engine; `package.module:Class` names one of your own.
 
     Raises:
         UnknownEngineError: naming the known ones.
     """
     if ":" in name:
-        return Entry(name)
+        return Line(name)
     try:
         return KINDS[kind][name]
     except KeyError:
@@ -84,13 +86,46 @@ def entry(kind: str, name: str) -> Entry:
         ) from None
 
 
+def traits_of(kind: str, name: str) -> Traits:
+    """What is known of an engine before it is loaded.
+
+    Raises:
+        EngineError: a class of one's own that is not there, is no engine, or has other traits.
+    """
+    told = line(kind, name).traits
+    if isinstance(told, str):
+        module, _, attribute = told.partition(":")
+        told = getattr(importlib.import_module(module), attribute)
+    if told is None:
+        told = getattr(class_at(kind, name, line(kind, name).target), "traits", Traits())
+    if not isinstance(told, Traits):
+        raise EngineError(
+            f"{kind} {name!r}: traits are a {type(told).__name__}; expected engines.traits.Traits"
+        )
+    return told
+
+
+def options_of(kind: str, *own: str) -> dict[str, list[tuple[str, Option]]]:
+    """What the engines of a kind may be told: option → the engines that take it, in auto's order.
+
+    Args:
+        own: classes from outside, as `package.module:Class`.
+    """
+    found: dict[str, list[tuple[str, Option]]] = {}
+    for name in (*KINDS[kind], *own):
+        for option in traits_of(kind, name).options:
+            found.setdefault(option.name, []).append((name, option))
+    return found
+
+
 def missing(kind: str, name: str) -> str | None:
     """Why an engine cannot be imported here (one clause); None when its packages are there."""
-    found = entry(kind, name)
-    absent = [m for m in found.modules if importlib.util.find_spec(m) is None]
+    traits = traits_of(kind, name)
+    absent = [module for module in traits.modules if importlib.util.find_spec(module) is None]
     if not absent:
         return None
-    return f"{', '.join(absent)} not installed; pip install 'aureel[{found.extra}]'"
+    how = f"; pip install 'aureel[{traits.extra}]'" if traits.extra else ""
+    return f"{', '.join(absent)} not installed{how}"
 
 
 def engine_class(kind: str, name: str) -> type[Any]:
@@ -104,7 +139,12 @@ def engine_class(kind: str, name: str) -> type[Any]:
     reason = missing(kind, name)
     if reason is not None:
         raise EngineUnavailableError(f"{kind} {name!r}: {reason}")
-    module, _, attribute = entry(kind, name).target.partition(":")
+    return class_at(kind, name, line(kind, name).target)
+
+
+def class_at(kind: str, name: str, target: str) -> type[Any]:
+    """The class at `module:Class`, checked to be an engine of a kind; `name` is for messages."""
+    module, _, attribute = target.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ModuleNotFoundError, AttributeError) as error:
@@ -117,55 +157,3 @@ def engine_class(kind: str, name: str) -> type[Any]:
             f"expected a class with {', '.join(METHODS[kind])} (engines/interface.py)"
         )
     return found
-
-
-def unavailable(
-    kind: str, name: str, settings: Mapping[str, Any] | None = None, gpus: float | None = None
-) -> str | None:
-    """Why an engine cannot run with these settings (one clause), or None.
-
-    A class may say so itself, before anything heavy loads, in a static `unavailable(**settings)`.
-
-    Args:
-        gpus: GPUs at hand; with None an engine that merely wants one is not refused.
-    """
-    reason = missing(kind, name)
-    if reason is None and gpus == 0 and entry(kind, name).wants_gpu:
-        return "no GPU here"
-    if reason is not None:
-        return reason
-    says = getattr(engine_class(kind, name), "unavailable", None)
-    why = says(**accepted_settings(kind, name, settings or {})) if says else None
-    return why and why.removeprefix(f"{kind} {name!r}: ")
-
-
-def accepted_settings(kind: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the settings that the engine takes; a run has one set of options for all engines."""
-    if not settings:
-        return {}
-    known = inspect.signature(engine_class(kind, name)).parameters
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
-        return dict(settings)  # the engine checks its own
-    return {key: value for key, value in settings.items() if key in known}
-
-
-def crop_size(name: str, settings: Mapping[str, Any]) -> int:
-    """Side of an editor's crops: its class's static `crop_size_for(**settings)`, or 512."""
-    says = getattr(engine_class("editor", name), "crop_size_for", None)
-    return says(**settings) if says else 512
-
-
-def weights_digest(kind: str, name: str, settings: Mapping[str, Any]) -> str:
-    """Names the engine's weights, so that other weights make other pieces; empty without any.
-
-    A class with weights says so in a static `weights_digest(**settings)`.
-    """
-    if not entry(kind, name).modules:
-        return ""
-    says = getattr(engine_class(kind, name), "weights_digest", None)
-    return says(**settings) if says else ""
-
-
-def make(kind: str, name: str, settings: Mapping[str, Any] | None = None) -> Any:
-    """An engine, made with its settings as keyword arguments."""
-    return engine_class(kind, name)(**(settings or {}))

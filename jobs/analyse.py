@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
 if not __package__:  # run as a file: import from the checkout, not from jobs/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from jobs.command_line.command import main_of
-from jobs.command_line.options import MeasureOptions
+from jobs.command_line.options import MeasureOptions, takes
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
@@ -24,7 +23,8 @@ app = App(name="analyse.py", help=__doc__, help_format="plaintext", version_flag
 
 
 @app.default
-def analyse(*, options: Annotated[MeasureOptions, Parameter("*")]) -> int:
+@takes(MeasureOptions)
+def analyse(*, options: MeasureOptions) -> int:
     """Measure faces and action units; the options are described in jobs/command_line/options.py."""
     from jobs.animation.measurement import run_measurement
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
 if not __package__:  # run as a file: import from the checkout, not from jobs/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from jobs.command_line.command import main_of
-from jobs.command_line.options import AnimateOptions
+from jobs.command_line.options import AnimateOptions, takes
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
@@ -25,7 +24,8 @@ app = App(name="animate.py", help=__doc__, help_format="plaintext", version_flag
 
 
 @app.default
-def animate(*, options: Annotated[AnimateOptions, Parameter("*")]) -> int:
+@takes(AnimateOptions)
+def animate(*, options: AnimateOptions) -> int:
     """Change the performance in footage; jobs/command_line/options.py describes the options."""
     from jobs.animation.animation import run_animation
 

@@ -18,14 +18,14 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 from cyclopts import App, Parameter
 
 from engines.editors.magicface.backends.build_request import Order, check_buildable
+from engines.editors.magicface.backends.builders import plan_build, target_sm
 from engines.editors.magicface.backends.choose import look_around
 from engines.editors.magicface.folders import locate_weights, native_size
 from engines.trt.binding import Binding
 from engines.trt.cache import EngineCache
 from engines.trt.key import BatchProfile
 from jobs.command_line.command import main_of
-from jobs.ray_cluster.cluster import be_quiet
-from jobs.trt_building.builders import plan_build, target_sm
+from jobs.ray_cluster.cluster import be_quiet, start
 from jobs.trt_building.progress import EngineProgress
 
 be_quiet()
@@ -81,10 +81,12 @@ def build_engines(
     image_size = size or native_size(folders)
     cache = cache.expanduser().resolve() if cache else None
     if cluster or (cluster is None and os.environ.get("RAY_ADDRESS")):
-        from jobs.trt_building.cluster import build_on_cluster
+        from engines.editors.magicface.backends.on_cluster import build_on_cluster
+        from jobs.ray_cluster.nodes import RayNodes
 
         wanted = Order(folders, dtype, image_size, profile)
-        build_on_cluster(wanted, backend, target_sm(target), cache, say=print)
+        start()
+        build_on_cluster(wanted, backend, target_sm(target), cache, RayNodes(print))
         return 0
     machine = look_around()
     binding, sm = plan_build(backend, target_sm(target), machine)

@@ -14,14 +14,14 @@ from typing import Any
 
 import cv2
 
-from engines import registry
+from engines.choice import Engine
 from engines.errors import EngineError
 from keyframes.errors import KeyframeError
 from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.errors import PipelineError
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
-from pipeline.settings import AnalysisSettings, EngineChoice, RenderSettings, digest_of
+from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +47,12 @@ def caught(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[Sta
 _engines: dict[str, Any] = {}
 
 
-def engine_of(kind: str, choice: EngineChoice) -> Any:
-    """The process's engine for a choice; made at first use, so that its error becomes a row."""
+def loaded(engine: Engine) -> Any:
+    """The process's own of a chosen engine; made at first use, so that its error becomes a row."""
     cv2.setNumThreads(1)  # one task per core already; OpenCV's own threads would fight over them
-    key = digest_of(kind, choice.name, dict(choice.settings))
+    key = digest_of(engine.kind, engine.identity)
     if key not in _engines:
-        _engines[key] = registry.make(kind, choice.name, choice.settings)
+        _engines[key] = engine.make()
     return _engines[key]
 
 
@@ -65,8 +65,8 @@ def analyse_row(row: Row, *, settings: AnalysisSettings) -> StageRow:
     """Task: one chunk in, its verdict out."""
 
     def work() -> list[StageRow]:
-        tracker = engine_of("tracker", settings.tracker)
-        estimator = engine_of("AU estimator", settings.estimator)
+        tracker = loaded(settings.tracker)
+        estimator = loaded(settings.estimator)
         return [stages.analyse_stage(row, settings, tracker, estimator)]
 
     return caught("analyse", row, work)[0]
@@ -88,7 +88,7 @@ def plan_row(
     """Task: links a video's chunks; with render settings also evaluates its curve."""
 
     def work() -> list[StageRow]:
-        estimator = engine_of("AU estimator", analysis.estimator)
+        estimator = loaded(analysis.estimator)
         rows = stages.assemble_stage(row, analysis, estimator)
         return rows + (stages.plan_stage(row, analysis, settings) if settings else [])
 
@@ -108,8 +108,8 @@ def plot_row(row: Row, analysis: AnalysisSettings, settings: RenderSettings) -> 
             plot_stage,  # matplotlib only where a plot is asked for
         )
 
-        tracker = engine_of("tracker", analysis.tracker)
-        estimator = engine_of("AU estimator", analysis.estimator)
+        tracker = loaded(analysis.tracker)
+        estimator = loaded(analysis.estimator)
         return [plot_stage(row, analysis, settings, tracker, estimator)]
 
     return caught("plot", row, work)
@@ -121,10 +121,10 @@ _loading = threading.Lock()
 
 def batcher_of(settings: RenderSettings) -> MicroBatcher:
     """The process's batcher for an editor and a seed, shared by all segments it renders."""
-    key = settings.engine_digest
+    key = settings.editor_digest
     with _loading:
         if key not in _batchers:
-            editor = engine_of("editor", settings.editor)
+            editor = loaded(settings.editor)
             _batchers[key] = MicroBatcher(editor, seed=settings.seed)
         return _batchers[key]
 

@@ -39,28 +39,17 @@ OnRow = Callable[[StageRow], None]
 
 
 @dataclass(frozen=True)
-class Resources:
-    """What the machines have, and what one editor takes.
+class Job:
+    """Everything a run needs to know.
 
     Attributes:
-        cpus, gpus: of the whole cluster.
-        analysis_gpus: GPU share of one analysis actor (0 = CPU tasks).
-        editor_gpus: GPU share of one render actor (0 = one actor per core).
+        render: None when only tables are asked for.
+        gpus: of the whole cluster.
     """
-
-    cpus: int
-    gpus: float
-    analysis_gpus: float = 0.0
-    editor_gpus: float = 0.0
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything a run needs to know; `render` is None when only tables are asked for."""
 
     analysis: AnalysisSettings
     render: RenderSettings | None
-    resources: Resources
+    gpus: float = 0.0
     request_digests: dict[str, str] = field(default_factory=dict)
 
 
@@ -224,11 +213,11 @@ class Countdown:
 
 
 def _analyse(dataset: ray.data.Dataset, job: Job) -> ray.data.Dataset:
-    share = job.resources.analysis_gpus
+    share = job.analysis.gpu_share
     if not share:
         analyse: Any = partial(actors.analyse_row, settings=job.analysis)
         return dataset.map(analyse)
-    pool = ActorPoolStrategy(size=max(1, int(job.resources.gpus / share)))
+    pool = ActorPoolStrategy(size=max(1, int(job.gpus / share)))
     actor: Any = actors.Analyse
     return dataset.map(actor, fn_constructor_args=(job.analysis,), num_gpus=share, compute=pool)
 
@@ -236,12 +225,12 @@ def _analyse(dataset: ray.data.Dataset, job: Job) -> ray.data.Dataset:
 def _render(
     dataset: ray.data.Dataset, job: Job, settings: RenderSettings, segments: int
 ) -> ray.data.Dataset:
-    share = job.resources.editor_gpus
+    share = settings.editor.gpu_share
     if not share:
         render: Any = partial(actors.render_row, settings=settings)
         return dataset.map(render)
     pool = ActorPoolStrategy(
-        size=max(1, min(int(job.resources.gpus / share), segments)),
+        size=max(1, min(int(job.gpus / share), segments)),
         max_concurrent_calls_per_actor=CALLS_PER_ACTOR,
         max_tasks_in_flight_per_actor=CALLS_PER_ACTOR,  # no work stealing: a queued one is bound
         enable_true_multi_threading=True,

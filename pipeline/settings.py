@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from engines.choice import Engine
 from keyframes.sheet import KeyframeSheet
 
 ANALYSIS_VERSION = 2
@@ -17,48 +17,37 @@ RENDER_VERSION = 1
 
 
 @dataclass(frozen=True)
-class EngineChoice:
-    """An engine by its registry name, with its keyword settings (JSON values)."""
-
-    name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    weights_digest: str = ""
-
-
-@dataclass(frozen=True)
 class AnalysisSettings:
     """How faces are found and measured; its digest names an analysis on disk."""
 
-    tracker: EngineChoice = EngineChoice("mesh")
-    estimator: EngineChoice = EngineChoice("mesh")
+    tracker: Engine
+    estimator: Engine
 
     @property
     def digest(self) -> str:
-        return digest_of(ANALYSIS_VERSION, asdict(self))
+        return digest_of(ANALYSIS_VERSION, self.tracker.identity, self.estimator.identity)
+
+    @property
+    def gpu_share(self) -> float:
+        """Of one GPU, for one actor with both engines; 0 = tasks on cores."""
+        return max(self.tracker.gpu_share, self.estimator.gpu_share)
 
 
 @dataclass(frozen=True)
 class RenderSettings:
-    """How the deltas reach the picture.
-
-    Attributes:
-        crop_size: side of the editor's crops, pixels.
-        seconds_per_edit: rough cost of one edited frame, for the length of segments.
-    """
+    """How the deltas reach the picture."""
 
     sheet: KeyframeSheet
-    editor: EngineChoice
-    crop_size: int = 512
-    seconds_per_edit: float = 0.02
+    editor: Engine
     encode_preset: str = "medium"
     seed: int = 424
     overwrite: bool = False
     plot: bool = False
 
     @property
-    def engine_digest(self) -> str:
+    def editor_digest(self) -> str:
         """All but the curve: what a piece depends on besides its own deltas."""
-        return digest_of(RENDER_VERSION, asdict(self.editor), self.encode_preset, self.seed)
+        return digest_of(RENDER_VERSION, self.editor.identity, self.encode_preset, self.seed)
 
 
 def digest_of(*values: Any) -> str:

@@ -133,11 +133,11 @@ def plan_stage(
     muxer_of(row["output"])  # before the work, not after it
     inspection = read_inspection(row["source"], folder.index)
     faces = read_analysis(folder.analysis(analysis.digest))
-    planned = plan_edits(inspection, faces, settings.sheet, settings.crop_size)
+    planned = plan_edits(inspection, faces, settings.sheet, settings.editor.crop_size)
     write_plan(folder.plan, planned.plan)
     encode = encode_settings(inspection, settings)
     active = planned.plan.active(inspection.frames)
-    spans = plan_segments(inspection.index.is_key, active, settings.seconds_per_edit)
+    spans = plan_segments(inspection.index.is_key, active, settings.editor.seconds_per_edit)
     digests = [segment_digest(s, planned.plan, settings, encode) for s in spans]
     write_json(folder.spans, {"spans": [asdict(s) for s in spans], "digests": digests})
     summary = stage_row(
@@ -164,7 +164,7 @@ def segment_digest(
 ) -> str:
     """Names all that a piece's bytes depend on."""
     edits = plan.within(span).digest()
-    return digest_of(asdict(span), edits, settings.engine_digest, asdict(encode))
+    return digest_of(asdict(span), edits, settings.editor_digest, asdict(encode))
 
 
 def _segment_row(row: VideoRow, folder: VideoFolder, span: Span, digest: str) -> StageRow:

@@ -1,4 +1,4 @@
-"""Engines for tests, named as `--engine tests.fakes:Name`: small citizens of the pipeline."""
+"""Engines for tests, named as `--editor tests.fakes:Name`: small citizens of the pipeline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 
 from engines.editors.identity import IdentityEditor
 from engines.errors import EngineError
-from engines.interface import AlignedCrops, EditedCrops
+from engines.interface import AlignedCrops, Cluster, EditedCrops
+from engines.traits import Option, Traits
+from engines.weights.file_hash import file_sha256
 from keyframes.au import AUDelta
 
 
@@ -55,3 +57,47 @@ class KillerEditor(IdentityEditor):
                 left.write_text(str(count - 1))
                 os._exit(9)
         return super().edit(crops, delta, seed=seed)
+
+
+class TunedEditor(IdentityEditor):
+    """From outside, with all an engine may have: options, weights, a share of a GPU.
+
+    It darkens every crop by what its weights file says, and tells where it ran.
+    """
+
+    traits = Traits(
+        options=(
+            Option("weights", Path, "one byte: how dark"),
+            Option("strength", float, "of the darkening", least=0, most=1),
+            Option("device", str, "where it runs", choices=("cpu", "cuda")),
+        ),
+        gpu_share=0.5,
+        seconds_per_edit=3.0,
+    )
+
+    def __init__(self, weights: str, strength: float = 1.0, device: str = "cuda") -> None:
+        super().__init__(96)
+        self.strength = strength
+        self._dark = int(self.strength * Path(weights).read_bytes()[0])
+
+    @staticmethod
+    def unavailable(weights: str = "", **_: object) -> str | None:
+        return None if Path(weights).is_file() else f"no weights file {weights}"
+
+    @staticmethod
+    def weights_digest(weights: str, **_: object) -> str:
+        return file_sha256(Path(weights))
+
+    @staticmethod
+    def crop_size_for(**_: object) -> int:
+        return 96
+
+    @staticmethod
+    def prepare(cluster: Cluster, strength: float = 1.0, **_: object) -> None:
+        cluster.say(f"made ready for {len(cluster.gpu_nodes())} GPU nodes at strength {strength}")
+
+    def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:
+        same = super().edit(crops, delta, seed=seed)
+        darker = np.maximum(same.edited.astype(np.int32) - self._dark, 0).astype(np.uint8)
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES") or "none"
+        return EditedCrops(darker, same.reference, same.mask, (f"GPUs {seen}",))

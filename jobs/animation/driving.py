@@ -15,18 +15,17 @@ from keyframes.formats.recognise import read_table
 from keyframes.sheet import KeyframeSheet
 from keyframes.sources.performance import PerformanceTable
 from pipeline.graph import Job, run
-from pipeline.settings import AnalysisSettings
 from pipeline.store import VideoFolder
 
 
 def with_driving_videos(
-    sheet: KeyframeSheet, work: Path, job: Job, settings: AnalysisSettings, screen: Console
+    sheet: KeyframeSheet, work: Path, job: Job, screen: Console
 ) -> KeyframeSheet:
     """The sheet with every driving video it names measured, by the same engines as the footage.
 
     Args:
         work: folder that keeps the analyses, so that the next run does not measure again.
-        job: of the footage; its resources are used.
+        job: an analysis of the footage.
     Raises:
         JobError: a driving video that is missing or cannot be measured.
         KeyframeError: the face it asks for is not in it.
@@ -38,7 +37,7 @@ def with_driving_videos(
     rows = {str(p): r for p, r in zip(paths, video_rows(paths, paths, str(work)), strict=True)}
     screen.print(f"driving video: {', '.join(path.name for path in paths)}")
     ledger = Ledger(list(rows.values()), "analyse")
-    run(list(rows.values()), replace(job, analysis=settings, render=None), ledger.on_row)
+    run(list(rows.values()), job, ledger.on_row)
     for entry in ledger.entries.values():
         if entry.status != "done":
             raise JobError(f"driving video {entry.input}: {entry.error or 'was not measured'}")
@@ -46,6 +45,6 @@ def with_driving_videos(
     for video, track in wanted:
         row = rows[str(Path(video).absolute())]
         folder = VideoFolder.of(row["work"], row["video"], row["output"])
-        table = read_table(folder.analysis(settings.digest), "analysis", Options(track=track))
+        table = read_table(folder.analysis(job.analysis.digest), "analysis", Options(track=track))
         tables[video, track] = replace(table, source=f"{video} (driving video)")
     return sheet.with_tables(tables)

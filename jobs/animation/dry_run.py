@@ -1,4 +1,4 @@
-"""`--dry-run`: everything a run would check, and what it would do; nothing is written."""
+"""`--dry-run`: what a checked call would do; nothing is written."""
 
 from __future__ import annotations
 
@@ -6,41 +6,60 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jobs.animation.animation import Request
-from jobs.command_line.options import AnimateOptions
+from jobs.animation.call import Call, refuse_a_single_standing_output, standing_output
 from keyframes.au import AU_NAMES, AU_ORDER, AUIntensity
+from keyframes.errors import KeyframeError
 from pipeline.errors import PipelineError
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.write.containers import muxer_of
+from pipeline.rows import VideoRow
 
 
-def describe(request: Request, options: AnimateOptions, screen: Console) -> int:
-    """Prints one row per video; exit status 1 when a video could not be made."""
-    table = Table(title=f"curve {request.sheet.name}, engine {options.engine}: nothing is written")
+def describe(call: Call, screen: Console) -> int:
+    """Prints the engines and one row per video; exit status 1 when a video could not be made.
+
+    Raises:
+        JobError: its one output stands already and was made from something else.
+    """
+    if not call.sheet.videos():  # else it depends on what is measured in them
+        refuse_a_single_standing_output(call)
+    for engine in call.engines.values():
+        screen.print(f"{engine.kind}: {engine.name} ({engine.reason})")
+    table = Table(title=f"curve {call.sheet.name}: nothing is written")
     for heading in ("input", "frames", "asked for", "AUs", "output"):
         table.add_column(heading, overflow="fold")
     failed = 0
-    for video in request.videos:
+    for video in call.videos:
         try:
-            muxer_of(video["output"])
-            inspection = inspect_video(video["source"])
-        except PipelineError as error:
+            cells = _promise(call, video)
+        except (PipelineError, KeyframeError) as error:
             failed += 1
-            table.add_row(video["source"], "—", f"would fail: {error}", "", "")
-            continue
-        asked, units = _asked_for(request, inspection)
-        table.add_row(video["source"], str(inspection.frames), asked, units, video["output"])
+            cells = ("—", f"would fail: {error}", "", "")
+        table.add_row(video["source"], *cells)
     screen.print(table)
     return 1 if failed else 0
 
 
-def _asked_for(request: Request, inspection: Inspection) -> tuple[str, str]:
+def _promise(call: Call, video: VideoRow) -> tuple[str, str, str, str]:
+    muxer_of(video["output"])
+    inspection = inspect_video(video["source"])
+    frames = str(inspection.frames)
+    if call.sheet.videos():
+        return frames, "what its driving video shows", "", video["output"]
+    stands = standing_output(call, video)
+    if stands:
+        raise PipelineError(stands)
+    asked, units = _asked_for(call, inspection)
+    return frames, "nothing: up to date" if stands == "" else asked, units, video["output"]
+
+
+def _asked_for(call: Call, inspection: Inspection) -> tuple[str, str]:
     """Frames with a delta and the AUs that move, taking every face as present and neutral."""
     neutral = AUIntensity(np.zeros((inspection.frames, len(AU_ORDER)), np.float32))
     active = np.zeros(inspection.frames, bool)
     moved = np.zeros(len(AU_ORDER), bool)
-    for face in request.sheet.targets():
-        delta = request.sheet.evaluate(inspection.timeline, neutral, face=face).delta
+    for face in call.sheet.targets():
+        delta = call.sheet.evaluate(inspection.timeline, neutral, face=face).delta
         active |= delta.active
         moved |= (delta.values != 0).any(axis=0)
     units = " ".join(name for name, moves in zip(AU_NAMES, moved, strict=True) if moves)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.animation.animation import resources
-from jobs.animation.choose import analysis_settings, choose
+from jobs.animation.call import analysis_engines, asked_engines, gpus_for
 from jobs.command_line.inputs import expand_inputs, refuse_working_copy, video_rows
 from jobs.command_line.options import MeasureOptions
+from jobs.command_line.places import check_file_place, check_folder_place
 from jobs.command_line.progress import console
-from jobs.command_line.report import Ledger, Report
+from jobs.command_line.report import Ledger, Report, told_of
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
+from jobs.ray_cluster.nodes import RayNodes
 from pipeline.faces.table import SUFFIXES, write_tables
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings
@@ -27,32 +28,31 @@ def run_measurement(options: MeasureOptions) -> int:
     output = _checked_output(options)
     inputs = expand_inputs(options.inputs)
     videos = video_rows(inputs, [output] * len(inputs), options.work)
+    check_folder_place(Path(videos[0]["work"]), "--work")
     screen = console()
+    asked = asked_engines(options)
+    gpus = gpus_for(asked)
+    settings = analysis_engines(asked, gpus)
     cluster.start()
     from jobs.animation.run import run_job
     from pipeline.graph import Job
 
-    cpus, gpus = cluster.size()
-    au_settings = {"weights": options.au_weights} if options.au_weights else {}
-    tracker = choose("tracker", options.tracker, {}, ("fan", "mesh"), gpus)
-    estimator = choose("AU estimator", options.au, au_settings, ("libreface", "mesh"), gpus)
-    settings = analysis_settings(tracker, estimator)
     ledger = Ledger(videos, "analyse")
+    engines = (settings.tracker, settings.estimator)
+    told = {"output": str(output), "engines": {e.kind: told_of(e) for e in engines}}
 
     def publish(seconds: float) -> Report:
-        chosen = {"tracker": tracker.choice.name, "AU estimator": estimator.choice.name}
-        report = ledger.report({"output": str(output), "engines": chosen}, seconds)
+        report = ledger.report(told, seconds)
         if options.report:
-            report.write(options.report.absolute())
+            report.write(options.report.expanduser().absolute())
         return report
 
-    job = Job(
-        settings, None, resources({"tracker": tracker, "AU estimator": estimator}, cpus, gpus)
-    )
-    status = run_job(videos, job, ledger, screen, publish)
+    for engine in engines:
+        engine.prepare(RayNodes(screen.print))
+    report = run_job(videos, Job(settings, None, gpus), ledger, screen, publish)
     _write(videos, settings, ledger, output)
     screen.print(f"table: {output}")
-    return status
+    return 1 if report.failed else 0
 
 
 def _checked_output(options: MeasureOptions) -> Path:
@@ -64,6 +64,9 @@ def _checked_output(options: MeasureOptions) -> Path:
         )
     if output.exists() and not options.overwrite:
         raise JobError(f"--output {output}: exists already; pass --overwrite to replace it")
+    check_file_place(output, "--output")
+    if options.report:
+        check_file_place(options.report.expanduser().absolute(), "--report")
     return output
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -25,12 +26,8 @@ def run_job(
     ledger: Ledger,
     console: Console,
     publish: Callable[[float], Report],
-) -> int:
-    """Runs a job to its end, shows it, and publishes its report whatever happens.
-
-    Returns:
-        Exit status: 0, or 1 when a video failed.
-    """
+) -> Report:
+    """Runs a job to its end, shows it, and publishes its report whatever happens."""
     begun = time.monotonic()
     try:
         with _stoppable(), Progress(videos, ledger, console) as progress:
@@ -44,16 +41,22 @@ def run_job(
     finally:
         ledger.close(INTERRUPTED)
         seconds = time.monotonic() - begun
-        publish(seconds)
+        report = publish(seconds)
     console.print(closing_table(list(ledger.entries.values()), seconds))
     for note in dict.fromkeys(w for e in ledger.entries.values() for w in e.warnings):
         console.print(f"note: {note}")
-    return 1 if ledger.failed else 0
+    return report
 
 
 @contextmanager
 def _stoppable() -> Generator[None]:
-    """SIGTERM (`ray job stop`) ends the run like Ctrl-C: the report is written, then we leave."""
+    """SIGTERM (`ray job stop`) ends the run like Ctrl-C: the report is written, then we leave.
+
+    Signals reach a process's main thread; a run in another is ended by who started it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def leave(number: int, _frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + number)

@@ -37,7 +37,7 @@ def _peak_mib(clip: Path) -> float:
         "--curve",
         "smile",
     ]
-    command += ["--engine", "previz", "--input", str(clip)]
+    command += ["--editor", "previz", "--input", str(clip)]
     peak = 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as job:
         family = psutil.Process(job.pid)

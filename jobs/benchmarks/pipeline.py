@@ -21,6 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from engines.choice import resolve
 from engines.editors.identity import IdentityEditor
 from engines.interface import AlignedCrops
 from jobs.ray_cluster import cluster
@@ -34,7 +35,7 @@ from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.encode import PieceWriter, mirror_settings
 from pipeline.rows import StageRow, VideoRow
-from pipeline.settings import AnalysisSettings, EngineChoice, RenderSettings
+from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.store import VideoFolder, video_id
 
 ANIMATE = Path(__file__).resolve().parents[1] / "animate.py"
@@ -102,11 +103,11 @@ def _sheet() -> KeyframeSheet:
 
 def _job_cpu(video: VideoRow) -> dict[str, float]:
     """CPU seconds by stage of a whole job with the identity editor."""
-    from pipeline.graph import Job, Resources, run
+    from pipeline.graph import Job, run
 
-    cpus, gpus = cluster.size()
-    render = RenderSettings(_sheet(), EngineChoice("identity"))
-    job = Job(AnalysisSettings(), render, Resources(cpus, gpus), {video["video"]: "benchmark"})
+    analysis = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
+    render = RenderSettings(_sheet(), resolve("editor", "identity"))
+    job = Job(analysis, render, request_digests={video["video"]: "benchmark"})
     spent: Counter[str] = Counter()
 
     def on_row(row: StageRow) -> None:
@@ -160,7 +161,7 @@ def _previz_realtime(source: Path, folder: Path) -> dict[str, float]:
     ]
     begun = time.perf_counter()
     subprocess.run(
-        [*command, "--engine", "previz", "--input", str(source), "--output", str(output)],
+        [*command, "--editor", "previz", "--input", str(source), "--output", str(output)],
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -13,18 +13,24 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from engines.errors import EngineError
-from jobs.command_line.options import OPTION_OF
+from jobs.command_line.options import OPTION_OF, offer
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from keyframes.errors import KeyframeError
 from pipeline.errors import PipelineError
 
+RENAMED = {"--engine": "--editor"}
+"""Options of the last release, for one more."""
 WRONG_CALL = (JobError, KeyframeError, EngineError, PipelineError)
 
 
 def run_command(app: App, arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; its exit status. Wrong calls, files and curves print one line."""
+    arguments = _renamed(sys.argv[1:] if arguments is None else arguments)
     try:
+        _, commands, _ = app.parse_commands(arguments)
+        for command in commands:
+            offer(command.default_command, arguments)
         done = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         inner = error.__cause__
@@ -38,6 +44,17 @@ def run_command(app: App, arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a folder that cannot be written, a disk that is full
         return _refused(app, f"{error.filename or 'system'}: {error.strerror or error}")
     return done if isinstance(done, int) else 0
+
+
+def _renamed(arguments: Sequence[str]) -> list[str]:
+    """The arguments with options of the last release by their new names; says so."""
+    new: list[str] = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name in RENAMED:
+            print(f"note: {name} is now {RENAMED[name]}; this release takes both", file=sys.stderr)
+        new.append(f"{RENAMED.get(name, name)}{equals}{value}")
+    return new
 
 
 def _all(error: ValidationError) -> str:

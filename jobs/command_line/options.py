@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Parameter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+
+from jobs.command_line.engine_options import (
+    CHOICE_OF,
+    EngineOptions,
+    engine_options,
+    names_help,
+    own_engines,
+)
 
 Preset = Literal[
     "auto",
@@ -22,44 +31,14 @@ Preset = Literal[
 ]
 
 
-class EditorOptions(BaseModel):
-    """What an editor may be told; each takes what it knows. None leaves an editor's own default.
-
-    Names only: which values are known is for the editor's own settings to say.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    weights: str | None = Field(default=None, description="MagicFace: folder, `hub` or a hub id")
-    base: str | None = Field(default=None, description="SD 1.5's parts, where not beside --weights")
-    quality: str | None = Field(
-        default=None, description="draft (8 steps), standard (20), final (50)"
-    )
-    steps: int | None = Field(default=None, ge=1, le=1000, description="denoising steps")
-    guidance: float | None = Field(
-        default=None, ge=0, le=30, description="strength of the AUs: paper 3.0, official script 1.5"
-    )
-    scheduler: str | None = Field(default=None, description="unipc, dpm++, ddim or lcm")
-    noise: str | None = Field(default=None, description="shared (one for the shot) or per-frame")
-    batch: int | None = Field(default=None, ge=1, le=64, description="frames at once: 1, 2, 4, …")
-    device: str | None = Field(default=None, description="auto, cpu, cuda, cuda:1")
-    dtype: str | None = Field(default=None, description="auto, fp32, fp16 or bf16")
-    backend: str | None = Field(
-        default=None,
-        description="auto, eager, compile, onnxruntime, tensorrt or tensorrt-rtx",
-    )
-    mask: str | None = Field(default=None, description="background image: person or face")
-
-    def given(self) -> dict[str, Any]:
-        """Only what was said."""
-        return self.model_dump(exclude_none=True)
-
-
 Flag = Annotated[bool, Parameter(negative=())]
 """A switch without a `--no-` form."""
 Said = Annotated[str, StringConstraints(min_length=1)]
 """A word that may not be empty: an empty path would mean this folder."""
 Inputs = Annotated[tuple[Said, ...], Parameter("--input", consume_multiple=True, negative=())]
+EDITOR_HELP = f"What changes faces. {names_help('editor')}"
+TRACKER_HELP = f"What finds faces. {names_help('tracker')}"
+ESTIMATOR_HELP = f"What measures action units. {names_help('AU estimator')}"
 OPTION_OF = {"inputs": "input"}
 """Fields that have another name on the command line."""
 
@@ -82,21 +61,9 @@ class AnimateOptions(BaseModel):
         description="A file (one input) or a folder. Without: beside each input, as "
         "<name>.<curve>.<ext>.",
     )
-    engine: str = Field(
-        default="auto",
-        description="auto, previz, identity or magicface. auto takes magicface where its weights "
-        "and a GPU are.",
-    )
-    tracker: str = Field(
-        default="auto",
-        description="auto, mesh or fan. auto takes fan where its weights and a GPU are.",
-    )
-    au: str = Field(
-        default="auto", description="auto, mesh or libreface: what measures action units."
-    )
-    au_weights: str | None = Field(
-        default=None, description="LibreFace's checkpoint, combined_resnet.pt."
-    )
+    editor: Said = Field(default="auto", description=EDITOR_HELP)
+    tracker: Said = Field(default="auto", description=TRACKER_HELP)
+    au: Said = Field(default="auto", description=ESTIMATOR_HELP)
     work: Said | None = Field(
         default=None,
         description="Folder for resumable state. Without: `_work` beside the outputs.",
@@ -119,7 +86,9 @@ class AnimateOptions(BaseModel):
         "(demo: on).",
     )
     seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
-    editor: Annotated[EditorOptions, Parameter("*")] = EditorOptions()
+    editor_options: EngineOptions = EngineOptions()
+    tracker_options: EngineOptions = EngineOptions()
+    au_options: EngineOptions = EngineOptions()
 
 
 class MeasureOptions(BaseModel):
@@ -132,13 +101,52 @@ class MeasureOptions(BaseModel):
         description="The table: .parquet or .csv. Several inputs go into one table (column "
         "`video`)."
     )
-    tracker: str = Field(default="auto", description="auto, mesh or fan.")
-    au: str = Field(default="auto", description="auto, mesh or libreface.")
-    au_weights: str | None = Field(
-        default=None, description="LibreFace's checkpoint, combined_resnet.pt."
-    )
+    tracker: Said = Field(default="auto", description=TRACKER_HELP)
+    au: Said = Field(default="auto", description=ESTIMATOR_HELP)
     work: Said | None = Field(
         default=None, description="Folder for resumable state. Without: `_work` beside the table."
     )
     report: Path | None = Field(default=None, description="Also write a report.json here.")
     overwrite: Flag = Field(default=False, description="Replace a table that exists.")
+    tracker_options: EngineOptions = EngineOptions()
+    au_options: EngineOptions = EngineOptions()
+
+
+Command = Callable[..., int]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def takes(model: type[BaseModel]) -> Callable[[Command], Command]:
+    """Gives a command its `options`: those of a model, and those of the engines."""
+
+    def mark(command: Command) -> Command:
+        command.options_model = model  # type: ignore[attr-defined]
+        offer(command, ())
+        return command
+
+    return mark
+
+
+def offer(command: Command | None, arguments: Sequence[str]) -> None:
+    """Lets a command that `takes` options also take those of classes from outside that it names."""
+    model = getattr(command, "options_model", None)
+    if command is not None and model is not None:
+        offered = with_engine_options(model, arguments)
+        command.__annotations__["options"] = Annotated[offered, Parameter("*")]
+
+
+def with_engine_options(model: type[Model], arguments: Sequence[str] = ()) -> type[Model]:
+    """A model whose `…_options` hold all that the engines of their kind may be told.
+
+    Args:
+        arguments: a command line; classes from outside that it names add their own.
+    Raises:
+        EngineError: such a class is not there or is no engine.
+    """
+    own = own_engines(arguments)
+    fields: dict[str, Any] = {}
+    for kind, option in CHOICE_OF.items():
+        if (name := f"{option}_options") in model.model_fields:
+            made = engine_options(kind, own[kind])
+            fields[name] = (Annotated[made, Parameter("*")], made())
+    return create_model(model.__name__, __base__=model, **fields)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engines.choice import Engine
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
 from pipeline.store import published
 
@@ -58,6 +59,11 @@ class Report(BaseModel):
     settings: dict[str, Any] = Field(description="everything resolved: curve, engines, encoder")
     versions: dict[str, str]
     videos: list[VideoEntry]
+
+    @property
+    def failed(self) -> list[VideoEntry]:
+        """Videos that were not made; each `error` says why."""
+        return [video for video in self.videos if video.status == "failed"]
 
     def write(self, path: Path) -> None:
         """Publishes the report; a reader sees the old one or the new one, never half of it."""
@@ -117,10 +123,6 @@ class Ledger:
             if entry.status == "failed" and not entry.error:
                 entry.error = reason
 
-    @property
-    def failed(self) -> int:
-        return sum(entry.status == "failed" for entry in self.entries.values())
-
     def report(self, settings: dict[str, Any], seconds: float) -> Report:
         """The report of everything noted so far."""
         return Report(
@@ -146,6 +148,16 @@ def _note(known: list[str], note: str, *, is_counted: bool) -> None:
             known[place] = f"{match['what']}: {total} frames"
             return
     known.append(note)
+
+
+def told_of(engine: Engine) -> dict[str, Any]:
+    """What a report tells of an engine."""
+    return {
+        "name": engine.name,
+        "settings": dict(engine.settings),
+        "weights": engine.weights_digest,
+        "reason": engine.reason,
+    }
 
 
 def versions() -> dict[str, str]:

@@ -119,9 +119,17 @@ def leave() -> None:
         ray.shutdown()
 
 
-def size() -> tuple[int, float]:
-    """CPUs and GPUs of the whole cluster."""
-    ray: Any = import_module("ray")  # late: be_quiet() must come first
+def gpus() -> float:
+    """GPUs of the cluster of RAY_ADDRESS, which is joined; without one, those of this machine.
 
-    resources = ray.cluster_resources()
-    return max(1, int(resources.get("CPU", 1))), float(resources.get("GPU", 0.0))
+    Raises:
+        JobError: that cluster cannot be joined.
+    """
+    be_quiet()
+    ray: Any = import_module("ray")  # late: be_quiet() must come first
+    if not ray.is_initialized() and not os.environ.get("RAY_ADDRESS"):
+        counted = lone_machine.count_gpus()
+        if counted is not None:
+            return counted
+    start()
+    return float(ray.cluster_resources().get("GPU", 0.0))

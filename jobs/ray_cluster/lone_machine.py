@@ -112,6 +112,17 @@ def _free_port() -> int:
     raise JobError("no free port found between 20000 and 32000; Ray needs three")
 
 
+def count_gpus() -> float | None:
+    """GPUs that Ray would count on this machine; None where this Ray has another way to count."""
+    try:
+        spec: Any = import_module("ray._private.resource_and_label_spec").ResourceAndLabelSpec
+        told = spec._load_env_resources().get("GPU")
+        manager, count = spec._get_current_node_accelerator(told, {})
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return None
+    return float(count) if manager and manager.get_resource_name() == "GPU" else float(told or 0)
+
+
 def _warm_up(ray: Any) -> None:
     """Lets the worker processes, which then serve the job, import the pipeline meanwhile."""
     task = ray.remote(import_pipeline)

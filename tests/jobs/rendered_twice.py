@@ -9,21 +9,24 @@ import json
 import os
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engines.choice import resolve
 from jobs.ray_cluster import cluster
 from keyframes.load import parse_sheet
-from pipeline.graph import Job, Resources, run
+from pipeline.graph import Job, run
 from pipeline.rows import VideoRow
-from pipeline.settings import AnalysisSettings, EngineChoice, RenderSettings
+from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.store import video_id
 
 SMILE = "version: 1\nchannels: {AU12: [[0s, 3]]}\n"
-PLACES = {"cores": Resources(2, 0), "gpu": Resources(2, 1, analysis_gpus=0.5, editor_gpus=1.0)}
+SHARES = {"cores": (0.0, 0.0), "gpu": (0.5, 1.0)}
+"""Of the pretended GPU, for an analysis and a render actor."""
 
 
-def rendered(source: Path, folder: Path, resources: Resources) -> dict[str, Any]:
+def rendered(source: Path, folder: Path, shares: tuple[float, float]) -> dict[str, Any]:
     """Rows by stage, errors, and the output's path."""
     row: VideoRow = {
         "video": video_id(source),
@@ -33,8 +36,10 @@ def rendered(source: Path, folder: Path, resources: Resources) -> dict[str, Any]
     }
     sheet = parse_sheet(SMILE, "smile")
     # Edits that seem to cost 5 s cut the clip at each of its key frames.
-    render = RenderSettings(sheet, EngineChoice("identity"), seconds_per_edit=5.0)
-    job = Job(AnalysisSettings(), render, resources, {row["video"]: "twice"})
+    editor = replace(resolve("editor", "identity"), seconds_per_edit=5.0, gpu_share=shares[1])
+    tracker = replace(resolve("tracker", "mesh"), gpu_share=shares[0])
+    analysis = AnalysisSettings(tracker, resolve("AU estimator", "mesh"))
+    job = Job(analysis, RenderSettings(sheet, editor), 1.0, {row["video"]: "twice"})
     rows: Counter[str] = Counter()
     errors: list[str] = []
 
@@ -50,6 +55,6 @@ if __name__ == "__main__":
     clip, place = Path(sys.argv[1]), Path(sys.argv[2])
     os.environ["RAY_OVERRIDE_RESOURCES"] = '{"GPU": 1}'
     cluster.start()
-    done = {name: rendered(clip, place / name, resources) for name, resources in PLACES.items()}
+    done = {name: rendered(clip, place / name, shares) for name, shares in SHARES.items()}
     print(json.dumps(done))
     cluster.leave()

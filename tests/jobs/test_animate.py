@@ -14,7 +14,7 @@ from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import inspect_video
 from tests.jobs.conftest import SMILE, Animate
 
-IDENTITY = ("--curve", "smile2.yaml", "--input", "talk.mp4", "--engine", "identity")
+IDENTITY = ("--curve", "smile2.yaml", "--input", "talk.mp4", "--editor", "identity")
 
 
 def pictures(path: Path, numbers: list[int]) -> list[np.ndarray]:
@@ -87,16 +87,16 @@ def test_an_output_from_something_else_is_never_overwritten_unasked(animate: Ani
     [
         (("--curve", "grin.yaml"), "smile"),
         (("--curve", "smile", "--input", "gone.mp4"), "gone.mp4"),
-        (("--curve", "smile", "--engine", "magic"), "known: identity, previz, magicface"),
-        (("--curve", "smile", "--tracker", "magic"), "known: mesh, fan"),
-        (("--curve", "smile", "--au", "magic"), "known: mesh, libreface"),
+        (("--curve", "smile", "--editor", "magic"), "known: magicface, previz, identity"),
+        (("--curve", "smile", "--tracker", "magic"), "known: fan, mesh"),
+        (("--curve", "smile", "--au", "magic"), "known: libreface, mesh"),
         (("--curve", "smile", "--preset-encode", "fastest"), "veryfast"),
         (("--curve", "smile", "--colour", "red"), "--colour"),
         (("--curve", "smile", "--steps", "0"), "animate.py: --steps: got '0'"),
         (("--curve", "smile", "--seed", "-1"), "--seed"),
         (("--curve", "smile", "--input", ""), "animate.py: --input: got ''"),
         (("--curve", "smile", "--output", ""), "animate.py: --output: got ''"),
-        (("--curve", "smile", "--engine", "os:path"), "got a module without edit"),
+        (("--curve", "smile", "--editor", "os:path"), "got a module without edit"),
         (("--curve", "smile", "--output", "/proc/none/x.mp4"), "/proc/none"),
         (("--curve", "smile", "--output", "x.xyz"), "x.xyz: cannot write .xyz; known: .mp4"),
         ((), "curve"),
@@ -119,7 +119,7 @@ def test_a_broken_clip_fails_by_name_and_the_others_are_made(animate: Animate):
     Path("talk.mp4").rename("day/talk.mp4")
     Path("day/half.mp4").write_bytes(Path("day/talk.mp4").read_bytes()[:20000])
     Path("day/empty.mp4").touch()
-    run = animate("--curve", "smile2.yaml", "--input", "day", "--output", "out", "--engine",
+    run = animate("--curve", "smile2.yaml", "--input", "day", "--output", "out", "--editor",
                   "identity", "--report", "report.json")  # fmt: skip
     assert run.status == 1
     by_name = {Path(v["input"]).name: v for v in run.report["videos"]}
@@ -133,7 +133,7 @@ def test_a_broken_clip_fails_by_name_and_the_others_are_made(animate: Animate):
 
 
 def test_an_editor_with_a_batch_size_gets_full_batches_from_the_pipeline(animate: Animate):
-    run = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--engine",
+    run = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--editor",
                   "tests.fakes:BatchEditor")  # fmt: skip
     assert run.status == 0, run.report
     assert any("inverted" in w for w in run.video["warnings"])
@@ -143,7 +143,7 @@ def test_an_editor_with_a_batch_size_gets_full_batches_from_the_pipeline(animate
 
 
 def test_a_failing_editor_fails_its_video_and_leaves_nothing_half_written(animate: Animate):
-    run = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--engine",
+    run = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--editor",
                   "tests.fakes:FailingEditor")  # fmt: skip
     assert run.status == 1
     assert (run.video["stage"], run.video["error"]) == ("render", "cannot edit frame 7")
@@ -156,7 +156,7 @@ def test_a_segment_that_kills_its_worker_is_tried_again_but_not_for_ever(
     animate: Animate, kills, status
 ):
     Path(os.environ["AUREEL_TEST_KILLS"]).write_text(str(kills))
-    run = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--engine",
+    run = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--editor",
                   "tests.fakes:KillerEditor")  # fmt: skip
     assert run.video["status"] == status
     if status == "failed":
@@ -176,7 +176,7 @@ def test_another_clip_can_drive_the_performance(animate: Animate):
     Path("drive.yaml").write_text(
         "version: 1\nimport: {video: talk.mp4, gain: {AU26: 1.5, AU25: 1.5}}\n"
     )
-    run = animate("--curve", "drive.yaml", "--input", "talk.mp4", "--engine", "identity")
+    run = animate("--curve", "drive.yaml", "--input", "talk.mp4", "--editor", "identity")
     assert run.status == 0, run.stderr
     assert run.video["edited_frames"] > 10
     assert "talk.mp4" in str(run.report["settings"]["curve"])

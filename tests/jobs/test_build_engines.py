@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from engines.editors.magicface.backends.builders import plan_build, target_sm
 from engines.editors.magicface.backends.choose import Machine
+from engines.editors.magicface.backends.on_cluster import GpuType, build_before_actors, by_type
+from engines.editors.magicface.settings import resolved
 from engines.errors import EngineError
 from engines.trt.cache import EngineCache
 from jobs.build_engines import app
 from jobs.command_line.command import run_command
-from jobs.ray_cluster.gpu_nodes import GpuType, by_type, nodes_with_gpus
-from jobs.trt_building.builders import plan_build, target_sm
-from jobs.trt_building.cluster import build_before_actors
+from jobs.ray_cluster.nodes import nodes_with_gpus
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for the exports
 pytest.importorskip("torch")
@@ -166,19 +167,27 @@ def test_a_named_target_is_built_by_a_task_of_the_cluster(
     assert len(EngineCache(small_store.root).entries()) >= 8
 
 
+class Listener:
+    """A cluster of which nothing but its ear is used."""
+
+    def __init__(self, said):
+        self.say = said.append
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"backend": "eager"}, {"backend": "onnxruntime"}, {"dtype": "fp32"}, {"device": "cpu"}],
 )
 def test_actors_that_run_no_engine_have_none_built(settings):
     said = []
-    build_before_actors(settings, say=said.append)
+    build_before_actors(resolved(**settings), Listener(said))
     assert said == []
 
 
 def test_auto_goes_on_without_engines_and_an_explicit_backend_does_not(tmp_path):
     said = []
-    build_before_actors({"weights": str(tmp_path)}, say=said.append)
+    build_before_actors(resolved(weights=str(tmp_path)), Listener(said))
     assert said[0].startswith(f"no TensorRT engines were built: weights folder {tmp_path}: no ID_")
+    asked = resolved(weights=str(tmp_path), backend="tensorrt")
     with pytest.raises(EngineError, match="no ID_enc, denoising_unet"):
-        build_before_actors({"weights": str(tmp_path), "backend": "tensorrt"}, say=said.append)
+        build_before_actors(asked, Listener(said))

@@ -168,7 +168,7 @@ def _animate(nodes: Nodes, shared: Path, weights: Path, *arguments: str) -> Any:
     shutil.copy2(shared / "media/clips/d18.mp4", nodes.folder / "d18.mp4")
     (nodes.folder / "short.yaml").write_text(CURVE)
     return nodes.run(
-        *("animate.py", "--curve", "short.yaml", "--input", "d18.mp4", "--engine", "magicface"),
+        *("animate.py", "--curve", "short.yaml", "--input", "d18.mp4", "--editor", "magicface"),
         *("--weights", weights, "--steps", "1", "--batch", "2", *arguments),
     )
 

@@ -32,7 +32,7 @@ def test_golden_weights_run_the_whole_job_on_a_real_clip(animate: Animate, share
     shutil.copy2(shared / "media/clips/d18.mp4", "d18.mp4")
     Path("short.yaml").write_text(BLINK_LONG)
     run = animate(
-        *("--curve", "short.yaml", "--input", "d18.mp4", "--engine", "magicface"),
+        *("--curve", "short.yaml", "--input", "d18.mp4", "--editor", "magicface"),
         *("--weights", str(shared / "golden/magicface"), "--steps", "2", "--batch", "2"),
         *("--backend", "eager", "--device", "cpu", "--plot"),
     )
@@ -57,7 +57,7 @@ def test_golden_weights_run_the_whole_job_on_a_real_clip(animate: Animate, share
 
 
 def test_magicface_without_weights_says_what_is_missing(animate: Animate):
-    run = animate("--curve", "smile", "--input", "talk.mp4", "--engine", "magicface")
+    run = animate("--curve", "smile", "--input", "talk.mp4", "--editor", "magicface")
     assert run.status == 2
     assert "ID_enc" in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
@@ -66,7 +66,7 @@ def test_magicface_without_weights_says_what_is_missing(animate: Animate):
 def test_a_folder_that_holds_no_magicface_is_refused_by_name(animate: Animate, tmp_path: Path):
     (tmp_path / "weights").mkdir()
     run = animate(
-        *("--curve", "smile", "--input", "talk.mp4", "--engine", "magicface"),
+        *("--curve", "smile", "--input", "talk.mp4", "--editor", "magicface"),
         *("--weights", str(tmp_path / "weights")),
     )
     assert run.status == 2

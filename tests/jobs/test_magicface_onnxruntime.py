@@ -35,7 +35,7 @@ def run_job(folder: Path, weights: Path, backend: str) -> dict[str, Any]:
         *(sys.executable, str(ROOT / "jobs/animate.py")),
         *("--curve", "short.yaml", "--input", "clip.mp4", "--output", f"{output}/"),
         *("--report", f"{output}.json"),
-        *("--engine", "magicface", "--weights", str(weights), "--steps", "2", "--batch", "2"),
+        *("--editor", "magicface", "--weights", str(weights), "--steps", "2", "--batch", "2"),
         *("--device", "cpu", "--dtype", "fp32", "--backend", backend),
     ]
     environment = os.environ | {"AUREEL_ENGINES": str(folder / "engines")}

@@ -97,7 +97,7 @@ def test_a_submitted_job_writes_where_it_was_told_and_refuses_what_would_vanish(
 ):
     copy = copy_rooms(tmp_path / "checkout")
     shutil.copy2(demo, copy / "talk.mp4")
-    call = ("--curve", "smile.yaml", "--engine", "previz", "--input", "talk.mp4")
+    call = ("--curve", "smile.yaml", "--editor", "previz", "--input", "talk.mp4")
     made = submit(cluster, copy, *call, "--output", str(tmp_path / "out") + "/")
     assert made.returncode == 0, made.stdout + made.stderr
     assert inspect_video(str(tmp_path / "out/talk.smile.mp4")).frames == 50
@@ -139,7 +139,7 @@ def test_after_a_power_cut_only_the_missing_pieces_are_made(tmp_path: Path):
     clip = make_demo_clip(tmp_path / "long.mp4", seconds=24.0)
     output = tmp_path / "out" / "long.smile.mp4"
     command = [sys.executable, str(ROOT / "jobs/animate.py"), "--curve", "smile"]
-    command += ["--engine", "identity", "--input", str(clip), "--output", str(output)]
+    command += ["--editor", "identity", "--input", str(clip), "--output", str(output)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as job:
         wait_for(lambda: list(tmp_path.rglob("00000*.json")), 240)
         family = psutil.Process(job.pid).children(recursive=True)

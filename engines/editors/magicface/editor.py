@@ -13,6 +13,7 @@ from engines.devices.batches import ShrinkingBatch
 from engines.devices.transfer import start_download, upload
 from engines.editors.magicface import settings as magicface_settings
 from engines.editors.magicface.backends.backends import make_networks
+from engines.editors.magicface.backends.on_cluster import build_before_actors
 from engines.editors.magicface.conditioning.background import Conditioner, to_uint8
 from engines.editors.magicface.conditioning.masks import paste_mask
 from engines.editors.magicface.folders import locate_weights, native_size, read_config
@@ -28,7 +29,7 @@ from engines.editors.magicface.sampling.sampler import (
 )
 from engines.editors.magicface.speed.speed import resolve_device, resolve_dtype, running
 from engines.errors import EngineError, EngineUnavailableError
-from engines.interface import AlignedCrops, EditedCrops
+from engines.interface import AlignedCrops, Cluster, EditedCrops
 from keyframes.au import AUDelta
 
 
@@ -63,7 +64,7 @@ class MagicFaceEditor:
     on its place in a batch or on its batch mates.
 
     Args:
-        quality: `draft`, `standard` or `final`; see settings.QUALITIES.
+        quality: `draft`, `standard` or `final`; see traits.QUALITIES.
         networks: made elsewhere (tests, benchmarks); None loads `weights`.
         settings: keyword arguments as `MagicFaceSettings` has them.
     Attributes:
@@ -120,6 +121,11 @@ class MagicFaceEditor:
         """Side of the crops these weights were trained on; loads no network."""
         asked = magicface_settings.resolved(quality, **settings)
         return asked.size or native_size(locate_weights(asked.weights, asked.base))
+
+    @staticmethod
+    def prepare(cluster: Cluster, quality: str = "standard", **settings: Any) -> None:
+        """Builds the TensorRT engines that the actors will look for, once per GPU type."""
+        build_before_actors(magicface_settings.resolved(quality, **settings), cluster)
 
     @property
     def crop_size(self) -> int:

@@ -11,26 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from engines.editors.magicface.folders import content_hashes, locate_weights
+from engines.editors.magicface.traits import (
+    BACKENDS,
+    BATCH_MAX,
+    DTYPE_NAMES,
+    GUIDANCE_MAX,
+    MASK_MODES,
+    NOISE_MODES,
+    QUALITIES,
+    SCHEDULER_NAMES,
+    STEPS_MAX,
+)
 from engines.errors import EngineError
-
-QUALITIES: dict[str, tuple[int, float]] = {
-    "draft": (8, 3.0),
-    "standard": (20, 3.0),
-    "final": (50, 3.0),
-}
-"""Quality → steps, guidance. Few steps show timing and direction of a change, not its texture; all
-have the paper's guidance, so that a draft moves as far as the final does. 20.3, 42.5 and 97.8
-TFLOP per frame."""
-
-SCHEDULER_NAMES = ("unipc", "dpm++", "ddim", "lcm")
-NOISE_MODES = ("shared", "per-frame")
-MASK_MODES = ("person", "face")
-DTYPE_NAMES = ("auto", "fp32", "fp16", "bf16")
-BACKENDS = ("auto", "eager", "compile", "onnxruntime", "tensorrt", "tensorrt-rtx")
-STEPS_MAX = {"lcm": 50}
-"""Most steps where it is not the 1000 of training: LCM samples a subset of 50."""
-BATCH_MAX = 64
-GUIDANCE_MAX = 30.0
 
 
 def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:

@@ -4,7 +4,6 @@ import pytest
 from engines.editors.identity import IdentityEditor, feathered_mask
 from engines.errors import EngineError
 from engines.interface import AlignedCrops, FaceEditor
-from engines.registry import make
 from keyframes.au import AUDelta
 
 
@@ -22,7 +21,7 @@ def delta_of(n: int) -> AUDelta:
 
 
 def test_the_registry_makes_a_face_editor_with_its_settings():
-    editor = make("editor", "identity", {"size": 96, "batch": 4})
+    editor = IdentityEditor(size=96, batch=4)
     assert isinstance(editor, FaceEditor)
     assert (editor.crop_size, editor.batch_size) == (96, 4)
     assert (IdentityEditor().crop_size, IdentityEditor().batch_size) == (512, 1)

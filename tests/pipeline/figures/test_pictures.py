@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engines.choice import resolve
 from engines.editors.previz.editor import PrevizEditor
 from engines.estimators.mesh.estimator import MeshAUEstimator
 from engines.trackers.mesh.tracker import MeshTracker
@@ -16,7 +17,7 @@ from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.figures.pictures import plot_stage
 from pipeline.rows import VideoRow
-from pipeline.settings import AnalysisSettings, EngineChoice, RenderSettings
+from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.store import video_id
 
 RAISED = parse_sheet("version: 1\nchannels:\n  AU1: [[0s, 3]]\n  AU2: [[0s, 3]]\n", "raised")
@@ -32,8 +33,8 @@ def plotted(talk, tmp_path_factory) -> Path:
         "output": str(folder / "raised.mp4"),
         "work": str(folder / "_work"),
     }
-    analysis = AnalysisSettings()
-    settings = RenderSettings(RAISED, EngineChoice("previz"))
+    analysis = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
+    settings = RenderSettings(RAISED, resolve("editor", "previz"))
     tracker, estimator = MeshTracker(), MeshAUEstimator()
     for chunk in stages.inspect_stage(row, analysis)[1:]:
         stages.analyse_stage({**row, **_span(chunk)}, analysis, tracker, estimator)

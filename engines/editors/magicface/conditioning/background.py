@@ -20,7 +20,7 @@ from engines.editors.magicface.conditioning.masks import (
     face_mask,
     grabcut_person,
 )
-from engines.editors.magicface.settings import MASK_MODES
+from engines.editors.magicface.traits import MASK_MODES
 from engines.errors import EngineError
 
 Segmenter = Callable[[NDArray[np.uint8]], NDArray[np.bool_]]

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from engines.editors.magicface.model.networks import Denoiser, IDKeyValues
 from engines.editors.magicface.sampling.unipc import HostUniPC
-from engines.editors.magicface.settings import STEPS_MAX
+from engines.editors.magicface.traits import STEPS_MAX
 from engines.errors import EngineError
 from keyframes.au import AU_ORDER
 

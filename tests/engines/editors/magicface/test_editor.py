@@ -8,13 +8,13 @@ import pytest
 import torch
 from skimage import data
 
+from engines.choice import resolve
 from engines.editors.magicface.editor import MagicFaceEditor
 from engines.editors.magicface.folders import find_folders
 from engines.editors.magicface.model.torch_networks import load_modules
 from engines.editors.magicface.model.vae import to_network, to_pixels
 from engines.errors import EngineError, EngineUnavailableError
 from engines.interface import AlignedCrops, FaceEditor
-from engines.registry import make
 from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.au import AUDelta
 from pipeline.faces.align import face_squares
@@ -59,7 +59,9 @@ def _delta(*rows):
 
 
 def test_it_is_the_editor_of_the_registry(tiny_weights, editor):
-    made = make("editor", "magicface", {"weights": str(tiny_weights), "steps": 1, "batch": 2})
+    made = resolve(
+        "editor", "magicface", {"weights": str(tiny_weights), "steps": 1, "batch": 2}
+    ).make()
     assert isinstance(made, FaceEditor)
     assert made.crop_size == SIZE
     assert made.batch_size == 2

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from engines.editors.magicface import folders
-from engines.editors.magicface.settings import QUALITIES, MagicFaceSettings, fingerprint, resolved
+from engines.editors.magicface.settings import MagicFaceSettings, fingerprint, resolved
+from engines.editors.magicface.traits import QUALITIES
 from engines.errors import EngineError, EngineUnavailableError
 
 

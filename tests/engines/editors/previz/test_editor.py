@@ -9,7 +9,6 @@ from engines.editors.previz.editor import PrevizEditor
 from engines.editors.previz.units import MIRROR
 from engines.errors import EngineError
 from engines.interface import AlignedCrops, FaceEditor
-from engines.registry import make
 from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.au import AU_COLUMN, AU_ORDER, AUDelta
 
@@ -62,7 +61,7 @@ def shut_mouth(landmarks_px):
 
 
 def test_it_is_the_registered_editor_previz():
-    editor = make("editor", "previz", {"size": 256, "batch": 4})
+    editor = PrevizEditor(size=256, batch=4)
     assert isinstance(editor, FaceEditor)
     assert (editor.crop_size, editor.batch_size) == (256, 4)
     assert (PrevizEditor().crop_size, PrevizEditor().batch_size) == (512, 1)

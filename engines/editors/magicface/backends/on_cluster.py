@@ -8,29 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import astuple, dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.editors.magicface.backends.build_request import Order, check_buildable
-from engines.editors.magicface.backends.choose import look_around
+from engines.editors.magicface.backends.builders import planned
+from engines.editors.magicface.backends.choose import Machine, look_around
 from engines.editors.magicface.backends.find import held_engine
 from engines.editors.magicface.backends.ports import ORDER
 from engines.editors.magicface.folders import WeightFolders, locate_weights, native_size
+from engines.editors.magicface.settings import MagicFaceSettings
 from engines.errors import EngineError
+from engines.interface import Cluster
 from engines.trt.binding import BACKENDS, import_binding
 from engines.trt.cache import EngineCache
 from engines.trt.entry import Entry
 from engines.trt.key import BatchProfile
-from jobs.ray_cluster.cluster import start
-from jobs.ray_cluster.gpu_nodes import GpuType, Say, fetched, look_at_nodes, on_node
-from jobs.trt_building.builders import planned
 
 if TYPE_CHECKING:
     from engines.editors.magicface.backends.prepare import Prepared
 
 BUILD_CPUS = 2
 """For a build; a node with fewer gives what it has."""
+A_LITTLE = 0.001
+"""Of a node's GPUs: enough to see one."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,52 @@ class Packed:
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
-def build_before_actors(settings: Mapping[str, Any], *, say: Say) -> None:
-    """The engines that actors of the editor `magicface` will look for, built before they start.
+@dataclass(frozen=True)
+class GpuType:
+    """Nodes of a cluster with the same GPU model.
+
+    Attributes:
+        machine: what torch finds on the first of them.
+        nodes: their ids.
+    """
+
+    machine: Machine
+    nodes: tuple[str, ...]
+
+
+def by_type(machines: Mapping[str, Machine]) -> list[GpuType]:
+    """Nodes by their GPU's name and generation; Ray's own types are coarser (both A100s are one).
+
+    Args:
+        machines: node id → what was found there; nodes without a CUDA GPU are left out.
+    """
+    found: dict[str, list[str]] = {}
+    for node, machine in sorted(machines.items()):
+        if machine.sm is not None:
+            found.setdefault(machine.label, []).append(node)
+    return [GpuType(machines[nodes[0]], tuple(nodes)) for _, nodes in sorted(found.items())]
+
+
+def look_at_nodes(cluster: Cluster) -> list[GpuType]:
+    """Every GPU type of the cluster, by a short task on each GPU node."""
+    nodes = cluster.gpu_nodes()
+    looks = [cluster.start(look_around, node=node, cpus=0, gpus=A_LITTLE) for node in nodes]
+    machines: dict[str, Machine] = dict(zip(nodes, cluster.results(looks), strict=True))
+    for node, machine in machines.items():
+        if machine.sm is None:
+            cluster.say(f"node {node}: Ray counts GPUs there, torch finds none; left out")
+    return by_type(machines)
+
+
+def build_before_actors(asked: MagicFaceSettings, cluster: Cluster) -> None:
+    """The engines that actors of the editor will look for, built before they start.
 
     Nothing happens where the settings ask for another backend, for fp32 or for the CPU. With
     `backend=auto`, what cannot be built is told, and the actors choose for themselves.
 
-    Args:
-        settings: as the editor takes them.
     Raises:
         EngineError: a TensorRT asked for by name cannot serve this cluster.
     """
-    from engines.editors.magicface.settings import resolved
-
-    asked = resolved(**settings)
     if asked.backend not in {"auto", *BACKENDS} or asked.dtype == "fp32" or asked.device == "cpu":
         return
     try:
@@ -67,15 +100,15 @@ def build_before_actors(settings: Mapping[str, Any], *, say: Say) -> None:
         dtype = "fp16" if asked.dtype == "auto" else asked.dtype
         batch = BatchProfile(1, asked.batch, asked.batch)
         wanted = Order(folders, dtype, asked.size or native_size(folders), batch)
-        build_on_cluster(wanted, asked.backend, None, None, say=say)
+        build_on_cluster(wanted, asked.backend, None, None, cluster)
     except EngineError as error:
         if asked.backend != "auto":
             raise
-        say(f"no TensorRT engines were built: {error}")
+        cluster.say(f"no TensorRT engines were built: {error}")
 
 
 def build_on_cluster(
-    wanted: Order, backend: str, asked_sm: int | None, cache: Path | None, *, say: Say
+    wanted: Order, backend: str, asked_sm: int | None, cache: Path | None, cluster: Cluster
 ) -> int:
     """Build for every GPU type there is, or for one named generation, and copy to the GPU nodes.
 
@@ -91,10 +124,8 @@ def build_on_cluster(
     """
     if backend == "onnxruntime":
         raise EngineError("--cluster builds engines; got --backend onnxruntime, which has none")
-    start()
-    ray: Any = import_module("ray")  # late: jobs.ray_cluster.cluster.start() sets it up
     wanted = replace(wanted, folders=_absolute(wanted.folders))
-    types = look_at_nodes(ray, say=say)
+    types = look_at_nodes(cluster)
     if asked_sm is None and not types:
         raise EngineError(
             "--target auto: no node of the Ray cluster has a GPU that torch finds; name the GPU to "
@@ -103,9 +134,9 @@ def build_on_cluster(
     copied = 0
     for gpu in types or [GpuType(look_around("cpu"), ())]:
         if asked_sm is not None and gpu.nodes and gpu.machine.sm != asked_sm:
-            say(f"{gpu.machine.label}: not SM{asked_sm}; left out")
+            cluster.say(f"{gpu.machine.label}: not SM{asked_sm}; left out")
             continue
-        copied += _Site(ray, gpu, cache, say).serve(wanted, backend, asked_sm)
+        copied += _Site(cluster, gpu, cache).serve(wanted, backend, asked_sm)
     return copied
 
 
@@ -118,10 +149,9 @@ def _absolute(folders: WeightFolders) -> WeightFolders:
 class _Site:
     """The nodes of one GPU type; without any, the node this runs on."""
 
-    ray: Any
+    cluster: Cluster
     gpu: GpuType
     cache: Path | None
-    say: Say
 
     @property
     def label(self) -> str:
@@ -134,34 +164,31 @@ class _Site:
         classic = name == "tensorrt"  # RTX compiles without a GPU
         here = (machine.gpu, machine.sm, machine.device) if classic else (None, None, "cpu")
         request = (replace(wanted, sm=sm, gpu=here[0], gpu_sm=here[1], device=here[2]), name)
-        nodes = self.gpu.nodes or (self.ray.get_runtime_context().get_node_id(),)
-        holds = [self._task(_holds, node).remote(*request, self.cache) for node in nodes]
-        held: list[bool] = fetched(self.ray, holds)
+        nodes = self.gpu.nodes or (self.cluster.this_node(),)
+        holds = [self._start(_holds, *request, self.cache, node=node) for node in nodes]
+        held: list[bool] = self.cluster.results(holds)
         if all(held):
             where = f"on all of {len(nodes)}" if self.gpu.nodes else "here"
-            self.say(f"{self.label}: engines found {where}")
+            self.cluster.say(f"{self.label}: engines found {where}")
             return 0
         source = nodes[held.index(True)] if any(held) else nodes[0]
         needy = [n for n, has in zip(nodes, held, strict=True) if not has and n != source]
-        needs = self._needs(source, classic=classic and not any(held))
-        steps = self._task(_build_all, source, **needs).remote(*request, self.cache)
+        # Classic TensorRT builds on the GPU itself.
+        gpus = 1.0 if classic and not any(held) else 0.0
+        steps = self.cluster.start(
+            _build_all, *request, self.cache, node=source, cpus=BUILD_CPUS, gpus=gpus
+        )
         return sum(self._copy(step, source, needy) for step in steps)
 
-    def _task(self, function: Any, node: str, **needs: float) -> Any:
-        return self.ray.remote(function).options(**on_node(node), **{"num_cpus": 0, **needs})
-
-    def _needs(self, node: str, *, classic: bool) -> dict[str, float]:
-        """What a build takes of its node."""
-        resources = next(n["Resources"] for n in self.ray.nodes() if n["NodeID"] == node)
-        cpus = min(BUILD_CPUS, resources.get("CPU", 0.0))
-        return {"num_cpus": cpus, "num_gpus": 1.0 if classic and self.gpu.nodes else 0.0}
+    def _start(self, function: Any, *arguments: Any, node: str) -> Any:
+        return self.cluster.start(function, *arguments, node=node, cpus=0, gpus=0)
 
     def _copy(self, step: Any, source: str, needy: list[str]) -> int:
         """One step of the build to the nodes that lack it; the driver never holds the bytes."""
-        made = [self._task(_install, node).remote(step, self.cache) for node in needy]
-        told, *installed = fetched(self.ray, [self._task(_told, source).remote(step), *made])
+        made = [self._start(_install, step, self.cache, node=node) for node in needy]
+        told, *installed = self.cluster.results([self._start(_told, step, node=source), *made])
         new = sum(map(bool, installed))
-        self.say(f"{self.label}: {told}" + (f"; copied to {new} more" if new else ""))
+        self.cluster.say(f"{self.label}: {told}" + (f"; copied to {new} more" if new else ""))
         return new
 
 

@@ -1,0 +1,194 @@
+"""An `animate` call with everything looked up and checked: what a run and a dry run begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engines.choice import Engine, check_named, resolve
+from jobs.command_line.inputs import expand_inputs, output_paths, video_rows
+from jobs.command_line.options import AnimateOptions, MeasureOptions
+from jobs.command_line.places import check_file_place, check_folder_place
+from jobs.errors import JobError
+from jobs.ray_cluster import cluster
+from keyframes.load import load_sheet
+from keyframes.sheet import KeyframeSheet
+from pipeline.media.write.containers import muxer_of
+from pipeline.rows import VideoRow
+from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
+from pipeline.store import VideoFolder, up_to_date
+
+DEMO_FOLDER = Path("~/aureel/demo")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call with nothing left to look up.
+
+    Attributes:
+        sheet: driving videos still to be measured.
+        report: where report.json goes.
+        gpus: of the cluster, or of this machine.
+    """
+
+    options: AnimateOptions
+    sheet: KeyframeSheet
+    videos: list[VideoRow]
+    report: Path
+    is_demo: bool
+    gpus: float
+    analysis: AnalysisSettings
+    editor: Engine
+
+    @property
+    def engines(self) -> dict[str, Engine]:
+        """The three choices, by kind."""
+        chosen = (self.editor, self.analysis.tracker, self.analysis.estimator)
+        return {engine.kind: engine for engine in chosen}
+
+    @property
+    def render(self) -> RenderSettings:
+        """The pipeline's settings."""
+        options = self.options
+        return RenderSettings(
+            sheet=self.sheet,
+            editor=self.editor,
+            encode_preset=encode_preset(options.preset_encode, self.editor.is_preview),
+            seed=options.seed,
+            overwrite=options.overwrite,
+            plot=self.is_demo if options.plot is None else options.plot,
+        )
+
+    def with_sheet(self, sheet: KeyframeSheet) -> Call:
+        """The same call with driving videos measured."""
+        return replace(self, sheet=sheet)
+
+
+def checked(options: AnimateOptions) -> Call:
+    """Looks up the curve, the inputs, every path and every engine; refuses what cannot run.
+
+    Without inputs the demo clip is meant, and made where it is not there yet.
+
+    Raises:
+        JobError, KeyframeError, EngineError, PipelineError: the call itself is wrong.
+    """
+    sheet = load_sheet(options.curve)
+    named = options.inputs or sheet.input
+    inputs = expand_inputs(named) if named else [_demo_clip()]
+    outputs = output_paths(inputs, options.output or sheet.output, sheet.name)
+    if len(outputs) == 1:
+        muxer_of(str(outputs[0]))  # of several, each video's row in the report says it
+    videos = video_rows(inputs, outputs, options.work)
+    report = options.report or str(outputs[0].parent / "report.json")
+    report_path = Path(report).expanduser().absolute()
+    _check_places(videos, report_path)
+    expand_inputs([video for video, _ in sheet.videos()])
+    asked = asked_engines(options)
+    gpus = gpus_for(asked)
+    return Call(
+        options,
+        sheet,
+        videos,
+        report_path,
+        not named,
+        gpus,
+        analysis_engines(asked, gpus),
+        resolve("editor", *asked["editor"], gpus=gpus),
+    )
+
+
+def _demo_clip() -> Path:
+    from pipeline.demo.clip import make_demo_clip
+
+    path = DEMO_FOLDER.expanduser() / "demo.mp4"
+    return path if path.is_file() else make_demo_clip(path)
+
+
+def _check_places(videos: list[VideoRow], report: Path) -> None:
+    check_file_place(report, "--report")
+    for folder in {Path(video["work"]) for video in videos}:
+        check_folder_place(folder, "--work")
+    for folder in {Path(video["output"]).parent for video in videos}:
+        check_folder_place(folder, "--output")
+    if len(videos) == 1:
+        check_file_place(Path(videos[0]["output"]), "--output")
+
+
+Asked = dict[str, tuple[str, dict[str, Any]]]
+"""Kind → the name that was asked for and what was said to it."""
+
+
+def asked_engines(options: AnimateOptions | MeasureOptions) -> Asked:
+    """What a call asks of each kind of engine."""
+    asked = {
+        "tracker": (options.tracker, options.tracker_options.given()),
+        "AU estimator": (options.au, options.au_options.given()),
+    }
+    if isinstance(options, AnimateOptions):
+        asked["editor"] = (options.editor, options.editor_options.given())
+    return asked
+
+
+def gpus_for(asked: Asked) -> float:
+    """GPUs at hand, counted once no engine that was named is wrong: a cluster is joined for it.
+
+    Raises:
+        EngineError: one that is unknown or cannot run here; the line says why.
+        JobError: the cluster of RAY_ADDRESS cannot be joined.
+    """
+    for kind, (name, settings) in asked.items():
+        check_named(kind, name, settings)
+    return cluster.gpus()
+
+
+def analysis_engines(asked: Asked, gpus: float) -> AnalysisSettings:
+    """The tracker and the estimator of a call.
+
+    Raises:
+        EngineError: none can run here; the line says why.
+    """
+    return AnalysisSettings(
+        resolve("tracker", *asked["tracker"], gpus=gpus),
+        resolve("AU estimator", *asked["AU estimator"], gpus=gpus),
+    )
+
+
+def encode_preset(asked: str, is_preview: bool) -> str:
+    """The encoder's effort; medium would take 12 of a preview's 29 CPU-ms per 512 px frame."""
+    if asked != "auto":
+        return asked
+    return "veryfast" if is_preview else "medium"
+
+
+def request_digest(call: Call, video: VideoRow) -> str:
+    """Names everything an output depends on."""
+    render = call.render
+    return digest_of(
+        video["video"], call.analysis.digest, render.sheet.digest, render.editor_digest
+    )
+
+
+def standing_output(call: Call, video: VideoRow) -> str | None:
+    """What is known of an output that is there already and may not be replaced; None without.
+
+    Returns:
+        "" where it is up to date, else why it is refused.
+    """
+    output = Path(video["output"])
+    if call.options.overwrite or not output.exists():
+        return None
+    folder = VideoFolder.of(video["work"], video["video"], video["output"])
+    if up_to_date(folder, output, request_digest(call, video)):
+        return ""
+    return f"{output} exists and was not made by this curve and these settings; pass --overwrite"
+
+
+def refuse_a_single_standing_output(call: Call) -> None:
+    """Refuses a call whose one output is there already and was made from something else.
+
+    Raises:
+        JobError: of several, each video's row in the report says it.
+    """
+    if len(call.videos) == 1 and (why := standing_output(call, call.videos[0])):
+        raise JobError(why)
