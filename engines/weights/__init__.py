@@ -1,1 +1,1 @@
-"""Where weights lie: given, cached, packaged or fetched; verified by hash."""
+"""Weights from a hub, kept in one place and verified; and files known by their content."""

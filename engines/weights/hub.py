@@ -1,23 +1,29 @@
-"""Folders of weights from a Hugging Face hub, fetched and verified by engines/weights/find.py.
+"""Folders of weights from a Hugging Face hub: fetched when asked for, verified, then kept.
 
-Only the hub's file listing and its plain download addresses are used, so nothing about this
-machine is told to anyone, and every file is checked against the hash that the hub publishes.
-`$HF_ENDPOINT` names a mirror, `$HF_TOKEN` a token for gated repositories.
+huggingface_hub lists and downloads (progress, resume, `$HF_ENDPOINT` for a mirror, `$HF_TOKEN` for
+gated repositories), its telemetry off. What is ours: every file is checked against the hash that
+the hub publishes, a folder that was whole once is used without asking anybody, and without a
+network one line says what is missing, where it goes and how to fetch it elsewhere.
 """
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from filelock import FileLock
+
 from engines.errors import EngineError, EngineUnavailableError
-from engines.weights.download import read_json
-from engines.weights.file_hash import cache_folder
-from engines.weights.find import WeightFile, download
+from engines.weights.file_hash import cache_folder, file_sha256
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 COMPLETE = ".complete"
@@ -26,14 +32,40 @@ _VARIANTS = (".fp16.", ".bf16.", ".non_ema.")
 _KINDS = (".json", ".txt", ".safetensors")
 
 
+@dataclass(frozen=True)
+class HubFile:
+    """One file as the hub lists it.
+
+    Attributes:
+        path: inside the repository, with forward slashes.
+        size: bytes; 0 where the hub does not say.
+        sha256: of the content, hex; "" for small files, which only `blob_sha1` names.
+        blob_sha1: git's name of the content (of a pointer, where `sha256` is given).
+    """
+
+    path: str
+    size: int
+    sha256: str
+    blob_sha1: str
+
+    def fault(self, file: Path) -> str | None:
+        """What is wrong with a file's content (one clause); None when it is this one."""
+        if self.sha256:
+            found, wanted, kind = file_sha256(file), self.sha256, "sha256"
+        else:
+            found, wanted, kind = git_blob_sha1(file), self.blob_sha1, "git blob sha1"
+        return None if found == wanted else f"{kind} is {found}; the hub lists {wanted or 'none'}"
+
+
+def git_blob_sha1(path: Path) -> str:
+    """The name git (and the hub, for small files) gives a file's content."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
 def endpoint() -> str:
     """The hub's address without a slash at its end."""
-    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-
-
-def _headers() -> dict[str, str]:
-    token = os.environ.get("HF_TOKEN")
-    return {"Authorization": f"Bearer {token}"} if token else {}
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
 def hub_folder(repo: str) -> Path:
@@ -41,66 +73,136 @@ def hub_folder(repo: str) -> Path:
     return cache_folder() / "weights" / "hub" / repo.replace("/", "--")
 
 
-def _listing(repo: str, revision: str) -> list[dict[str, Any]]:
-    url = f"{endpoint()}/api/models/{repo}/tree/{revision}?recursive=true"
-    files: list[dict[str, Any]] = []
-    while url:
-        page, headers = read_json(url, _headers())
-        if not isinstance(page, list):
-            raise EngineUnavailableError(f"{url}: got no list of files")
-        files += [entry for entry in page if entry.get("type") == "file"]
-        following = re.search(r'<([^>]+)>;\s*rel="next"', headers.get("Link", ""))
-        url = following[1] if following else ""
-    return files
-
-
-def _wanted(path: str, subfolders: Sequence[str]) -> bool:
-    inside = str(PurePosixPath(path).parent) in subfolders
-    return inside and path.endswith(_KINDS) and not any(variant in path for variant in _VARIANTS)
-
-
-def _weight_file(repo: str, revision: str, entry: Mapping[str, Any]) -> WeightFile:
-    large = entry.get("lfs") or {}
-    return WeightFile(
-        name=f"hub/{repo.replace('/', '--')}/{entry['path']}",
-        url=f"{endpoint()}/{repo}/resolve/{revision}/{entry['path']}",
-        sha256=str(large.get("oid") or ""),
-        blob_sha1=str(entry.get("oid") or ""),
-        size=int(entry.get("size") or 0),
-    )
-
-
 def download_hub_folder(repo: str, subfolders: Sequence[str], revision: str = "main") -> Path:
     """Subfolders of a hub repository on this machine, downloaded where they are not yet whole.
 
-    A folder that is complete is used without asking the hub. Files taken: .json, .txt and
-    .safetensors, not their half-precision variants.
+    A folder that is complete is used without asking the hub; two processes that ask at once
+    download once. Files taken: .json, .txt and .safetensors, not their half-precision variants.
 
     Raises:
-        EngineError: `repo` is no hub id, or has no such subfolders.
+        EngineError: `repo` is no hub id, has no such subfolders, or sent something else than it
+            lists (which is thrown away).
         EngineUnavailableError: out of reach; says where the files go and how to fetch them.
     """
     if not HUB_ID.fullmatch(repo):
         raise EngineError(f"got hub id {repo!r}; expected owner/name")
     folder = hub_folder(repo)
-    missing = [name for name in subfolders if not (folder / name / COMPLETE).is_file()]
-    if not missing:
+    if not _missing(folder, subfolders):
         return folder
-    try:
-        listed = _listing(repo, revision)
-        for name in missing:
-            files = [entry for entry in listed if _wanted(entry["path"], [name])]
-            if not files:
-                raise EngineError(f"hub repository {repo} has no folder {name} with weights")
-            for entry in files:
-                download(_weight_file(repo, revision, entry), headers=_headers())
-            (folder / name / COMPLETE).write_text(f"{repo}@{revision}\n", encoding="utf-8")
-    except EngineUnavailableError as error:
-        raise EngineUnavailableError(
-            f"weights {repo}: {', '.join(missing)} not in {folder}; {error}; "
-            f"{_elsewhere(repo, missing, folder)}"
-        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        missing = _missing(folder, subfolders)
+        if not missing:
+            return folder
+        try:
+            _fetch(repo, missing, revision, folder)
+        except EngineUnavailableError as error:
+            raise EngineUnavailableError(
+                f"weights {repo}: {', '.join(missing)} not in {folder}; {error}; "
+                f"{_elsewhere(repo, missing, folder)}"
+            ) from None
     return folder
+
+
+def _missing(folder: Path, subfolders: Sequence[str]) -> list[str]:
+    return [name for name in subfolders if not (folder / name / COMPLETE).is_file()]
+
+
+def _fetch(repo: str, subfolders: Sequence[str], revision: str, folder: Path) -> None:
+    commit, listed = _listing(repo, revision)
+    wanted = {name: [f for f in listed if _wanted(f.path, name)] for name in subfolders}
+    for name, files in wanted.items():
+        if not files:
+            raise EngineError(f"hub repository {repo} has no folder {name} with weights")
+    every = [file for files in wanted.values() for file in files]
+    _check_room(folder, every)
+    _download(repo, commit, folder, every)
+    for name, files in wanted.items():
+        for file in files:
+            _verify(repo, folder, file)
+        (folder / name / COMPLETE).write_text(f"{repo}@{commit}\n", encoding="utf-8")
+
+
+def _library() -> Any:
+    """huggingface_hub, told before its first import that nobody is to be told."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        import huggingface_hub
+    except ModuleNotFoundError:
+        raise EngineUnavailableError(
+            "huggingface_hub is not installed; pip install 'aureel[magicface]'"
+        ) from None
+    return huggingface_hub
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What the library raises when a hub cannot be had; its HTTP client differs by version."""
+    found = ((sys.modules.get(name), "HTTPError") for name in ("httpx2", "httpx"))
+    xet = (sys.modules.get("huggingface_hub.errors"), "XetDownloadError")
+    kinds = (getattr(module, name, None) for module, name in (*found, xet))
+    return (OSError, *(kind for kind in kinds if kind is not None))
+
+
+def _listing(repo: str, revision: str) -> tuple[str, list[HubFile]]:
+    """The commit a revision stands for, and its files."""
+    library = _library()
+    api = library.HfApi(endpoint=endpoint())
+    try:
+        info = api.model_info(repo, revision=revision, files_metadata=True)
+    except library.errors.HFValidationError as error:
+        raise EngineError(f"got hub id {repo!r}: {error}") from None
+    except _refusals() as error:
+        raise EngineUnavailableError(_reason(error)) from None
+    return info.sha, [
+        HubFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else "", s.blob_id or "")
+        for s in info.siblings or []
+    ]
+
+
+def _wanted(path: str, subfolder: str) -> bool:
+    inside = str(PurePosixPath(path).parent) == subfolder
+    return inside and path.endswith(_KINDS) and not any(variant in path for variant in _VARIANTS)
+
+
+def _check_room(folder: Path, files: Sequence[HubFile]) -> None:
+    needed = sum(file.size for file in files if not (folder / file.path).is_file())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise EngineUnavailableError(
+            f"{folder} has {free / 1e9:.1f} GB free; {needed / 1e9:.1f} GB are needed"
+        )
+
+
+def _download(repo: str, commit: str, folder: Path, files: Sequence[HubFile]) -> None:
+    try:
+        _library().snapshot_download(
+            repo,
+            revision=commit,
+            local_dir=folder,
+            allow_patterns=[glob.escape(file.path) for file in files],
+            endpoint=endpoint(),
+        )
+    except _refusals() as error:
+        raise EngineUnavailableError(_reason(error)) from None
+
+
+def _verify(repo: str, folder: Path, file: HubFile) -> None:
+    path = folder / file.path
+    if not path.is_file():
+        raise EngineUnavailableError(f"{endpoint()} did not send {file.path}")
+    fault = file.fault(path)
+    if fault:
+        path.unlink()
+        raise EngineError(f"weights {repo}: {file.path}: {fault}; thrown away")
+
+
+def _reason(error: Exception) -> str:
+    """A refusal in one clause."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"{response.url} answered {response.status_code}"
+    told = " ".join(str(error).split()) or type(error).__name__
+    return f"cannot fetch from {endpoint()} ({told})"
 
 
 def _elsewhere(repo: str, subfolders: Sequence[str], folder: Path) -> str:
