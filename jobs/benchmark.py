@@ -69,8 +69,8 @@ def curves(*, rounds: int = 5) -> int:
     return 0
 
 
-Several = Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative=())]
-Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
+Several = Annotated[tuple[int, ...], Parameter(consume_multiple=1, negative=())]
+Names = Annotated[tuple[str, ...], Parameter(consume_multiple=1, negative=())]
 
 
 @app.command

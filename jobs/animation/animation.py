@@ -21,6 +21,7 @@ from jobs.command_line.progress import console
 from jobs.command_line.report import Ledger, Report, told_of
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes
+from pipeline.figures.beside import files_beside
 from pipeline.rows import VideoRow
 
 
@@ -84,8 +85,22 @@ def _run(call: Call, screen: Console) -> Report:
         return report
 
     report = run_job(todo, job, ledger, screen, publish)
+    for line in closing_lines(report):
+        screen.print(line)
     screen.print(f"report: {call.report}")
     return report
+
+
+def closing_lines(report: Report) -> list[str]:
+    """Where everything lies that was made: videos, and the plot, sheet and table beside them."""
+    lines: list[str] = []
+    for video in report.videos:
+        if video.status == "failed":
+            continue
+        output = Path(video.output)
+        made = {"video": output, **files_beside(output)}
+        lines += [f"{what}: {path}" for what, path in made.items() if path.is_file()]
+    return lines
 
 
 def _is_open(call: Call, video: VideoRow, ledger: Ledger) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,8 +78,9 @@ def checked(options: AnimateOptions) -> Call:
     """
     sheet = load_sheet(options.curve)
     named = options.inputs or sheet.input
-    inputs = expand_inputs(named) if named else [_demo_clip()]
-    outputs = output_paths(inputs, options.output or sheet.output, sheet.name)
+    inputs = expand_inputs(named) if named else [_demo_clip(keep=not options.dry_run)]
+    beside = None if named else f"{DEMO_FOLDER.expanduser()}/"
+    outputs = output_paths(inputs, options.output or sheet.output or beside, sheet.name)
     if len(outputs) == 1:
         muxer_of(str(outputs[0]))  # of several, each video's row in the report says it
     videos = video_rows(inputs, outputs, options.work)
@@ -98,11 +102,18 @@ def checked(options: AnimateOptions) -> Call:
     )
 
 
-def _demo_clip() -> Path:
+def _demo_clip(*, keep: bool) -> Path:
+    """The demo clip, made where it is not there yet; unless it is to be kept, only for now."""
     from pipeline.demo.clip import make_demo_clip
 
     path = DEMO_FOLDER.expanduser() / "demo.mp4"
-    return path if path.is_file() else make_demo_clip(path)
+    if path.is_file():
+        return path
+    if not keep:
+        folder = Path(tempfile.mkdtemp(prefix="aureel-demo-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path = folder / path.name
+    return make_demo_clip(path)
 
 
 def _check_places(videos: list[VideoRow], report: Path) -> None:

@@ -35,7 +35,8 @@ Flag = Annotated[bool, Parameter(negative=())]
 """A switch without a `--no-` form."""
 Said = Annotated[str, StringConstraints(min_length=1)]
 """A word that may not be empty: an empty path would mean this folder."""
-Inputs = Annotated[tuple[Said, ...], Parameter("--input", consume_multiple=True, negative=())]
+Inputs = Annotated[tuple[Said, ...], Parameter("--input", consume_multiple=1, negative=())]
+"""One or more: an option without a value is not the absence of the option."""
 EDITOR_HELP = f"What changes faces. {names_help('editor')}"
 TRACKER_HELP = f"What finds faces. {names_help('tracker')}"
 ESTIMATOR_HELP = f"What measures action units. {names_help('AU estimator')}"

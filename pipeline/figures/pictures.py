@@ -15,6 +15,7 @@ from pipeline.edit.segments import plan_chunks
 from pipeline.faces.chunks import analyse_frames
 from pipeline.faces.faces import Analysis, assemble
 from pipeline.faces.table import read_analysis
+from pipeline.figures.beside import files_beside
 from pipeline.figures.contact_sheet import contact_sheet
 from pipeline.figures.curves import plot_performance
 from pipeline.media.read.decode import decode_range, display_rgb
@@ -40,18 +41,20 @@ def plot_stage(
     source, made = inspect_video(row["source"]), inspect_video(row["output"])
     before = read_analysis(folder_of(row).analysis(analysis.digest))
     after = measure(made, tracker, estimator, before.neutral)
-    planned = plan_edits(source, before, settings.sheet, settings.crop_size)
+    planned = plan_edits(source, before, settings.sheet, settings.editor.crop_size)
     face, requested = next(iter(planned.requested.items()))
     measured, achieved = before.intensity_over_time(face), after.intensity_over_time(face)
-    curves = output.with_suffix(".curves.png")
-    plot_performance(curves, source.timeline, requested, measured, achieved, title=output.name)
+    beside = files_beside(output)
+    plot_performance(
+        beside["plot"], source.timeline, requested, measured, achieved, title=output.name
+    )
     write_table(
-        output.with_suffix(".curves.csv"),
+        beside["table"],
         performance_columns(source.times_s, requested, measured, achieved),
     )
     moments = choose_moments(requested, before, face)
     contact_sheet(
-        output.with_suffix(".frames.png"),
+        beside["sheet"],
         [frame_at(source, m) for m in moments],
         [frame_at(made, m) for m in moments],
         [f"{source.times_s[m]:.2f} s" for m in moments],

@@ -82,36 +82,59 @@ def test_an_output_from_something_else_is_never_overwritten_unasked(animate: Ani
     assert Path("talk.smile2.mp4").read_bytes() == b"precious"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (("--curve", "grin.yaml"), "smile"),
-        (("--curve", "smile", "--input", "gone.mp4"), "gone.mp4"),
-        (("--curve", "smile", "--editor", "magic"), "known: magicface, previz, identity"),
-        (("--curve", "smile", "--tracker", "magic"), "known: fan, mesh"),
-        (("--curve", "smile", "--au", "magic"), "known: libreface, mesh"),
-        (("--curve", "smile", "--preset-encode", "fastest"), "veryfast"),
-        (("--curve", "smile", "--colour", "red"), "--colour"),
-        (("--curve", "smile", "--steps", "0"), "animate.py: --steps: got '0'"),
-        (("--curve", "smile", "--seed", "-1"), "--seed"),
-        (("--curve", "smile", "--input", ""), "animate.py: --input: got ''"),
-        (("--curve", "smile", "--output", ""), "animate.py: --output: got ''"),
-        (("--curve", "smile", "--editor", "os:path"), "got a module without edit"),
-        (("--curve", "smile", "--output", "/proc/none/x.mp4"), "/proc/none"),
-        (("--curve", "smile", "--output", "x.xyz"), "x.xyz: cannot write .xyz; known: .mp4"),
-        ((), "curve"),
-        (("--curve", "broken.yaml"), "AU13"),
-    ],
-)
-def test_a_wrong_call_gets_one_line_and_status_2(animate: Animate, arguments, says):
+WRONG_CALLS = [
+    (("--curve", "grin.yaml"), "smile"),
+    (("--curve", "smile", "--input", "gone.mp4"), "gone.mp4"),
+    (("--curve", "smile", "--input"), "--input"),
+    (("--curve", "smile", "--editor", "magic"), "known: magicface, previz, identity"),
+    (("--curve", "smile", "--editor", "magicface"), "no weights given; expected a folder"),
+    (("--curve", "smile", "--editor", "magicface", "--weights", "gone"), "no weights folder"),
+    (("--curve", "smile", "--editor", "magicface", "--weights", "hub"), "mengtingwei/magicface"),
+    (("--curve", "smile", "--tracker", "magic"), "known: fan, mesh"),
+    (("--curve", "smile", "--au", "magic"), "known: libreface, mesh"),
+    (("--curve", "smile", "--au", "libreface"), "combined_resnet.pt"),
+    (("--curve", "smile", "--preset-encode", "fastest"), "veryfast"),
+    (("--curve", "smile", "--colour", "red"), "--colour"),
+    (("--curve", "smile", "--steps", "0"), "animate.py: --steps: got '0'"),
+    (("--curve", "smile", "--quality", "superb"), "draft"),
+    (("--curve", "smile", "--seed", "-1"), "--seed"),
+    (("--curve", "smile", "--input", ""), "animate.py: --input: got ''"),
+    (("--curve", "smile", "--output", ""), "animate.py: --output: got ''"),
+    (("--curve", "smile", "--editor", "os:path"), "got a module without edit"),
+    (("--curve", "smile", "--editor", "no.such:Thing"), "No module named 'no'"),
+    (("--curve", "smile", "--output", "/proc/none/x.mp4"), "/proc/none"),
+    (("--curve", "smile", "--output", "x.xyz"), "x.xyz: cannot write .xyz; known: .mp4"),
+    (("--curve", "smile", "--output", "talk.mp4/x.mp4"), "talk.mp4 is a file"),
+    (("--curve", "smile", "--report", "folder"), "--report {cwd}/folder: is a folder"),
+    (("--curve", "smile", "--report", "talk.mp4/r.json"), "talk.mp4 is a file"),
+    (("--curve", "smile", "--work", "talk.mp4"), "talk.mp4 is a file; expected a folder"),
+    (("--curve", "driven.yaml"), "gone.mp4"),
+    (("--curve", "smile2.yaml", "--output", "theirs.mp4"), "pass --overwrite"),
+    ((), "curve"),
+    (("--curve", "broken.yaml"), "AU13"),
+]
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize(("arguments", "says"), WRONG_CALLS)
+def test_a_wrong_call_gets_one_line_and_status_2_and_a_dry_run_the_same(
+    animate: Animate, arguments, says, dry, monkeypatch
+):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody answers there
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     Path("broken.yaml").write_text("version: 1\nchannels:\n  AU13: [[0s, 1]]\n")
+    Path("driven.yaml").write_text("version: 1\nimport: {video: gone.mp4}\n")
+    Path("folder").mkdir()
+    Path("theirs.mp4").write_bytes(b"precious")
     if arguments and "--input" not in arguments:
         arguments = (*arguments, "--input", "talk.mp4")
-    run = animate(*arguments)
+    before = sorted(Path.cwd().rglob("*"))
+    run = animate(*arguments, *dry)
     assert run.status == 2
-    assert says in run.stderr
+    assert says.format(cwd=Path.cwd()) in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
     assert "Traceback" not in run.stdout + run.stderr
+    assert [p for p in sorted(Path.cwd().rglob("*")) if "_work" not in p.parts] == before
 
 
 def test_a_broken_clip_fails_by_name_and_the_others_are_made(animate: Animate):
@@ -170,6 +193,50 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(animate: Animate):
     assert "AU12" in run.stdout
     assert "talk.smile2.mp4" in run.stdout
     assert sorted(p.name for p in run.folder.iterdir()) == ["smile2.yaml", "talk.mp4"]
+
+
+def test_a_dry_run_tells_of_each_video_what_its_run_would(animate: Animate):
+    Path("day").mkdir()
+    Path("talk.mp4").rename("day/talk.mp4")
+    Path("day/empty.mp4").touch()
+    Path("late.yaml").write_text(SMILE.replace("1.8s", "9f").replace("1.4s", "'01:00:00:00'"))
+    dry = animate("--curve", "smile2.yaml", "--input", "day", "--output", "out", "--dry-run")
+    assert dry.status == 1
+    assert dry.stdout.count("would fail: ") == 1
+    assert not Path("out").exists()
+    unfit = animate("--curve", "late.yaml", "--input", "day/talk.mp4", "--dry-run")
+    assert unfit.status == 1, "a curve that does not fit a clip fails that clip, as in a run"
+    assert "would fail: " in unfit.stdout
+
+
+def test_a_dry_run_of_the_demo_leaves_no_clip_behind(
+    animate: Animate, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    run = animate("--curve", "smile", "--dry-run")
+    assert run.status == 0, run.stderr
+    assert str(Path.cwd() / "aureel/demo/demo.smile.mp4") in run.stdout
+    assert not Path("aureel").exists()
+
+
+def test_the_last_lines_name_everything_that_was_made(animate: Animate):
+    run = animate(*IDENTITY, "--plot")
+    made = {"video": "talk.smile2.mp4", "plot": "talk.smile2.curves.png",
+            "sheet": "talk.smile2.frames.png", "table": "talk.smile2.curves.csv",
+            "report": "report.json"}  # fmt: skip
+    lines = [f"{what}: {run.folder / name}" for what, name in made.items()]
+    assert run.stdout.splitlines()[-len(lines) :] == lines
+    assert all((run.folder / name).is_file() for name in made.values())
+    without = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--editor", "previz",
+                      "--output", "other.mp4")  # fmt: skip
+    assert "plot: " not in without.stdout
+
+
+def test_the_option_of_the_last_release_still_names_the_editor(animate: Animate):
+    run = animate(*IDENTITY[:-2], "--engine=identity", "--dry-run")
+    assert run.status == 0
+    assert run.stderr == "note: --engine is now --editor; this release takes both\n"
+    assert "editor: identity (as asked)" in run.stdout
 
 
 def test_another_clip_can_drive_the_performance(animate: Animate):
