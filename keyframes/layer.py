@@ -35,7 +35,7 @@ BLENDS: tuple[str, ...] = ("add", "override", "scale", "neutralise")
 
 
 @dataclass(frozen=True)
-class Span:
+class SoftRange:
     """A part of the clip with soft ends: full inside, 0 outside, cosine fades within."""
 
     start: Instant = ZERO
@@ -93,7 +93,7 @@ class Layer:
     mode: str = "delta"
     blend: str = "add"
     weight: float | Channel = 1.0
-    span: Span | None = None
+    span: SoftRange | None = None
     faces: tuple[int, ...] | None = (0,)
 
     def addresses(self, face: int) -> bool:

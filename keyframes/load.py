@@ -10,7 +10,6 @@ from keyframes.presets import known_presets, preset_text
 from keyframes.problems import Place, Problem, SheetError
 from keyframes.sheet import KeyframeSheet
 from keyframes.sheet_file.read_sheet import read_sheet
-from keyframes.sheet_file.schema import schema_problems
 
 
 def load_sheet(reference: str) -> KeyframeSheet:
@@ -56,7 +55,4 @@ def inspect_sheet(
         return None, list(error.problems)
     reader = Reader()
     sheet = read_sheet(reader, root, Path(name).stem, folder)
-    if sheet is not None:
-        reader.problems += schema_problems(root)
-        sheet = None if reader.failed else sheet
     return sheet, sorted(reader.problems, key=lambda found: (found.place.line, found.place.column))

@@ -16,9 +16,9 @@ from keyframes.au import AU_NAMES, DELTA_LIMIT, AUDelta, AUIntensity
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
 from keyframes.layer import Layer
-from keyframes.sources.performance import Performance, PerformanceTable
+from keyframes.sources.performance import MeasuredPerformance, PerformanceTable
 
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 """Part of the digest; raise it when the same file starts to give other numbers."""
 _RUNS_SHOWN = 3
 
@@ -90,7 +90,7 @@ class KeyframeSheet:
         found = [
             (layer.source.video, layer.source.track)
             for layer in self.layers
-            if isinstance(layer.source, Performance)
+            if isinstance(layer.source, MeasuredPerformance)
             and layer.source.table is None
             and layer.source.video is not None
         ]
@@ -106,7 +106,7 @@ class KeyframeSheet:
 
         def resolved(layer: Layer) -> Layer:
             source = layer.source
-            if not isinstance(source, Performance) or source.video is None:
+            if not isinstance(source, MeasuredPerformance) or source.video is None:
                 return layer
             table = tables.get((source.video, source.track), source.table)
             return replace(layer, source=replace(source, table=table))

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.errors import JobError
 from keyframes.au import AU_ORDER, AUIntensity
+from keyframes.clock.rates import parse_frame_rate
 from keyframes.clock.smpte import parse_timecode
-from keyframes.clock.timeline import Timeline, even_timeline, parse_frame_rate
+from keyframes.clock.timeline import Timeline, even_timeline
 from keyframes.formats.options import Options
 from keyframes.formats.recognise import read_table
 from keyframes.load import load_sheet

@@ -17,16 +17,17 @@ from jobs.curves.clip import (
 )
 from jobs.errors import JobError
 from keyframes.au import AU_NAMES, INTENSITY_MAX, AUIntensity
-from keyframes.clock.timeline import Timeline, parse_frame_rate
+from keyframes.clock.rates import parse_frame_rate
+from keyframes.clock.timeline import Timeline
+from keyframes.formats import livelink, openface
 from keyframes.formats.arkit import load_arkit
-from keyframes.formats.foreign import write_livelink, write_openface
 from keyframes.formats.options import Options
 from keyframes.formats.recognise import read_table
 from keyframes.formats.tables import baked_columns, write_table
 from keyframes.load import parse_sheet
 from keyframes.problems import Place
 from keyframes.sheet_file.write_sheet import performance_text, poses_text
-from keyframes.sources.performance import Performance
+from keyframes.sources.performance import MeasuredPerformance
 
 Kind = Literal["auto", "yaml", "csv", "parquet", "openface", "livelink"]
 CURVE_SUFFIXES = (".yaml", ".yml", "")
@@ -97,16 +98,22 @@ def _quoted(name: str) -> str:
 
 
 def _table(request: Conversion, kind: Kind) -> list[str]:
-    rate = None if request.fps is None else float(parse_frame_rate(request.fps))
+    rate = None if request.fps is None else parse_frame_rate(request.fps)
     options = Options(request.track, rate, request.table)
     table = read_table(Path(request.source), request.format, options)
     notes = list(table.notes)
     if kind == "yaml":
         relative = request.mode == "delta"
-        performance = Performance(Place(request.source), table, from_neutral=relative)
-        text = performance_text(performance, request.mode, request.tolerance)
+        performance = MeasuredPerformance(Place(request.source), table, from_neutral=relative)
+        text, tolerance = performance_text(performance, request.mode, request.tolerance)
         _write(request.output, text)
-        return notes + [n for n in performance.warnings(table.timeline()) if n not in notes]
+        notes += [n for n in performance.warnings(table.timeline()) if n not in notes]
+        if tolerance > request.tolerance:
+            notes.append(
+                f"{request.output}: keys within {tolerance:g}, not {request.tolerance:g}, so that "
+                "the file may be loaded; a curve file can import: the table as it is"
+            )
+        return notes
     return notes + _frames(request, kind, frames_of(table, request.fps), intensity_of(table))
 
 
@@ -131,10 +138,10 @@ def _curve(request: Conversion, kind: Kind) -> list[str]:
 def _frames(request: Conversion, kind: Kind, timeline: Timeline, shown: AUIntensity) -> list[str]:
     """Intensities per frame, in one of the table formats."""
     if kind == "openface":
-        write_openface(request.output, timeline, shown)
+        openface.write(request.output, timeline, shown)
         return []
     if kind == "livelink":
-        return write_livelink(request.output, timeline, shown, load_arkit(request.table))
+        return livelink.write(request.output, timeline, shown, load_arkit(request.table))
     columns = {"time_s": timeline.times_s}
     named = {name: shown.values[:, i].astype(np.float64) for i, name in enumerate(AU_NAMES)}
     write_table(request.output, columns | named)

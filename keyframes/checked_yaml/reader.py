@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import difflib
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
@@ -13,6 +14,17 @@ from keyframes.facs import parse_level
 from keyframes.problems import Place, Problem
 
 T = TypeVar("T")
+
+_PERCENT = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*%\s*")
+_LONG_S = 20.0
+"""A bare number of this many seconds or more was meant as milliseconds, most likely."""
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """`; did you mean …?` for a word that is one slip away from a known one; else nothing."""
+    close = difflib.get_close_matches(word.lower(), [w.lower() for w in known], 1, 0.7)
+    found = next((w for w in known if close and w.lower() == close[0]), None)
+    return f"; did you mean {found}?" if found is not None else ""
 
 
 class Reader:
@@ -50,7 +62,7 @@ class Reader:
         for key in node.value:
             if key not in known:
                 message = f"unknown key {key!r}; known: {', '.join(known)}"
-                self.error(node.key_places[key], message)
+                self.error(node.key_places[key], message + nearest(key, known))
         return {key: item for key, item in node.value.items() if key in known}
 
     def items(self, node: Node, what: str) -> tuple[Node, ...]:
@@ -74,15 +86,15 @@ class Reader:
         word = value.replace("-", "_") if isinstance(value, str) else value
         if isinstance(word, str) and word in known:
             return word
-        self.error(node.place, f"got {node.kind()}; known: {', '.join(known)}")
+        close = nearest(word, known) if isinstance(word, str) else ""
+        self.error(node.place, f"got {node.kind()}; known: {', '.join(known)}{close}")
         return instead
 
     def number(self, node: Node, low: float = -1e6, high: float = 1e6) -> float:
         """A number in a range; `50%` is 0.5."""
         value = node.scalar()
-        if isinstance(value, str) and value.endswith("%"):
-            with contextlib.suppress(ValueError):
-                value = float(value[:-1]) / 100
+        if isinstance(value, str) and (percent := _PERCENT.fullmatch(value)):
+            value = float(percent[1]) / 100
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.error(node.place, f"got {node.kind()}; expected a number")
             return max(low, min(high, 0.0))
@@ -90,6 +102,14 @@ class Reader:
             self.error(node.place, f"got {value:g}; expected {low:g} to {high:g}")
             return max(low, min(high, 0.0))
         return float(value)
+
+    def whole(self, node: Node, low: int, high: int) -> int:
+        """A whole number in a range."""
+        value = node.scalar()
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self.error(node.place, f"got {node.kind()}; expected a whole number, {low} to {high}")
+            return low
+        return value
 
     def instant(self, node: Node) -> Instant:
         """A point in time."""
@@ -105,6 +125,10 @@ class Reader:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             self.error(node.place, f"got {node.kind()}; expected a length like 400ms, 12f or 5%")
             return Instant()
+        if not isinstance(value, str) and value >= _LONG_S:
+            self.warn(
+                node.place, f"{value:g} is {value:g} seconds; write {value:g}ms or {value:g}s"
+            )
         return self.attempt(node, lambda: parse_duration(value), Instant())
 
     def intensity(self, node: Node, mode: str, au: int | None) -> float:

@@ -14,7 +14,6 @@ from fractions import Fraction
 from keyframes.errors import KeyframeError
 
 _LABEL = re.compile(r"(\d{2})([:;])(\d{2})\2(\d{2})([:;])(\d{2,3})")
-_DAY_S = 24 * 60 * 60
 
 
 def looks_like_timecode(text: str) -> bool:
@@ -109,8 +108,14 @@ def seconds_between(start: Timecode, label: Timecode, frame_rate: Fraction) -> f
         KeyframeError: one of them does not exist at this rate.
     """
     frames = label.frame_number(frame_rate) - start.frame_number(frame_rate)
-    elapsed = float(frames / frame_rate)
-    return elapsed + _DAY_S if elapsed < -_DAY_S / 2 else elapsed
+    day = frames_per_day(frame_rate, drop_frame=start.drop_frame)
+    return float((frames + day if frames < -day / 2 else frames) / frame_rate)
+
+
+def frames_per_day(frame_rate: Fraction, *, drop_frame: bool = False) -> int:
+    """How many frames have labels of their own, before they start again at 00:00:00:00."""
+    nominal = round(frame_rate)
+    return 24 * (3600 * nominal - (54 * (nominal // 15) if drop_frame else 0))
 
 
 def timecode_at(frame_number: int, frame_rate: Fraction, *, drop_frame: bool = False) -> Timecode:

@@ -40,22 +40,6 @@ class Timeline:
             )
 
 
-def parse_frame_rate(text: str) -> Fraction:
-    """A rate from `25`, `30000/1001` or `29.97` (which is short for 30000/1001).
-
-    Raises:
-        KeyframeError: not a rate above 0 and up to 1000.
-    """
-    try:
-        rate = Fraction(text.strip())
-    except (ValueError, ZeroDivisionError):
-        raise KeyframeError(f"frame rate {text!r}; known: 25, 30000/1001, 29.97") from None
-    if not 0 < rate <= 1000:
-        raise KeyframeError(f"frame rate {text!r}; expected above 0 and up to 1000")
-    ntsc = Fraction(round(rate) * 1000, 1001) if round(rate) else rate
-    return ntsc if "/" not in text and abs(rate - ntsc) < Fraction(1, 200) else rate
-
-
 def even_timeline(
     duration_s: float, frame_rate: Fraction, start_timecode: str | None = None
 ) -> Timeline:

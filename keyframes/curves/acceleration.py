@@ -23,6 +23,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from keyframes.curves.sides import Ends, Sides
+
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -31,7 +33,7 @@ _RELEASES = 2
 
 
 @dataclass(frozen=True)
-class System:
+class TridiagonalSystem:
     """`before·h[i−1] + here·h[i] + after·h[i+1] = right` for rises h of right handles, `(n,)` each.
 
     Attributes:
@@ -77,7 +79,7 @@ def _solved_around(before: Array, here: Array, after: Array, right: Array) -> Ar
     return np.asarray(np.linalg.solve(matrix, right), np.float64)
 
 
-def bounded_rises(system: System) -> Array:
+def bounded_rises(system: TridiagonalSystem) -> Array:
     """The solution within its bounds."""
     count = len(system.here)
     held, at = np.zeros(count, bool), np.zeros(count)
@@ -111,28 +113,23 @@ class AutoKeys:
         values: in the channel's unit.
         free: both handles automatic, and not held level at an extreme or a flat end.
         clamped: a handle of the key is clamped.
-        vector_left: the left handle points at its neighbour.
-        vector_right: the right handle does.
-        open_left: the left handle is automatic and not held level.
-        open_right: the right handle is.
-        mirrors_left: the left handle of the first key follows its right one.
-        mirrors_right: the right handle of the last key follows its left one.
+        vector: the handle points at its neighbour.
+        open: the handle is automatic and not held level.
+        mirrors: the left handle of the first key, or the right one of the last key, follows the
+            handle across.
     """
 
     times: Array
     values: Array
     free: Flags
     clamped: Flags
-    vector_left: Flags
-    vector_right: Flags
-    open_left: Flags
-    open_right: Flags
-    mirrors_left: Flags
-    mirrors_right: Flags
+    vector: Sides[Flags]
+    open: Sides[Flags]
+    mirrors: Sides[Flags]
 
 
 @dataclass(frozen=True)
-class Run:
+class KeyRun:
     """A stretch of free keys with the keys that bound it.
 
     Attributes:
@@ -147,52 +144,51 @@ class Run:
     is_loop: bool = False
 
 
-def runs_of(free: Flags, cyclic: bool) -> list[Run]:
+def runs_of(free: Flags, cyclic: bool) -> list[KeyRun]:
     """All stretches of free keys, in order."""
     count = len(free)
     if not cyclic:
         bounds = [0, *(key for key in range(1, count - 1) if not free[key]), count - 1]
         rows = [np.arange(first, last + 1) for first, last in pairwise(bounds)]
-        return [Run(row, row) for row in rows]
+        return [KeyRun(row, row) for row in rows]
     bounds = [key for key in range(1, count - 1) if not free[key]]
     if not bounds:
         keys = np.arange(count)
-        return [Run(keys, keys, is_loop=True)]
+        return [KeyRun(keys, keys, is_loop=True)]
     rows = [np.arange(first, last + 1) for first, last in pairwise(bounds)]
     around = np.arange(bounds[-1], bounds[0] + count)
     left = np.where(around >= count, around - count + 1, around)
     right = np.where(around >= count - 1, around - count + 1, around)
-    return [*(Run(row, row) for row in rows), Run(left, right)]
+    return [*(KeyRun(row, row) for row in rows), KeyRun(left, right)]
 
 
-def smooth_run(keys: AutoKeys, run: Run, left: Array, right: Array) -> None:
+def smooth_run(keys: AutoKeys, run: KeyRun, handles: Sides[Array]) -> None:
     """Moves the free handles of one run, in place.
 
     Args:
         keys: of the channel.
         run: at least two places.
-        left: `(K, 2)` handle offsets.
-        right: `(K, 2)` handle offsets.
+        handles: `(K, 2)` offsets each.
     """
     shape = _shape(keys, run)
-    moves_left, moves_right = (np.ones(len(run.left), bool) for _ in range(2))
-    moves_left[0] = moves_right[-1] = False
+    moves = Sides(*(np.ones(len(run.left), bool) for _ in Sides._fields))
+    moves.left[0] = moves.right[-1] = False
     if run.is_loop:
         found = bounded_rises(_loop(keys, run, shape))
         found = np.append(found, found[0])
     else:
         solves = _solved_ends(keys, run)
-        if len(run.left) == 2 and solves[0] == solves[1]:
+        if len(run.left) == 2 and solves.first == solves.last:
             return
-        moves_right[0], moves_left[-1] = solves
-        found = bounded_rises(_open(keys, run, shape, (left, right), solves))
-    left[run.left[moves_left], 1] = (-found / shape.ratio)[moves_left]
-    right[run.right[moves_right], 1] = found[moves_right]
+        moves.right[0], moves.left[-1] = solves
+        found = bounded_rises(_open(keys, run, shape, handles, solves))
+    handles.left[run.left[moves.left], 1] = (-found / shape.ratio)[moves.left]
+    handles.right[run.right[moves.right], 1] = found[moves.right]
     last = len(keys.times) - 1
-    if (run.right[moves_right] == 0).any() and keys.mirrors_left[0]:
-        left[0] = -right[0]
-    if (run.left[moves_left] == last).any() and keys.mirrors_right[last]:
-        right[last] = -left[last]
+    if (run.right[moves.right] == 0).any() and keys.mirrors.left[0]:
+        handles.left[0] = -handles.right[0]
+    if (run.left[moves.left] == last).any() and keys.mirrors.right[last]:
+        handles.right[last] = -handles.left[last]
 
 
 @dataclass(frozen=True)
@@ -204,7 +200,7 @@ class _Shape:
     ratio: Array
 
 
-def _shape(keys: AutoKeys, run: Run) -> _Shape:
+def _shape(keys: AutoKeys, run: KeyRun) -> _Shape:
     steps = keys.times[run.left[1:]] - keys.times[run.right[:-1]]
     rises = keys.values[run.left[1:]] - keys.values[run.right[:-1]]
     ratio = np.ones(len(run.left))
@@ -214,21 +210,21 @@ def _shape(keys: AutoKeys, run: Run) -> _Shape:
     return _Shape(steps, rises, ratio)
 
 
-def _solved_ends(keys: AutoKeys, run: Run) -> tuple[bool, bool]:
+def _solved_ends(keys: AutoKeys, run: KeyRun) -> Ends[bool]:
     """Whether the handles at a run's bounds move with it: vectors, and the curve's own ends."""
     first, last = run.right[0], run.left[-1]
-    at_ends = first == 0, last == len(keys.times) - 1
-    return (
-        bool(keys.vector_right[first] or (at_ends[0] and keys.open_right[first])),
-        bool(keys.vector_left[last] or (at_ends[1] and keys.open_left[last])),
+    starts, stops = first == 0, last == len(keys.times) - 1
+    return Ends(
+        bool(keys.vector.right[first] or (starts and keys.open.right[first])),
+        bool(keys.vector.left[last] or (stops and keys.open.left[last])),
     )
 
 
-def _loop(keys: AutoKeys, run: Run, shape: _Shape) -> System:
+def _loop(keys: AutoKeys, run: KeyRun, shape: _Shape) -> TridiagonalSystem:
     ratio = shape.ratio[:-1]
     low, high = _bounds(keys, run, shape)
     low[0], high[0] = max(low[0], low[-1]), min(high[0], high[-1])
-    return System(
+    return TridiagonalSystem(
         ratio**2,
         2 * (ratio + 1),
         1 / np.roll(ratio, -1),
@@ -240,11 +236,11 @@ def _loop(keys: AutoKeys, run: Run, shape: _Shape) -> System:
 
 def _open(
     keys: AutoKeys,
-    run: Run,
+    run: KeyRun,
     shape: _Shape,
-    handles: tuple[Array, Array],
-    solves: tuple[bool, bool],
-) -> System:
+    handles: Sides[Array],
+    solves: Ends[bool],
+) -> TridiagonalSystem:
     rises, ratio = shape.rises, shape.ratio
     count = len(ratio)
     before, here, after, target = (np.zeros(count) for _ in range(4))
@@ -253,24 +249,24 @@ def _open(
     here[inner] = 2 * (ratio[inner] + 1)
     after[inner] = 1 / ratio[2:]
     target[inner] = rises[:-1] * ratio[inner] ** 2 + rises[1:]
-    adjust = [0.0, 0.0]
-    if solves[0]:
+    at_first = at_last = 0.0
+    if solves.first:
         here[0], after[0], target[0] = 2.0, 1 / ratio[1], rises[0]
     else:
-        adjust[0], target[0] = _given(handles[1][run.right[0]], float(shape.steps[0]))
+        at_first, target[0] = _given(handles.right[run.right[0]], float(shape.steps[0]))
         here[0] = 1.0
-    if solves[1]:
+    if solves.last:
         before[-1], here[-1] = ratio[-1] ** 2, 2 * ratio[-1]
         target[-1] = rises[-1] * ratio[-1] ** 2
     else:
-        adjust[1], target[-1] = _given(-handles[0][run.left[-1]], float(shape.steps[-1]))
+        at_last, target[-1] = _given(-handles.left[run.left[-1]], float(shape.steps[-1]))
         here[-1] = 1.0
-    if count > 2 or solves[1]:
-        here[1] += ratio[1] * adjust[0]
-    if count > 2 or solves[0]:
-        here[-2] += adjust[1]
+    if count > 2 or solves.last:
+        here[1] += ratio[1] * at_first
+    if count > 2 or solves.first:
+        here[-2] += at_last
     low, high = _bounds(keys, run, shape)
-    return System(before, here, after, target, low, high)
+    return TridiagonalSystem(before, here, after, target, low, high)
 
 
 def _given(handle: Array, step: float) -> tuple[float, float]:
@@ -280,7 +276,7 @@ def _given(handle: Array, step: float) -> tuple[float, float]:
     return 1 - 3 * length * factor / step, rise * factor
 
 
-def _bounds(keys: AutoKeys, run: Run, shape: _Shape) -> tuple[Array, Array]:
+def _bounds(keys: AutoKeys, run: KeyRun, shape: _Shape) -> tuple[Array, Array]:
     """Limits that keep clamped handles between their keys' values."""
     clamped = keys.clamped[run.left] | keys.clamped[run.right]
     if run.is_loop:

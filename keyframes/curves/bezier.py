@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keyframes.curves.acceleration import AutoKeys, runs_of, smooth_run
+from keyframes.curves.sides import Ends, Sides
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Kinds = NDArray[np.str_]
 
 HANDLE_KINDS: tuple[str, ...] = ("auto_clamped", "auto", "vector", "aligned", "free")
 _AUTO = ("auto", "auto_clamped")
@@ -73,24 +75,27 @@ def _clamped(rise: Array, near: Neighbours, side: str) -> tuple[Array, Flags]:
 
 
 def _auto(
-    near: Neighbours, clamp: tuple[Flags, Flags], inner: Flags, continuous: bool
-) -> tuple[Array, Array, Flags, Flags]:
-    """Automatic handles on both sides, and where the clamp cut the left and the right one."""
+    near: Neighbours, clamp: Sides[Flags], inner: Flags, continuous: bool
+) -> tuple[Sides[Array], Sides[Flags]]:
+    """Automatic handles on both sides, and where the clamp cut them."""
     before, after, length = near.time_before, near.time_after, _THIRD_LENGTH
     if not continuous:
         before = np.minimum(before, _UNEVEN * after)
         after = np.minimum(after, _UNEVEN * before)
         length = _AUTO_LENGTH
     slope = near.value_before / near.time_before + near.value_after / near.time_after
-    left = np.stack([-2 * before, -slope * before], axis=1) / length
-    right = np.stack([2 * after, slope * after], axis=1) / length
+    handles = Sides(
+        np.stack([-2 * before, -slope * before], axis=1) / length,
+        np.stack([2 * after, slope * after], axis=1) / length,
+    )
     cuts: list[Flags] = []
-    for handle, side, asked in ((left, "left", clamp[0]), (right, "right", clamp[1])):
+    for side, handle, asked in zip(Sides._fields, handles, clamp, strict=True):
         rows = asked & inner
         rise, cut = _clamped(handle[:, 1], near, side)
         handle[:, 1] = np.where(rows, rise, handle[:, 1])
         cuts.append(cut & rows)
-    return left, right, cuts[0], cuts[1] & ~cuts[0]
+    cut_left, cut_right = cuts
+    return handles, Sides(cut_left, cut_right & ~cut_left)
 
 
 def _slope(handle: Array) -> Array:
@@ -104,29 +109,28 @@ def _turn(turned: Array, guide: Array, rows: Flags) -> None:
     turned[rows, 1] = (turned[:, 0] * _slope(guide))[rows]
 
 
-def _align(left: Array, right: Array, kinds: tuple[NDArray[np.str_], NDArray[np.str_]]) -> None:
+def _align(placed: Sides[Array], kinds: Sides[Kinds]) -> None:
     """Turn aligned handles into one line through their key, in place."""
-    left_given, right_given = ~np.isnan(left[:, 0]), ~np.isnan(right[:, 0])
-    for turned, guide, kind, given, guided in (
-        (right, left, kinds[1], right_given, left_given),
-        (left, right, kinds[0], left_given, right_given),
+    given = Sides(*(~np.isnan(handle[:, 0]) for handle in placed))
+    both = given.left & given.right & (kinds.right == "aligned")
+    for turned, guide, rows, own in (
+        (placed.right, placed.left, (kinds.right == "aligned") & given.left, given.right),
+        (placed.left, placed.right, (kinds.left == "aligned") & given.right & ~both, given.left),
     ):
-        rows = (kind == "aligned") & guided
-        if turned is left:
-            rows &= ~((kinds[1] == "aligned") & right_given & left_given)
-        reach = np.where(given, np.abs(turned[:, 0]), np.abs(guide[:, 0]))
+        reach = np.where(own, np.abs(turned[:, 0]), np.abs(guide[:, 0]))
         slope = _slope(guide)
         direction = -np.sign(guide[:, 0])
         turned[rows, 0] = (direction * reach)[rows]
         turned[rows, 1] = (direction * reach * slope)[rows]
 
 
-def _place_vectors(placed: list[Array], near: Neighbours, rows: tuple[Flags, Flags]) -> None:
+def _place_vectors(placed: Sides[Array], near: Neighbours, kinds: Sides[Kinds]) -> None:
     """Point handles a third of the way at the neighbouring keys, in place."""
     before = -np.stack([near.time_before, near.value_before], axis=1) / 3
     after = np.stack([near.time_after, near.value_after], axis=1) / 3
-    placed[0][rows[0]] = before[rows[0]]
-    placed[1][rows[1]] = after[rows[1]]
+    for handle, target, kind in zip(placed, (before, after), kinds, strict=True):
+        rows = kind == "vector"
+        handle[rows] = target[rows]
 
 
 def place_handles(
@@ -138,7 +142,7 @@ def place_handles(
     flat_ends: tuple[bool, bool] = (True, True),
     cyclic: bool = False,
     continuous: bool = False,
-) -> tuple[Array, Array]:
+) -> Sides[Array]:
     """Handle offsets of every key.
 
     Args:
@@ -153,20 +157,20 @@ def place_handles(
         continuous: automatic handles keep acceleration continuous (Blender's auto smoothing).
 
     Returns:
-        Left and right offsets, `(K, 2)` each: time ≤ 0 on the left and ≥ 0 on the right.
+        `(K, 2)` offsets each: time ≤ 0 on the left and ≥ 0 on the right.
     """
     if len(times) == 1:
-        return np.nan_to_num(left.offsets), np.nan_to_num(right.offsets)
-    kinds = left.kinds, right.kinds
-    both_auto = np.isin(kinds[0], _AUTO) & np.isin(kinds[1], _AUTO)
+        return Sides(np.nan_to_num(left.offsets), np.nan_to_num(right.offsets))
+    kinds = Sides(left.kinds, right.kinds)
+    both_auto = np.isin(kinds.left, _AUTO) & np.isin(kinds.right, _AUTO)
     cyclic = cyclic and bool(both_auto[0] and both_auto[-1])
     near = _neighbours(times, values, cyclic)
     inner, flat = np.ones(len(times), bool), np.zeros(len(times), bool)
     inner[[0, -1]] = cyclic
     flat[[0, -1]] = both_auto[[0, -1]] & flat_ends & (not cyclic)
-    clamp = kinds[0] == "auto_clamped", kinds[1] == "auto_clamped"
-    *automatic, left_cut, right_cut = _auto(near, clamp, inner, continuous)
-    placed = _as_requested((left, right), automatic, (left_cut, right_cut), near)
+    clamp = Sides(*(kind == "auto_clamped" for kind in kinds))
+    automatic, cuts = _auto(near, clamp, inner, continuous)
+    placed = _as_requested(Sides(left, right), automatic, cuts, near)
     _lay_flat(placed, flat)
     if continuous:
         level = _level(near, kinds, inner) | flat
@@ -176,80 +180,69 @@ def place_handles(
             _lay_flat(placed, [0, -1])
         keys = _auto_keys(times, values, kinds, level)
         for run in runs_of(keys.free, cyclic):
-            smooth_run(keys, run, placed[0], placed[1])
-    return placed[0], placed[1]
+            smooth_run(keys, run, placed)
+    return placed
 
 
 def _as_requested(
-    requests: tuple[HandleRequest, HandleRequest],
-    automatic: list[Array],
-    cuts: tuple[Flags, Flags],
-    near: Neighbours,
-) -> list[Array]:
-    """Left and right handles by their kinds; automatic where nothing else was given."""
-    kinds = requests[0].kinds, requests[1].kinds
-    placed = [request.offsets.copy() for request in requests]
+    requests: Sides[HandleRequest], automatic: Sides[Array], cuts: Sides[Flags], near: Neighbours
+) -> Sides[Array]:
+    """Handles by their kinds; automatic where nothing else was given."""
+    kinds = Sides(*(request.kinds for request in requests))
+    placed = Sides(*(request.offsets.copy() for request in requests))
     for handle, kind, auto in zip(placed, kinds, automatic, strict=True):
         rows = np.isin(kind, _AUTO) | ((kind == "free") & np.isnan(handle[:, 0]))
         handle[rows] = auto[rows]
     # Where a clamp cut one handle, Blender turns the other with it, even a free one.
-    _turn(placed[1], placed[0], cuts[0])
-    _turn(placed[0], placed[1], cuts[1])
-    _place_vectors(placed, near, (kinds[0] == "vector", kinds[1] == "vector"))
-    _align(placed[0], placed[1], kinds)
+    _turn(placed.right, placed.left, cuts.left)
+    _turn(placed.left, placed.right, cuts.right)
+    _place_vectors(placed, near, kinds)
+    _align(placed, kinds)
     for handle, auto in zip(placed, automatic, strict=True):
         rows = np.isnan(handle[:, 0])
         handle[rows] = auto[rows]
     return placed
 
 
-def _lay_flat(placed: list[Array], rows: Flags | list[int]) -> None:
+def _lay_flat(placed: Sides[Array], rows: Flags | list[int]) -> None:
     """Lay both handles of these keys level, in place."""
     for handle in placed:
         handle[rows, 1] = 0.0
 
 
-def _auto_keys(
-    times: Array, values: Array, kinds: tuple[NDArray[np.str_], NDArray[np.str_]], level: Flags
-) -> AutoKeys:
-    left, right = kinds
-    auto = np.isin(left, _AUTO), np.isin(right, _AUTO)
+def _auto_keys(times: Array, values: Array, kinds: Sides[Kinds], level: Flags) -> AutoKeys:
+    auto = Sides(*(np.isin(kind, _AUTO) for kind in kinds))
+    vector = Sides(*(kind == "vector" for kind in kinds))
     return AutoKeys(
         times,
         values,
-        auto[0] & auto[1] & ~level,
-        (left == "auto_clamped") | (right == "auto_clamped"),
-        left == "vector",
-        right == "vector",
-        auto[0] & ~level,
-        auto[1] & ~level,
-        auto[0] | (left == "vector"),
-        auto[1] | (right == "vector"),
+        free=auto.left & auto.right & ~level,
+        clamped=(kinds.left == "auto_clamped") | (kinds.right == "auto_clamped"),
+        vector=vector,
+        open=Sides(auto.left & ~level, auto.right & ~level),
+        mirrors=Sides(auto.left | vector.left, auto.right | vector.right),
     )
 
 
-def _level(
-    near: Neighbours, kinds: tuple[NDArray[np.str_], NDArray[np.str_]], inner: Flags
-) -> Flags:
+def _level(near: Neighbours, kinds: Sides[Kinds], inner: Flags) -> Flags:
     """Clamped keys at an extreme, whose handles lie level."""
-    clamped = (kinds[0] == "auto_clamped") | (kinds[1] == "auto_clamped")
+    clamped = (kinds.left == "auto_clamped") | (kinds.right == "auto_clamped")
     return clamped & inner & (near.value_before * near.value_after <= 0)
 
 
-def limit_to_segment(right: Array, left: Array, durations: Array) -> tuple[Array, Array]:
+def limit_to_segment(handles: Ends[Array], durations: Array) -> Ends[Array]:
     """Handles shortened so that none reaches past the segment's other key (Blender does the same).
 
     Args:
-        right: `(S, 2)` offsets of the segments' first keys.
-        left: `(S, 2)` offsets of their last keys.
+        handles: `(S, 2)` offsets, right of the segments' first keys and left of their last ones.
         durations: `(S,)`.
     """
-    limited: list[Array] = []
-    for handle in (right, left):
+
+    def limited(handle: Array) -> Array:
         reach = np.abs(handle[:, 0])
-        factor = durations / np.maximum(reach, durations)
-        limited.append(handle * factor[:, None])
-    return limited[0], limited[1]
+        return handle * (durations / np.maximum(reach, durations))[:, None]
+
+    return Ends(limited(handles.first), limited(handles.last))
 
 
 def solve_parameter(x: Array, x1: Array, x2: Array) -> Array:

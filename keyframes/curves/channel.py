@@ -14,6 +14,7 @@ from keyframes.clock.timeline import Timeline
 from keyframes.curves.bezier import HandleRequest, place_handles
 from keyframes.curves.curve import CYCLES, Curve
 from keyframes.curves.easing import BACK_DEFAULT
+from keyframes.curves.sides import Sides
 from keyframes.curves.smooth import Smoothing, smoothed
 from keyframes.errors import KeyframeError
 from keyframes.problems import Place
@@ -84,7 +85,7 @@ class Channel:
         times = self.key_times_s(timeline)
         values = np.array([key.value for key in self.keys])
         interpolations = np.array([key.interpolation for key in self.keys])
-        left, right = self._handles(times, values, timeline)
+        handles = self._handles(times, values, timeline)
         steps = np.abs(np.diff(values, append=values[-1]))
         given = [key.amplitude for key in self.keys]
         amplitude = [step if a is None else a for a, step in zip(given, steps, strict=True)]
@@ -93,8 +94,8 @@ class Channel:
             values,
             interpolations,
             np.array([key.easing for key in self.keys]),
-            left,
-            right,
+            handles.left,
+            handles.right,
             np.array([key.back for key in self.keys]),
             np.array(amplitude, np.float64),
             np.array([key.period.at(timeline) for key in self.keys]),
@@ -130,7 +131,7 @@ class Channel:
             )
         return times
 
-    def _handles(self, times: Array, values: Array, timeline: Timeline) -> tuple[Array, Array]:
+    def _handles(self, times: Array, values: Array, timeline: Timeline) -> Sides[Array]:
         steps = np.diff(times)
         before = np.concatenate([[0.0], steps])
         after = np.concatenate([steps, [0.0]])
@@ -141,10 +142,23 @@ class Channel:
             values,
             left,
             right,
-            flat_ends=(self.before == "hold", self.after == "hold"),
+            flat_ends=self._flat_ends(),
             cyclic={self.before, self.after} <= CYCLES,
             continuous=self.continuous,
         )
+
+    def _flat_ends(self) -> tuple[bool, bool]:
+        """Whether automatic handles at the ends lie level: all but where a line goes on.
+
+        Blender has one extrapolation for both ends, and what repeats lies over it: beside a cycle,
+        a line on one side bends the handles on the other.
+        """
+        ends = {self.before, self.after}
+        if "linear" not in ends:
+            return True, True
+        if ends <= {"linear", "hold"}:
+            return self.before == "hold", self.after == "hold"
+        return False, False
 
 
 def _request(handles: list[Handle], side: int, steps: Array, timeline: Timeline) -> HandleRequest:

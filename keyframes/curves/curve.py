@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from keyframes.curves.bezier import limit_to_segment, solve_parameter
 from keyframes.curves.easing import EASED, EASINGS, Shape, ease
+from keyframes.curves.sides import Ends
 from keyframes.errors import KeyframeError
 
 Array = NDArray[np.float64]
@@ -84,9 +85,9 @@ class Curve:
     def handle_lines(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
         """Bézier handles as they act, for pictures: from a key to a handle's tip."""
         lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
-        right, left = self._bezier
+        first, last = self._bezier
         for segment in np.flatnonzero(self.interpolations[:-1] == "bezier").tolist():
-            for key, handle in ((segment, right[segment]), (segment + 1, left[segment])):
+            for key, handle in ((segment, first[segment]), (segment + 1, last[segment])):
                 start = float(self.times_s[key]), float(self.values[key])
                 lines.append((start, (start[0] + float(handle[0]), start[1] + float(handle[1]))))
         return lines
@@ -134,8 +135,8 @@ class Curve:
         return np.asarray(spline.derivative()(self.times_s))
 
     @cached_property
-    def _bezier(self) -> tuple[Array, Array]:
-        return limit_to_segment(self.right[:-1], self.left[1:], np.diff(self.times_s))
+    def _bezier(self) -> Ends[Array]:
+        return limit_to_segment(Ends(self.right[:-1], self.left[1:]), np.diff(self.times_s))
 
     @cached_property
     def _kinds(self) -> NDArray[np.intp]:
@@ -177,10 +178,11 @@ class Curve:
         return low + ease(kind, easing, u, shape)
 
     def _bezier_at(self, u: Array, key: NDArray[np.intp], duration: Array) -> Array:
-        right, left = self._bezier
-        s = solve_parameter(u, right[key, 0] / duration, 1 + left[key, 0] / duration)
+        handles = self._bezier
+        away, back = handles.first[key], handles.last[key]
+        s = solve_parameter(u, away[:, 0] / duration, 1 + back[:, 0] / duration)
         low, high = self.values[key], self.values[key + 1]
-        first, second = low + right[key, 1], high + left[key, 1]
+        first, second = low + away[:, 1], high + back[:, 1]
         t = 1 - s
         return t**3 * low + 3 * t * s * (t * first + s * second) + s**3 * high
 

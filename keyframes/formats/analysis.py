@@ -15,59 +15,52 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keyframes.au import AU_COLUMN
+from keyframes.au import AU_COLUMN, DELTA_LIMIT, INTENSITY_MAX
 from keyframes.errors import KeyframeError
-from keyframes.formats.columns import (
-    Columns,
-    au_values,
-    check_increasing,
-    read_columns,
-    read_header,
-)
 from keyframes.formats.options import Options
-from keyframes.sources.performance import PerformanceTable, clipped
+from keyframes.formats.rows.columns import Columns, read_columns
+from keyframes.formats.rows.finish import au_values, increasing
+from keyframes.formats.rows.people import of_clip
+from keyframes.formats.rows.preview import Preview
+from keyframes.formats.rows.scales import as_intensities
+from keyframes.sources.performance import PerformanceTable
 
 _NAMES = {au: f"au{au}" for au in AU_COLUMN}
 
 
-def recognises(header: tuple[str, ...]) -> bool:
-    """Whether a header is this project's."""
+def recognises(preview: Preview) -> bool:
+    """Whether a file is this project's."""
+    header = preview.header
     return "time_s" in header and any(name in header for name in _NAMES.values())
 
 
 def read(path: Path, options: Options) -> PerformanceTable:
-    """An analysis table's rows of one track, or a baked curve."""
-    parquet = path.suffix.lower() in (".parquet", ".pq")
-    header = parquet_header(path) if parquet else read_header(path)
+    """An analysis table's rows of one track, or a baked curve.
+
+    Both are intensities 0 to 5, or changes, which are held to that range.
+    """
+    preview = Preview(path)
+    header = preview.header
     names = {au: name for au, name in _NAMES.items() if name in header}
     if "time_s" not in header or not names:
         raise KeyframeError(f"{path}: no columns time_s and AU1 …; found: {', '.join(header[:12])}")
     track = [name for name in ("track",) if name in header]
     video = [name for name in ("video",) if name in header]
     wanted = ["time_s", *names.values(), *track]
-    columns = _parquet(path, wanted, video) if parquet else read_columns(path, wanted, video)
-    _check_one_video(columns)
+    read_rows = _parquet if preview.is_parquet else read_columns
+    columns = of_clip(read_rows(path, wanted, video), "video", options.clip)
     if track:
         rows = columns.numbers["track"] == options.track
         known = sorted({int(t) for t in columns.numbers["track"] if np.isfinite(t)})
         columns = columns.of_rows(rows, f"track {options.track}; known: {known}")
-    check_increasing(columns, columns.numbers["time_s"], "time_s")
+    columns, times = increasing(columns, columns.numbers["time_s"], "time_s")
     source = f"{path.name} (analysis)"
-    values, notes = clipped(au_values(columns, names), source)
-    return PerformanceTable(columns.numbers["time_s"], values, source, tuple(notes))
-
-
-def parquet_header(path: Path) -> tuple[str, ...]:
-    """Column names of a Parquet file, in lower case.
-
-    Raises:
-        KeyframeError: not a Parquet file.
-    """
-    try:
-        return tuple(name.lower() for name in pq.read_schema(path).names)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise KeyframeError(f"{path}: not a Parquet file: {reason}") from None
+    measured = au_values(columns, names)
+    scale = options.scale
+    if scale is None and not (measured > DELTA_LIMIT).any():
+        scale = INTENSITY_MAX  # ours: intensities, or changes within their limit
+    values, notes = as_intensities(measured, INTENSITY_MAX, scale, source)
+    return PerformanceTable(times, values, source, (*columns.notes, *notes))
 
 
 def _parquet(path: Path, numbers: list[str], texts: list[str]) -> Columns:
@@ -84,10 +77,3 @@ def _parquet(path: Path, numbers: list[str], texts: list[str]) -> Columns:
         arrays[name] = np.array(column.to_numpy(zero_copy_only=False), np.float64)
     words = {name: [str(v) for v in table.column(spelled[name]).to_pylist()] for name in texts}
     return Columns(path, np.arange(1, len(table) + 1), arrays, words)
-
-
-def _check_one_video(columns: Columns) -> None:
-    videos = sorted(set(columns.texts.get("video", [])))
-    if len(videos) > 1:
-        shown = ", ".join(videos[:4]) + (", …" if len(videos) > 4 else "")
-        raise KeyframeError(f"{columns.path}: {len(videos)} videos ({shown}); expected one")

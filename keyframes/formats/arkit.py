@@ -5,15 +5,24 @@ Source: Apple, ARFaceAnchor.BlendShapeLocation; Epic, Live Link Face (order and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX
 from keyframes.checked_yaml.located import Node, read_text, read_yaml
 from keyframes.checked_yaml.reader import Reader
+from keyframes.errors import KeyframeError
 from keyframes.facs import parse_au
+from keyframes.formats.rows.finish import dropped_note
 from keyframes.problems import SheetError
+
+Array = NDArray[np.float64]
 
 _SHAPES = """
 EyeBlinkLeft EyeLookDownLeft EyeLookInLeft EyeLookOutLeft EyeLookUpLeft EyeSquintLeft EyeWideLeft
@@ -33,6 +42,17 @@ SHAPES: tuple[str, ...] = tuple(_SHAPES.split())
 """All 52, in the order of a Live Link Face file."""
 ROTATIONS: tuple[str, ...] = tuple(_ROTATIONS.split())
 """What follows them there: head and eyes, radians."""
+
+_BY_LOWER = {shape.lower(): shape for shape in SHAPES}
+_SIDE = re.compile(r"[_.\s-]?(l|r|left|right)$")
+_ENOUGH = 10
+"""Shapes by which a table is taken for a table of blendshapes."""
+_SEEN = 0.05
+"""A shape that never goes beyond this is at rest, and dropping it loses nothing."""
+_UNEVEN = 0.2
+"""Sides further apart than this look different."""
+_FULL = 2.0
+"""Shapes overshoot 1 on some rigs; beyond twice that, the table is in percent."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +74,100 @@ def sides_of(name: str) -> tuple[str, ...]:
         return (name,)
     pair = (f"{name}Left", f"{name}Right")
     return pair if pair[0] in SHAPES else ()
+
+
+def shape_named(name: str) -> str | None:
+    """One of SHAPES from any tool's spelling: `eyeBlink_L`, `blendShapes.EyeBlinkLeft`."""
+    word = name.strip().lower().rsplit(".", 1)[-1]
+    if word in _BY_LOWER:
+        return _BY_LOWER[word]
+    side = _SIDE.search(word)
+    if side is None:
+        return _BY_LOWER.get(word.replace("_", ""))
+    stem = word[: side.start()].replace("_", "")
+    return _BY_LOWER.get(stem + ("left" if side[1][0] == "l" else "right"))
+
+
+def shapes_named(header: tuple[str, ...]) -> dict[str, str]:
+    """Which of SHAPES a table has, and their columns; empty if it is no table of blendshapes."""
+    found = {shape: name for name in header if (shape := shape_named(name)) is not None}
+    return found if len(found) >= _ENOUGH else {}
+
+
+def shape_intensities(
+    shapes: Mapping[str, Array],
+    peaks: Mapping[str, float],
+    weights: ArkitTable,
+    scale: float | None,
+    source: str,
+) -> tuple[Array, list[str]]:
+    """AU intensities `(M, 12)` of a performance in blendshapes, and what was lost.
+
+    Args:
+        shapes: by name, `(M,)` each: at least those that the weights use and the file has.
+        peaks: of the others, the largest value.
+        weights: shape → AU.
+        scale: the value of a full shape, if a person said so.
+        source: the file and its format, for people.
+
+    Raises:
+        KeyframeError: values that are no shares and no percentages.
+    """
+    largest = {name: float(np.fmax.reduce(values, initial=-np.inf)) for name, values in
+               shapes.items()} | dict(peaks)  # fmt: skip
+    top, notes = _full_shape(max(largest.values(), default=0.0), scale, source)
+    values = np.full((len(next(iter(shapes.values()))), len(AU_ORDER)), np.nan)
+    for au, row in weights.aus.items():
+        there = {shape: weight / top for shape, weight in row.items() if shape in shapes}
+        if there:
+            total = sum(weight * shapes[shape] for shape, weight in there.items())
+            values[:, AU_COLUMN[au]] = np.clip(INTENSITY_MAX * total, 0.0, INTENSITY_MAX)
+    return values, notes + _losses(shapes, largest, weights, top, source)
+
+
+def _full_shape(peak: float, scale: float | None, source: str) -> tuple[float, list[str]]:
+    if scale is not None:
+        return scale, []
+    if peak <= 1.0:
+        return 1.0, []
+    if peak <= _FULL:
+        return 1.0, [f"{source}: shapes to {peak:.2f}, beyond 1; intensities held to 0 to 5"]
+    if peak > 100 * _FULL:
+        raise KeyframeError(
+            f"{source}: shapes to {peak:g}; expected 0 to 1, or percent; say scale, the value of "
+            "a full shape"
+        )
+    return 100.0, [
+        f"{source}: shapes to {peak:g}, beyond 1; read as percent (say scale: 1 if they are not)"
+    ]
+
+
+def _losses(
+    shapes: Mapping[str, Array],
+    largest: Mapping[str, float],
+    weights: ArkitTable,
+    top: float,
+    source: str,
+) -> list[str]:
+    used = {shape for row in weights.aus.values() for shape in row}
+    moved = [
+        f"{shape} (to {largest[shape] / top:.2f})"
+        for shape in SHAPES
+        if shape not in used and largest.get(shape, 0.0) / top > _SEEN
+    ]
+    notes = dropped_note(source, "shapes without an AU that move", moved)
+    pairs = sorted(
+        name.removesuffix("Left") for name in used & shapes.keys() if name.endswith("Left")
+    )
+    uneven = [name for name in pairs if _unevenness(shapes, name) / top > _UNEVEN]
+    if uneven:
+        notes.append(f"{source}: left and right differ and were averaged: {', '.join(uneven)}")
+    return notes
+
+
+def _unevenness(shapes: Mapping[str, Array], name: str) -> float:
+    left, right = shapes[f"{name}Left"], shapes.get(f"{name}Right")
+    return 0.0 if right is None else float(np.nan_to_num(np.abs(left - right)).max())
 
 
 def load_arkit(path: Path | None = None) -> ArkitTable:

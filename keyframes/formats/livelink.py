@@ -7,105 +7,200 @@ Source: files of Epic's Live Link Face (header `Timecode,BlendShapeCount,EyeBlin
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX
+from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX, AUIntensity
+from keyframes.clock.labels import FirstLabel, LabelClock, RowLabels, label_clock
+from keyframes.clock.rates import label_rate, parse_frame_rate, rate_text
+from keyframes.clock.smpte import (
+    Timecode,
+    allows_drop_frame,
+    frames_per_day,
+    parse_timecode,
+    timecode_at,
+)
+from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
-from keyframes.formats.arkit import SHAPES, ArkitTable, load_arkit
-from keyframes.formats.columns import (
-    Columns,
-    check_increasing,
-    dropped_note,
-    read_columns,
-    read_header,
+from keyframes.formats.arkit import (
+    ROTATIONS,
+    SHAPES,
+    ArkitTable,
+    load_arkit,
+    shape_intensities,
+    shapes_named,
 )
 from keyframes.formats.options import Options
+from keyframes.formats.rows.columns import Columns, read_columns
+from keyframes.formats.rows.finish import increasing
+from keyframes.formats.rows.layout import read_header
+from keyframes.formats.rows.preview import Preview
+from keyframes.formats.tables import cells, write_rows
 from keyframes.sources.performance import PerformanceTable
 
-Shapes = dict[str, NDArray[np.float64]]
+Array = NDArray[np.float64]
 
-_LABEL = re.compile(r"(\d{1,2})[:;](\d{2})[:;](\d{2})[:;.](\d{2,3})(?:\.(\d+))?")
-RATES = (24, 25, 30, 48, 50, 60, 100, 120, 240)
-_DAY_S = 24 * 60 * 60
-_SEEN = 0.05
-"""A shape that never goes beyond this is at rest, and dropping it loses nothing."""
-_UNEVEN = 0.2
-"""Sides further apart than this look different."""
+RATE_COLUMN = "TimecodeRate"
+"""Written where the labels alone would read the same at another rate."""
+_LABEL = re.compile(r"(\d{1,2})[:;](\d{2})[:;](\d{2})([:;.])(\d{2,3})(?:\.(\d+))?")
 
 
-def recognises(header: tuple[str, ...]) -> bool:
-    """Whether a header is Live Link Face's."""
-    return "timecode" in header and sum(s.lower() in header for s in SHAPES) >= 10
+def recognises(preview: Preview) -> bool:
+    """Whether a file is Live Link Face's: shapes by timecode labels, not by seconds."""
+    if "timecode" not in preview.header or not shapes_named(preview.header):
+        return False
+    return _LABEL.search(preview.head.partition("\n")[2]) is not None
 
 
 def read(path: Path, options: Options) -> PerformanceTable:
     """A Live Link Face take; its first row is second 0."""
     header = read_header(path)
     weights = load_arkit(options.arkit_table)
-    present = [shape for shape in SHAPES if shape.lower() in header]
-    columns = read_columns(path, [shape.lower() for shape in present], ["timecode"])
-    shapes = {shape: columns.numbers[shape.lower()] for shape in present}
-    times, rate = _times(columns, options.fps)
-    check_increasing(columns, times, "timecode")
+    present = shapes_named(header)
+    used = {shape for row in weights.aus.values() for shape in row} & present.keys()
+    others = [shape for shape in present if shape not in used]
+    rate_column = [name for name in (RATE_COLUMN.lower(),) if name in header]
+    columns = read_columns(
+        path,
+        [present[shape] for shape in used],
+        ["timecode", *rate_column],
+        [present[shape] for shape in others],
+    )
     source = f"{path.name} (Live Link Face)"
-    notes = _losses(shapes, weights, source)
-    if options.fps is None:
-        notes.insert(0, f"{source}: {rate:g} fps by its largest frame number")
-    values = _intensities(shapes, weights, len(times))
-    return PerformanceTable(times, values, source, tuple(notes))
+    labels, columns = _labels(columns)
+    clock = _clock(columns, labels, options)
+    columns, times = increasing(columns, clock.times_s(labels), "timecode")
+    shapes = {shape: columns.numbers[present[shape]] for shape in used}
+    if not shapes:
+        raise KeyframeError(f"{path}: no column of a shape that its table has an AU for")
+    peaks = {shape: columns.peaks[present[shape]] for shape in others}
+    values, notes = shape_intensities(shapes, peaks, weights, options.scale, source)
+    if options.rate is None and not rate_column:
+        notes.insert(0, _rate_note(clock, times, source))
+    return PerformanceTable(
+        times, values, source, (*columns.notes, *notes), first_label=_first(labels, clock)
+    )
 
 
-def _times(columns: Columns, fps: float | None) -> tuple[NDArray[np.float64], float]:
-    """Seconds since the first row, past midnight too; and the rate they were counted at."""
-    parts = np.empty((len(columns.lines), 2))
-    labels = columns.texts["timecode"]
-    for row, label in enumerate(labels):
-        match = _LABEL.fullmatch(label)
-        if match is None:
-            raise KeyframeError(
-                f"{columns.path}:{columns.lines[row]}: timecode: got {label!r}; "
-                "expected HH:MM:SS:FF.sub"
-            )
-        hours, minutes, seconds, frames, sub = match.groups()
-        parts[row, 0] = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-        parts[row, 1] = int(frames) + float(f"0.{sub or 0}")
-    most = int(parts[:, 1].max())
-    rate = fps or next((float(rate) for rate in RATES if rate > most), float(most + 1))
-    clock = parts[:, 0] + parts[:, 1] / rate
-    midnights = np.cumsum(np.diff(clock, prepend=clock[0]) < -_DAY_S / 2)
-    clock += midnights * _DAY_S
-    return clock - clock[0], rate
+def _labels(columns: Columns) -> tuple[RowLabels, Columns]:
+    """The rows' timecode; rows without one are left out.
+
+    Raises:
+        KeyframeError: more than half of the rows have none.
+    """
+    found = [_LABEL.fullmatch(label) for label in columns.texts["timecode"]]
+    good = np.array([match is not None for match in found], bool)
+    if not good.all():
+        row = int(np.flatnonzero(~good)[0])
+        said = (
+            f"{columns.lines[row]}: timecode: got {columns.texts['timecode'][row]!r}; "
+            "expected HH:MM:SS:FF.sub"
+        )
+        if good.mean() < 0.5:
+            raise KeyframeError(f"{columns.path}:{said}")
+        note = f"{columns.path.name}: rows without a timecode, left out: {(~good).sum()}, first in"
+        columns = columns.of_rows(good, "a timecode").with_note(f"{note} line {said}")
+    matches = [match for match in found if match is not None]
+    rows = np.array(
+        [(int(m[1]) * 3600 + int(m[2]) * 60 + int(m[3]), int(m[5])) for m in matches], np.int64
+    )
+    parts = np.array([float(f"0.{m[6]}") if m[6] else 0.0 for m in matches])
+    drop_frame = any(m[4] == ";" for m in matches[:: max(1, len(matches) // 100)])
+    return RowLabels(rows[:, 0] % 86400, rows[:, 1], parts, drop_frame), columns
 
 
-def _intensities(shapes: Shapes, weights: ArkitTable, rows: int) -> NDArray[np.float64]:
-    values = np.full((rows, len(AU_ORDER)), np.nan)
-    for au, row in weights.aus.items():
-        there = {shape: weight for shape, weight in row.items() if shape in shapes}
-        if there:
-            total = sum(weight * shapes[shape] for shape, weight in there.items())
-            values[:, AU_COLUMN[au]] = np.clip(INTENSITY_MAX * total, 0.0, INTENSITY_MAX)
-    return values
+def _clock(columns: Columns, labels: RowLabels, options: Options) -> LabelClock:
+    written = columns.texts.get(RATE_COLUMN.lower())
+    rate = options.rate or (parse_frame_rate(written[0]) if written else None)
+    try:
+        return label_clock(labels, rate)
+    except KeyframeError as error:
+        raise KeyframeError(f"{columns.path}: {error}") from None
 
 
-def _losses(shapes: Shapes, weights: ArkitTable, source: str) -> list[str]:
-    used = {shape for row in weights.aus.values() for shape in row}
-    peaks = {shape: float(np.nan_to_num(values).max()) for shape, values in shapes.items()}
-    moved = [
-        f"{shape} (to {peak:.2f})"
-        for shape, peak in peaks.items()
-        if shape not in used and peak > _SEEN
+def _rate_note(clock: LabelClock, times: Array, source: str) -> str:
+    note = f"{source}: {rate_text(clock.rate)} fps by its largest frame number"
+    if clock.drop_frame:
+        return f"{note} and those it leaves out (drop-frame)"
+    if clock.is_sure:
+        return note
+    slower = rate_text(clock.rate * Fraction(1000, 1001))
+    late = f"{times[-1] / 1000:.3f} s later at its end"
+    return f"{note}; if it was {slower}, say fps: {slower} ({late})"
+
+
+def _first(labels: RowLabels, clock: LabelClock) -> FirstLabel:
+    second, frame = int(labels.seconds[0]), int(labels.frames[0])
+    label = Timecode(second // 3600, second // 60 % 60, second % 60, frame, clock.drop_frame)
+    return FirstLabel(label, float(labels.parts[0]), clock.rate)
+
+
+def write(
+    path: Path, timeline: Timeline, performance: AUIntensity, weights: ArkitTable
+) -> list[str]:
+    """A Live Link Face take: 52 shapes, and rotations of 0.
+
+    Args:
+        path: where to.
+        timeline: of the performance; its timecode and rate count the labels, else drop-frame
+            where it exists.
+        performance: intensities; frames without a face are left out.
+        weights: AU → shape; the rest of the shapes are 0.
+
+    Returns:
+        The loss report: AUs that no shape stands for.
+
+    Raises:
+        KeyframeError: no frame with a face; a place that cannot be written.
+    """
+    known = np.isfinite(performance.values).all(axis=1)
+    if not known.any():
+        raise KeyframeError(f"{path}: nothing to write; no frame has a face")
+    values = performance.values[known].astype(np.float64) / INTENSITY_MAX
+    header = ["Timecode", "BlendShapeCount", *SHAPES, *ROTATIONS]
+    labels, rate = _written_labels(timeline, timeline.times_s[known])
+    columns = [labels, [str(len(SHAPES) + len(ROTATIONS))] * len(values)]
+    still = cells(np.zeros(len(values)), 6)
+    for shape in SHAPES:
+        total = np.zeros(len(values))
+        for au, weight in weights.shapes.get(shape, {}).items():
+            total += weight * values[:, AU_COLUMN[au]]
+        columns.append(cells(np.clip(total, 0.0, 1.0), 6) if total.any() else still)
+    columns += [still] * len(ROTATIONS)
+    if not _shows_its_rate(labels, rate):
+        header.append(RATE_COLUMN)
+        columns.append([rate_text(rate)] * len(values))
+    write_rows(path, header, columns)
+    used = {au for row in weights.shapes.values() for au in row}
+    lost = [
+        f"AU{au}" for au in AU_ORDER if au not in used and (values[:, AU_COLUMN[au]] > 0.01).any()
     ]
-    notes = dropped_note(source, "shapes without an AU that move", moved)
-    pairs = [name.removesuffix("Left") for name in used if name.endswith("Left") and name in shapes]
-    uneven = [name for name in sorted(pairs) if _unevenness(shapes, name) > _UNEVEN]
-    if uneven:
-        notes.append(f"{source}: left and right differ and were averaged: {', '.join(uneven)}")
-    return notes
+    return [f"{path.name}: dropped AUs without a shape: {', '.join(lost)}"] if lost else []
 
 
-def _unevenness(shapes: Shapes, name: str) -> float:
-    left, right = shapes[f"{name}Left"], shapes.get(f"{name}Right")
-    return 0.0 if right is None else float(np.nan_to_num(np.abs(left - right)).max())
+def _written_labels(timeline: Timeline, times_s: Array) -> tuple[list[str], Fraction]:
+    """`HH:MM:SS:FF.sub`, counted from the clip's first label; and the labels' rate."""
+    rate = label_rate(timeline.frame_rate)
+    start = Timecode(0, 0, 0, 0, allows_drop_frame(rate))
+    if timeline.start_timecode is not None:
+        start = parse_timecode(timeline.start_timecode)
+    first = start.frame_number(rate)
+    thousandths = np.round((first + times_s * float(rate)) * 1000).astype(np.int64)
+    thousandths %= frames_per_day(rate, drop_frame=start.drop_frame) * 1000
+    return [
+        f"{timecode_at(frame, rate, drop_frame=start.drop_frame)}.{part:03}"
+        for frame, part in zip(*(x.tolist() for x in np.divmod(thousandths, 1000)), strict=True)
+    ], rate
+
+
+def _shows_its_rate(labels: list[str], rate: Fraction) -> bool:
+    """Whether a reader of the labels would count them alike."""
+    columns = Columns(Path(), np.arange(len(labels)), {}, {"timecode": labels})
+    try:
+        clock = label_clock(_labels(columns)[0], None)
+    except KeyframeError:
+        return False
+    return clock.rate == rate

@@ -9,47 +9,109 @@ import re
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from keyframes.au import AU_COLUMN
-from keyframes.formats.columns import (
-    au_values,
-    check_increasing,
-    dropped_note,
-    read_columns,
-    read_header,
-)
+from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX, AUIntensity
+from keyframes.clock.timeline import Timeline
+from keyframes.errors import KeyframeError
 from keyframes.formats.options import Options
-from keyframes.sources.performance import PerformanceTable, clipped
+from keyframes.formats.rows.columns import Columns, read_columns
+from keyframes.formats.rows.finish import au_values, dropped_note, increasing
+from keyframes.formats.rows.layout import read_header
+from keyframes.formats.rows.preview import Preview
+from keyframes.formats.rows.scales import as_intensities
+from keyframes.formats.tables import cells, write_rows
+from keyframes.sources.performance import PerformanceTable
 
 _INTENSITY = re.compile(r"au(\d\d)_r")
 
 
-def recognises(header: tuple[str, ...]) -> bool:
-    """Whether a header is OpenFace's."""
+def recognises(preview: Preview) -> bool:
+    """Whether a file is OpenFace's."""
+    header = preview.header
     return "timestamp" in header and any(_INTENSITY.fullmatch(name) for name in header)
 
 
 def read(path: Path, options: Options) -> PerformanceTable:
-    """An OpenFace table; frames without success are not measured."""
+    """An OpenFace table; frames without success or confidence are not measured."""
     header = read_header(path)
     found = {int(m[1]): name for name in header if (m := _INTENSITY.fullmatch(name))}
     names = {au: name for au, name in found.items() if au in AU_COLUMN}
-    optional = [name for name in ("success", "face_id") if name in header]
-    columns = read_columns(path, ["timestamp", *names.values(), *optional])
-    rows = np.ones(len(columns.lines), bool)
     source = f"{path.name} (OpenFace)"
-    if "face_id" in header:
-        rows = columns.numbers["face_id"] == options.track
-    columns = columns.of_rows(rows, f"face_id {options.track}")
-    times = columns.numbers["timestamp"]
-    check_increasing(columns, times, "timestamp")
+    optional = [name for name in ("success", "confidence", "face_id") if name in header]
+    columns = of_face(read_columns(path, ["timestamp", *names.values(), *optional]), options)
+    columns, times = increasing(columns, columns.numbers["timestamp"], "timestamp")
     measured = au_values(columns, names)
-    lost = columns.numbers.get("success", np.ones(len(times))) != 1
-    measured[lost] = np.nan
-    values, notes = clipped(measured, source)
-    if lost.any():
-        notes.append(f"{source}: rows without a face: {int(lost.sum())} of {len(lost)}")
+    notes = [*columns.notes, *leave_out_lost(measured, columns, options, source)]
+    values, said = as_intensities(measured, INTENSITY_MAX, options.scale, source)
     others = [f"AU{au}" for au in sorted(set(found) - set(AU_COLUMN))]
-    return PerformanceTable(
-        times, values, source, (*notes, *dropped_note(source, "AUs the model lacks", others))
-    )
+    dropped = dropped_note(source, "AUs the model lacks", others)
+    return PerformanceTable(times, values, source, (*notes, *said, *dropped))
+
+
+def of_face(columns: Columns, options: Options) -> Columns:
+    """The rows of one face.
+
+    Raises:
+        KeyframeError: no such face; those there are listed.
+    """
+    if "face_id" not in columns.numbers:
+        return columns
+    ids = columns.numbers["face_id"]
+    known = sorted({int(face) for face in ids[np.isfinite(ids)]})
+    if options.track not in known:
+        shown = ", ".join(map(str, known[:12])) + (", …" if len(known) > 12 else "")
+        raise KeyframeError(
+            f"{columns.path}: no rows of face_id {options.track}; known: {shown}; say track"
+        )
+    return columns.of_rows(ids == options.track, f"face_id {options.track}")
+
+
+def leave_out_lost(
+    measured: NDArray[np.float64], columns: Columns, options: Options, source: str
+) -> list[str]:
+    """Blank the rows without a face, in place, and count them by why."""
+    count = len(measured)
+    known = columns.numbers.get("success", np.ones(count))
+    lost = (known != 1) | np.isnan(measured).all(axis=1) | _broken(measured)
+    sure = columns.numbers.get("confidence", np.ones(count))
+    doubtful = ~lost & ~(sure >= options.confidence) & ~np.isnan(sure)
+    measured[lost | doubtful] = np.nan
+    notes: list[str] = []
+    if lost.any():
+        notes.append(f"{source}: rows without a face: {int(lost.sum())} of {count}")
+    if doubtful.any():
+        notes.append(
+            f"{source}: rows with a confidence below {options.confidence:g}, taken for not "
+            f"measured: {int(doubtful.sum())} of {count} (say confidence: 0 to keep them)"
+        )
+    return notes
+
+
+def _broken(measured: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Rows in which an AU that others measure is missing."""
+    there = np.isfinite(measured)
+    return np.asarray((there.any(axis=0) & ~there).any(axis=1), bool)
+
+
+def write(path: Path, timeline: Timeline, performance: AUIntensity) -> list[str]:
+    """`frame, face_id, timestamp, confidence, success, AU01_r, …` with the AUs the model has.
+
+    Raises:
+        KeyframeError: a place that cannot be written.
+    """
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(performance.values).all(axis=1))
+    success = known.astype(np.float64)
+    columns = [
+        [str(frame + 1) for frame in range(len(known))],
+        ["0"] * len(known),
+        cells(timeline.times_s, 6),
+        cells(success, 2),
+        cells(success, 0),
+    ]
+    header = ["frame", "face_id", "timestamp", "confidence", "success"]
+    for au in AU_ORDER:
+        header.append(f"AU{au:02}_r")
+        columns.append(cells(np.where(known, performance.values[:, AU_COLUMN[au]], 0.0), 4))
+    write_rows(path, header, columns)
+    return []

@@ -1,46 +1,66 @@
-"""Every table format by name; a file is recognised by its columns."""
+"""Every table format by name; a file is recognised by its beginning."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from keyframes.au import AU_COLUMN
 from keyframes.errors import KeyframeError
-from keyframes.formats import analysis, libreface, livelink, openface, pyfeat
-from keyframes.formats.columns import read_header
+from keyframes.formats import (
+    aftereffects,
+    analysis,
+    blendshapes,
+    blendshapes_json,
+    ifacialmocap,
+    libreface,
+    livelink,
+    openface,
+    openface3,
+    pyfeat,
+)
 from keyframes.formats.options import Options
+from keyframes.formats.rows.preview import Preview
 from keyframes.sources.performance import PerformanceTable
 
 
 @dataclass(frozen=True)
 class TableFormat:
-    """How to recognise a format by its header, and how to read it."""
+    """How to recognise a format by a file's beginning, and how to read it."""
 
-    recognises: Callable[[tuple[str, ...]], bool]
+    recognises: Callable[[Preview], bool]
     read: Callable[[Path, Options], PerformanceTable]
 
 
 TABLE_FORMATS: dict[str, TableFormat] = {
     "livelink": TableFormat(livelink.recognises, livelink.read),
+    "openface3": TableFormat(openface3.recognises, openface3.read),
     "openface": TableFormat(openface.recognises, openface.read),
     "libreface": TableFormat(libreface.recognises, libreface.read),
     "pyfeat": TableFormat(pyfeat.recognises, pyfeat.read),
     "analysis": TableFormat(analysis.recognises, analysis.read),
+    "blendshapes": TableFormat(blendshapes.recognises, blendshapes.read),
+    "blendshapes_json": TableFormat(blendshapes_json.recognises, blendshapes_json.read),
+    "ifacialmocap": TableFormat(ifacialmocap.recognises, ifacialmocap.read),
+    "aftereffects": TableFormat(aftereffects.recognises, aftereffects.read),
 }
+"""In the order in which they are tried."""
 
 
 def table_format(path: Path) -> str:
     """The name of a file's format.
 
     Raises:
-        KeyframeError: not readable, or columns of no known format (the known ones named).
+        KeyframeError: not readable, or of no known format (the known ones named).
     """
-    parquet = path.suffix.lower() in (".parquet", ".pq")
-    header = analysis.parquet_header(path) if parquet else read_header(path)
+    preview = Preview(path)
     for name, entry in TABLE_FORMATS.items():
-        if entry.recognises(header):
+        if entry.recognises(preview):
             return name
+    header = preview.header
     shown = ", ".join(header[:8]) + (", …" if len(header) > 8 else "")
     known = ", ".join(TABLE_FORMATS)
     raise KeyframeError(f"{path}:1: columns of no known table: {shown}; known formats: {known}")
@@ -50,7 +70,7 @@ def read_table(path: Path, name: str = "auto", options: Options | None = None) -
     """A performance from a file.
 
     Args:
-        path: CSV, or Parquet for analysis tables.
+        path: a table; Parquet for analysis tables.
         name: a key of TABLE_FORMATS, or `auto`.
         options: what the file does not say itself.
 
@@ -59,6 +79,22 @@ def read_table(path: Path, name: str = "auto", options: Options | None = None) -
     """
     if not path.is_file():
         raise KeyframeError(f"{path}: no such file")
-    return TABLE_FORMATS[table_format(path) if name == "auto" else name].read(
-        path, options or Options()
-    )
+    options = options or Options()
+    found = TABLE_FORMATS[table_format(path) if name == "auto" else name].read(path, options)
+    return found if options.aus is None else of_aus(found, options.aus)
+
+
+def of_aus(table: PerformanceTable, aus: tuple[int, ...]) -> PerformanceTable:
+    """A table of some AUs alone; the others count as not measured.
+
+    Raises:
+        KeyframeError: none of them is in the table.
+    """
+    if not set(aus) & set(table.aus):
+        known = ", ".join(f"AU{au}" for au in table.aus)
+        wanted = ", ".join(f"AU{au}" for au in aus)
+        raise KeyframeError(f"{table.source}: nothing measured of {wanted}; known: {known}")
+    columns = [AU_COLUMN[au] for au in aus]
+    values = np.full_like(table.values, np.nan)
+    values[:, columns] = table.values[:, columns]
+    return replace(table, values=values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,21 +63,29 @@ def write_table(path: Path, columns: Mapping[str, NDArray[np.floating[Any]]]) ->
     suffix = path.suffix.lower()
     if suffix not in TABLE_SUFFIXES:
         raise KeyframeError(f"{path}: suffix {suffix!r}; known: {', '.join(TABLE_SUFFIXES)}")
+    if suffix == ".csv":
+        write_rows(path, list(columns), [cells(column, 6) for column in columns.values()])
+        return
     try:
-        if suffix == ".csv":
-            _write_csv(path, columns)
-        else:
-            arrays: Any = {k: pa.array(v, from_pandas=True) for k, v in columns.items()}
-            pq.write_table(pa.table(arrays), path)
+        arrays: Any = {k: pa.array(v, from_pandas=True) for k, v in columns.items()}
+        pq.write_table(pa.table(arrays), path)
     except OSError as error:
         raise KeyframeError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def _write_csv(path: Path, columns: Mapping[str, NDArray[np.floating[Any]]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*(cells(v, 6) for v in columns.values()), strict=True))
+def write_rows(path: Path, header: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
+    """Write columns of text as CSV.
+
+    Raises:
+        KeyframeError: a place that cannot be written.
+    """
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(zip(*columns, strict=True))
+    except OSError as error:
+        raise KeyframeError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def cells(values: NDArray[np.floating[Any]], decimals: int) -> list[str]:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 
 from keyframes.au import AU_ORDER
 from keyframes.checked_yaml.located import Node
 from keyframes.checked_yaml.reader import Reader
 from keyframes.clock.instant import ZERO, Instant
+from keyframes.clock.rates import parse_frame_rate
 from keyframes.curves.smooth import Smoothing
 from keyframes.errors import KeyframeError
 from keyframes.facs import parse_au
 from keyframes.formats.options import Options
 from keyframes.formats.recognise import TABLE_FORMATS, read_table
-from keyframes.sources.performance import DEFAULT_GAP, Performance, PerformanceTable
+from keyframes.sources.performance import MeasuredPerformance, PerformanceTable
 
 COMMON_FIELDS = ("file", "start")
 TABLE_FIELDS = (
-    "video", "format", "table", "relative", "neutral", "gain", "trim", "speed", "gap", "track",
-    "fps",
+    "video", "format", "table", "aus", "relative", "neutral", "gain", "trim", "speed", "gap",
+    "align", "track", "clip", "person", "confidence", "scale", "fps",
 )  # fmt: skip
+ALIGNMENTS = ("start", "timecode")
 IMPORT_FIELDS = (*COMMON_FIELDS, *TABLE_FIELDS, "markers")
 
 
@@ -47,7 +50,7 @@ def read_performance(
     entries: Mapping[str, Node],
     folder: Path | None,
     settings: tuple[str, Smoothing | None],
-) -> Performance:
+) -> MeasuredPerformance:
     """A table, read now, or a driving video, whose table comes later.
 
     Args:
@@ -70,17 +73,19 @@ def read_performance(
         video = str(_path(reader, entries["video"], folder))
     elif "file" in entries:
         table = _table(reader, entries, folder, options)
-    return Performance(
+    return MeasuredPerformance(
         place=node.place,
         table=table,
         video=video,
         start=reader.instant(entries["start"]) if "start" in entries else ZERO,
         trim=_ends(reader, entries["trim"]) if "trim" in entries else None,
         speed=reader.number(entries["speed"], 0.01, 100) if "speed" in entries else 1.0,
-        gap=reader.duration(entries["gap"]) if "gap" in entries else DEFAULT_GAP,
+        gap=reader.duration(entries["gap"]) if "gap" in entries else None,
+        is_by_timecode=_is_by_timecode(reader, entries),
         from_neutral=relative,
         neutral=_ends(reader, entries["neutral"]) if "neutral" in entries else None,
         gains=_gains(reader, entries["gain"]) if "gain" in entries else {},
+        aus=options.aus,
         track=options.track,
         smoothing=smoothing,
     )
@@ -91,10 +96,58 @@ def _path(reader: Reader, node: Node, folder: Path | None) -> Path:
 
 
 def _options(reader: Reader, entries: Mapping[str, Node], folder: Path | None) -> Options:
-    track = int(reader.number(entries["track"], 0, 1000)) if "track" in entries else 0
-    fps = reader.number(entries["fps"], 1, 1000) if "fps" in entries else None
-    arkit = _path(reader, entries["table"], folder) if "table" in entries else None
-    return Options(track, fps, arkit)
+    own = Options()
+    return Options(
+        track=reader.whole(entries["track"], 0, 1000) if "track" in entries else own.track,
+        fps=_rate(reader, entries["fps"]) if "fps" in entries else None,
+        arkit_table=_path(reader, entries["table"], folder) if "table" in entries else None,
+        clip=_name(reader, entries.get("clip")),
+        person=_name(reader, entries.get("person")),
+        confidence=reader.number(entries["confidence"], 0, 1)
+        if "confidence" in entries
+        else own.confidence,
+        scale=reader.number(entries["scale"], 1e-3, 1e6) if "scale" in entries else None,
+        aus=_aus(reader, entries["aus"]) if "aus" in entries else None,
+    )
+
+
+def _rate(reader: Reader, node: Node) -> Fraction | None:
+    value = node.scalar()
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        reader.error(node.place, f"got {node.kind()}; expected a frame rate like 25 or 29.97")
+        return None
+    return reader.attempt(node, lambda: parse_frame_rate(str(value)), None)
+
+
+def _name(reader: Reader, node: Node | None) -> str | None:
+    if node is None:
+        return None
+    value = node.scalar()
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        reader.error(node.place, f"got {node.kind()}; expected a name as the table has it")
+        return None
+    return str(value)
+
+
+def _aus(reader: Reader, node: Node) -> tuple[int, ...]:
+    """`[1, 2, AU04]`: the AUs that are taken, in the order they are written."""
+    nodes = node.items() or (node,)
+    found = [
+        reader.attempt(item, lambda item=item: parse_au(str(item.scalar())), 0) for item in nodes
+    ]
+    return tuple(dict.fromkeys(au for au in found if au))
+
+
+def _is_by_timecode(reader: Reader, entries: Mapping[str, Node]) -> bool:
+    if "align" not in entries:
+        return False
+    node = entries["align"]
+    chosen = reader.choice(node, ALIGNMENTS, "start") == "timecode"
+    if chosen and "video" in entries:
+        reader.error(node.place, "align: timecode goes with tables; a driving video takes start")
+    if chosen and "speed" in entries:
+        reader.error(node.place, "align: timecode plays at its own speed; leave speed out")
+    return chosen
 
 
 def _table(

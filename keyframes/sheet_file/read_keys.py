@@ -43,7 +43,7 @@ class Defaults:
     interpolation: str = "bezier"
     easing: str = "auto"
     smoothing: Smoothing | None = None
-    continuous: bool = False
+    continuous: bool = True
 
 
 def read_channels(

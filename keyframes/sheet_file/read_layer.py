@@ -27,7 +27,8 @@ from keyframes.sheet_file.read_keys import (
 )
 from keyframes.sheet_file.read_pose import GESTURE_FIELDS, read_notes, read_pose, with_timing
 from keyframes.sheet_file.read_presence import read_span, read_weight
-from keyframes.sources.source import Gesture, Keyed
+from keyframes.sources.gesture import Gesture
+from keyframes.sources.keyed import Keyed
 
 SOURCE_FIELDS = ("channels", "pose", "use", "import")
 LAYER_FIELDS = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from keyframes.au import AU_NAMES
+from keyframes.au import AU_NAMES, INTENSITY_MAX
 from keyframes.checked_yaml.located import Node
 from keyframes.checked_yaml.reader import Reader
 from keyframes.curves.easing import EASED
 from keyframes.facs import LETTERS, parse_au, parse_facs
-from keyframes.sources.source import Gesture
+from keyframes.sources.gesture import Gesture
 
 GESTURE_FIELDS = ("intensity", "start", "onset", "apex", "offset", "end", "ease")
 _EASES = ("linear", *(word for word in EASED if word not in ("back", "bounce", "elastic")))
@@ -56,6 +56,12 @@ def with_timing(
         side: reader.duration(entries[side]) for side in ("onset", "offset") if side in entries
     }
     gesture = replace(gesture, **points, **lengths)
+    timed = next((entries[field] for field in ("end", "apex", "start") if field in entries), None)
+    if timed is not None:
+        gesture = replace(gesture, place=timed.place)
+    if {"start", "end"} <= entries.keys() and gesture.start.is_after(gesture.end):
+        message = f"end {gesture.end} is before start {gesture.start}"
+        reader.error(entries["end"].place, message)
     if "ease" in entries:
         gesture = replace(gesture, ease=reader.choice(entries["ease"], _EASES, "sine"))
     return _with_apex(reader, gesture, entries, mode) if "apex" in entries else gesture
@@ -80,6 +86,13 @@ def _with_apex(reader: Reader, gesture: Gesture, entries: Mapping[str, Node], mo
 def _at_intensity(reader: Reader, gesture: Gesture, node: Node, mode: str) -> Gesture:
     """The pose scaled so that its strongest AU has this level."""
     level = reader.intensity(node, mode, None)
+    written = node.scalar()
+    if isinstance(written, str) and "%" in written and mode in ("delta", "absolute"):
+        reader.warn(
+            node.place,
+            f"{written} is intensity {level:g} on a scale of 0 to {INTENSITY_MAX:g}; for that "
+            f"share of the scale write {INTENSITY_MAX * level:g}",
+        )
     strongest = max((abs(value) for value in gesture.pose.values()), default=0.0)
     if strongest == 0 or mode == "scale":
         reader.error(node.place, "intensity goes with a pose that has a level of its own")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from keyframes.checked_yaml.located import Node
 from keyframes.checked_yaml.reader import Reader
 from keyframes.curves.channel import Channel
-from keyframes.layer import Span
+from keyframes.layer import SoftRange
 from keyframes.sheet_file.read_keys import Defaults, read_channel
 
 
@@ -20,9 +20,9 @@ def read_weight(reader: Reader, node: Node, defaults: Defaults) -> float | Chann
     return reader.number(node, 0.0, 1.0)
 
 
-def read_span(reader: Reader, entries: Mapping[str, Node]) -> Span:
+def read_span(reader: Reader, entries: Mapping[str, Node]) -> SoftRange:
     """`range` and `fade` of a layer."""
-    span = Span()
+    span = SoftRange()
     if "range" in entries:
         ends = entries["range"].items()
         if len(ends) == 2:

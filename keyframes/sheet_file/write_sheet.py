@@ -3,54 +3,99 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keyframes.au import AU_ORDER
+from keyframes.checked_yaml.located import MAX_BYTES
 from keyframes.clock.instant import Instant
 from keyframes.curves.simplify import fewest_keys
 from keyframes.layer import Layer
-from keyframes.sources.performance import Performance
-from keyframes.sources.source import Gesture
+from keyframes.sources.gesture import Gesture
+from keyframes.sources.performance import MeasuredPerformance
 
 Array = NDArray[np.float64]
 
+_ROUNDING = 0.02
+"""Share of the tolerance that rounding times may use up, and values as much again."""
 
-def performance_text(performance: Performance, mode: str, tolerance: float) -> str:
-    """A performance as straight-line keys within a tolerance; AUs that do not move are left out.
+
+def performance_text(
+    performance: MeasuredPerformance, mode: str, tolerance: float
+) -> tuple[str, float]:
+    """A performance as straight-line keys; AUs that do not move are left out.
+
+    Returns:
+        The curve file, and how far it may be from the performance: the tolerance, or more where
+        the file would be larger than the loader takes.
 
     Raises:
         KeyframeError: its trim or neutral range holds no row.
     """
     table = performance.table
     assert table is not None
-    timeline = table.timeline()
-    limit = performance.gap.at(timeline)
-    times = _with_gaps(table.times_s, limit)
+    times = _with_gaps(table.times_s, performance.gap_s(table.timeline()))
+    moving: list[tuple[int, Array]] = []
+    for sample in performance.samples(table.timeline(), times):
+        presence = np.ones(len(times)) if sample.presence is None else sample.presence
+        if np.abs(values := sample.values * presence).max() > tolerance:
+            moving.append((sample.au, values))
+    while True:
+        channels = [(au, _rows(times, values, tolerance)) for au, values in moving]
+        text = _text(channels, table.source, mode, tolerance)
+        if len(text.encode()) <= MAX_BYTES:
+            return text, tolerance
+        tolerance *= 1.5
+
+
+def _text(channels: list[tuple[int, list[str]]], source: str, mode: str, tolerance: float) -> str:
     lines = [
         "version: 1",
-        f"description: {_quoted(f'From {table.source}, keys within {tolerance:g}.')}",
+        f"description: {_quoted(f'From {source}, keys within {tolerance:g}.')}",
         f"mode: {mode}",
         "interpolation: linear",
         "channels:",
     ]
-    for sample in performance.samples(timeline, times):
-        presence = np.ones(len(times)) if sample.presence is None else sample.presence
-        values = sample.values * presence
-        if np.abs(values).max() <= tolerance:
-            continue
-        lines.append(f"  AU{sample.au}:")
-        keys = fewest_keys(times, values, tolerance).tolist()
-        lines += [f"    - [{times[row]:.4f}s, {values[row]:.3f}]" for row in keys]
-    if lines[-1] == "channels:":
+    for au, rows in channels:
+        lines += [f"  AU{au}:", *rows]
+    if not channels:
         lines.append(f"  AU{AU_ORDER[0]}: [[0, 0]]")
     return "\n".join(lines) + "\n"
+
+
+def _rows(times_s: Array, values: Array, tolerance: float) -> list[str]:
+    """Keys as text, whose rounding is a part of the tolerance."""
+    exact = tolerance * (1 - 2 * _ROUNDING)
+    keys = fewest_keys(times_s, values, exact)
+    at, to = times_s[keys], values[keys]
+    decimals = max(3, _decimals(tolerance * _ROUNDING))
+    steps = np.diff(at)
+    if len(steps):
+        steepest = float(np.abs(np.diff(to) / steps).max())
+        for_times = min(_decimals(float(steps.min()) / 4), 12)
+        if steepest > 0:
+            for_times = max(for_times, _decimals(tolerance * _ROUNDING / steepest))
+    else:
+        for_times = 4
+    places = min(max(4, for_times), 12)
+    return [
+        f"    - [{time:.{places}f}s, {value:.{decimals}f}]"
+        for time, value in zip(at.tolist(), to.tolist(), strict=True)
+    ]
+
+
+def _decimals(error: float) -> int:
+    """Decimals that keep half a unit of the last one within an error."""
+    return max(0, math.ceil(-math.log10(2 * error)))
 
 
 def _with_gaps(times_s: Array, limit: float) -> Array:
     """The times, and the fades at both sides of every gap longer than the limit."""
     wide = np.flatnonzero(np.diff(times_s) > limit)
+    if len(wide) == 0:
+        return times_s
     steps = np.linspace(0.0, limit, 9)[1:]
     before = (times_s[wide, None] + steps).ravel()
     after = (times_s[wide + 1, None] - steps).ravel()

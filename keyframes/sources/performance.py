@@ -1,24 +1,27 @@
 """A measured performance over time, and its use as the source of a layer.
 
-Times are aligned by their own clock, never by row. Gaps up to a limit are bridged by straight
-lines; in longer ones, and beyond both ends, the performance holds and fades out over that limit,
-and the actor's own face shows.
+Times are aligned by their own clock, never by row. Gaps up to a limit, which follows the table's
+own step, are bridged by straight lines; in longer ones, and beyond both ends, the performance holds
+and fades out over that limit, and the actor's own face shows.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX
+from keyframes.au import AU_COLUMN, AU_ORDER
 from keyframes.clock.instant import ZERO, Instant
+from keyframes.clock.labels import FirstLabel
+from keyframes.clock.rates import rate_of_times
+from keyframes.clock.smpte import parse_timecode
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.smooth import Smoothing, smoothed
 from keyframes.errors import KeyframeError
@@ -29,8 +32,10 @@ Array = NDArray[np.float64]
 
 NEUTRAL_SHARE = 0.15
 """Of the rows, the least active ones: the performer's neutral unless a range is named."""
-DEFAULT_GAP = Instant(seconds=0.25)
-"""The longest gap that is bridged unless the file says otherwise."""
+SHORT_GAP_S = 0.25
+"""Gaps up to this are bridged unless the file says otherwise."""
+_GAP_STEPS = 1.5
+"""And so are gaps up to this many of the table's own steps, where those are long."""
 _FEWEST_NEUTRAL = 5
 _GAPS_SHOWN = 3
 
@@ -44,12 +49,16 @@ class PerformanceTable:
         values: `(M, 12)` float64 in AU_ORDER, 0…5; NaN where not measured.
         source: the file and its format, for people.
         notes: the loss report: what was dropped, clipped or taken for granted.
+        first_label: the timecode of second 0, where the table has timecode.
+        is_keyed: its rows are keys of straight lines, however far apart, not samples.
     """
 
     times_s: Array
     values: Array
     source: str
     notes: tuple[str, ...] = ()
+    first_label: FirstLabel | None = None
+    is_keyed: bool = False
 
     def __post_init__(self) -> None:
         times = self.times_s
@@ -68,12 +77,23 @@ class PerformanceTable:
         """Hash of times and values."""
         return hashlib.sha256(self.times_s.tobytes() + self.values.tobytes()).hexdigest()
 
+    @cached_property
+    def bridged_s(self) -> float:
+        """The longest gap that is no gap to a table of this step, seconds of the table."""
+        if self.is_keyed:
+            return math.inf
+        steps = np.diff(self.times_s)
+        usual = float(np.median(steps)) if len(steps) else 0.0
+        return max(SHORT_GAP_S, _GAP_STEPS * usual)
+
     def timeline(self) -> Timeline:
         """The table's own clock, for times that are given within it."""
-        steps = np.diff(self.times_s)
-        step = float(np.median(steps)) if len(steps) else 1 / 25
-        rate = Fraction(1 / step).limit_denominator(1001)
-        return Timeline(self.times_s, max(float(self.times_s[-1]), step), rate)
+        return self._timeline
+
+    @cached_property
+    def _timeline(self) -> Timeline:
+        rate = rate_of_times(self.times_s)
+        return Timeline(self.times_s, max(float(self.times_s[-1]), float(1 / rate)), rate)
 
 
 def least_active(values: Array) -> NDArray[np.bool_]:
@@ -87,7 +107,7 @@ def least_active(values: Array) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class Performance:
+class MeasuredPerformance:
     """A table as a source, or a driving video whose table the analysis has yet to give.
 
     Attributes:
@@ -97,10 +117,12 @@ class Performance:
         start: when the table's first used moment plays.
         trim: the part of the table that is used; None for all of it.
         speed: 2 plays twice as fast.
-        gap: the longest gap that is bridged.
+        gap: the longest gap that is bridged; None goes by the table's own step.
+        is_by_timecode: the table's timecode says when it plays, not the start of the clip.
         from_neutral: values are changes from the performer's own neutral.
         neutral: range in which the performer is neutral; None takes the least active rows.
         gains: factor per AU number; 1 where not named.
+        aus: the AUs that are used; None for all of the table.
         track: face of the table, for a driving video.
         smoothing: of the table's values.
     """
@@ -111,10 +133,12 @@ class Performance:
     start: Instant = ZERO
     trim: tuple[Instant, Instant] | None = None
     speed: float = 1.0
-    gap: Instant = DEFAULT_GAP
+    gap: Instant | None = None
+    is_by_timecode: bool = False
     from_neutral: bool = True
     neutral: tuple[Instant, Instant] | None = None
     gains: Mapping[int, float] = field(default_factory=dict[int, float])
+    aus: tuple[int, ...] | None = None
     track: int = 0
     smoothing: Smoothing | None = None
 
@@ -122,6 +146,8 @@ class Performance:
         table = self._resolved_table()
         values = self._relative(table)
         for au in table.aus:
+            if self.aus is not None and au not in self.aus:
+                continue
             column = values[:, AU_COLUMN[au]] * self.gains.get(au, 1.0)
             known = np.isfinite(column) & self._used(table)
             if known.any():
@@ -138,8 +164,13 @@ class Performance:
         else:
             found = smoothed(curve, self.smoothing, timeline, times_s)
         at = self._table_times(times_s, timeline)
-        limit = self.gap.at(timeline) * self.speed
-        return Sample(au, found, _presence(at, known_s, limit))
+        return Sample(au, found, _presence(at, known_s, self.gap_s(timeline)))
+
+    def gap_s(self, timeline: Timeline) -> float:
+        """The longest gap that is bridged, seconds of the table."""
+        if self.gap is None:
+            return self._resolved_table().bridged_s
+        return self.gap.at(timeline) * self.speed
 
     def _resolved_table(self) -> PerformanceTable:
         if self.table is None:
@@ -151,8 +182,25 @@ class Performance:
 
     def _table_times(self, times_s: Array, timeline: Timeline) -> Array:
         assert self.table is not None
+        since = times_s - self.start.at(timeline)
+        if self.is_by_timecode:
+            return (since - self._timecode_offset_s(timeline)) * self.speed
         first = 0.0 if self.trim is None else self.trim[0].at(self.table.timeline())
-        return first + (times_s - self.start.at(timeline)) * self.speed
+        return first + since * self.speed
+
+    def _timecode_offset_s(self, timeline: Timeline) -> float:
+        """When the table's second 0 is on the clip, by the timecode of both."""
+        assert self.table is not None
+        if self.table.first_label is None:
+            raise KeyframeError(
+                f"{self.place}: {self.table.source} has no timecode; leave align out, say start"
+            )
+        if timeline.start_timecode is None:
+            raise KeyframeError(
+                f"{self.place}: the clip has no start timecode; leave align out, say start"
+            )
+        start = parse_timecode(timeline.start_timecode)
+        return self.table.first_label.seconds_after(start, timeline.frame_rate)
 
     def _used(self, table: PerformanceTable) -> NDArray[np.bool_]:
         if self.trim is None:
@@ -188,19 +236,32 @@ class Performance:
         table = self._resolved_table()
         known = np.isfinite(table.values).any(axis=1) & self._used(table)
         times = table.times_s[known]
-        limit = self.gap.at(timeline) * self.speed
+        limit = self.gap_s(timeline)
         found = list(table.notes)
         steps = np.diff(times)
         usual = np.median(steps) * 1.5 if len(steps) else np.inf
         bridged = int(((steps > usual) & (steps <= limit)).sum())
         if bridged:
             found.append(f"{table.source}: gaps up to {limit:g} s, bridged: {bridged}")
+        if self.is_by_timecode:
+            found += self._beside_the_clip(timeline, times)
         wide = np.flatnonzero(steps > limit)
         if len(wide):
             shown = ", ".join(f"{times[i]:.2f}–{times[i + 1]:.2f} s" for i in wide[:_GAPS_SHOWN])
             more = f" and {len(wide) - _GAPS_SHOWN} more" if len(wide) > _GAPS_SHOWN else ""
             found.append(f"{table.source}: nothing measured at {shown}{more}; left to the actor")
         return found
+
+    def _beside_the_clip(self, timeline: Timeline, times: Array) -> list[str]:
+        clip = self._table_times(np.array([0.0, timeline.duration_s]), timeline)
+        if len(times) and times[0] <= clip[1] and times[-1] >= clip[0]:
+            return []
+        assert self.table is not None
+        assert self.table.first_label is not None
+        return [
+            f"{self.table.source}: its timecode ({self.table.first_label.label} on) does not meet "
+            f"the clip's ({timeline.start_timecode} on); nothing of it plays"
+        ]
 
     def last_key_s(self, timeline: Timeline) -> float:
         table = self._resolved_table()
@@ -213,11 +274,15 @@ class Performance:
             "sha256": None if self.table is None else self.table.digest,
             "start": str(self.start),
             "speed": self.speed,
-            "gap": str(self.gap),
+            "gap": "own" if self.gap is None else str(self.gap),
             "relative": "neutral" if self.from_neutral else "none",
             "gain": {f"AU{au}": gain for au, gain in self.gains.items()},
             "track": self.track,
         }
+        if self.aus is not None:
+            settings["aus"] = list(self.aus)
+        if self.is_by_timecode:
+            settings["align"] = "timecode"
         for name, ends in (("trim", self.trim), ("neutral", self.neutral)):
             if ends is not None:
                 settings[name] = [str(end) for end in ends]
@@ -236,13 +301,3 @@ def _presence(at: Array, known_s: Array, limit: float) -> Array:
     bridged = (after_s - before_s <= limit) & (at >= known_s[0]) & (at <= known_s[-1])
     share = np.clip(distance / limit, 0.0, 1.0) if limit > 0 else (distance > 0).astype(np.float64)
     return np.where(bridged | (distance == 0), 1.0, (1 + np.cos(np.pi * share)) / 2)
-
-
-def clipped(values: Array, source: str) -> tuple[Array, list[str]]:
-    """Intensities held to 0…5, and a note where that changed something."""
-    outside = (values < 0) | (values > INTENSITY_MAX)
-    count = int(outside.sum())
-    if not count:
-        return values, []
-    note = f"{source}: values outside 0 to 5, held to that range: {count}"
-    return np.clip(values, 0.0, INTENSITY_MAX), [note]

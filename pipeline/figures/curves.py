@@ -21,7 +21,8 @@ from keyframes.curves.channel import Channel
 from keyframes.curves.curve import Curve
 from keyframes.layer import Layer
 from keyframes.sheet import Evaluation, KeyframeSheet
-from keyframes.sources.source import Gesture, Keyed
+from keyframes.sources.gesture import Gesture
+from keyframes.sources.keyed import Keyed
 from pipeline.figures.style import (
     AFTER,
     ASKED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -13,8 +14,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from keyframes.clock.timeline import even_timeline
 from keyframes.curves.bezier import HandleRequest, place_handles
 from keyframes.curves.curve import CYCLES, Curve
+from keyframes.load import parse_sheet
+from keyframes.sources.keyed import Keyed
 
 GOLDEN = Path(__file__).parent / "golden"
 BEYOND = {"repeat": "cycle", "repeat_offset": "cycle_offset", "mirror": "ping_pong"}
@@ -22,12 +26,13 @@ Array = NDArray[np.float64]
 
 
 @cache
-def random_curves() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("random_curves", GOLDEN / "random_curves.py")
+def golden(name: str) -> ModuleType:
+    """One of the scripts beside the golden files."""
+    spec = importlib.util.spec_from_file_location(name, GOLDEN / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["random_curves"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -75,7 +80,7 @@ def ours(made: Any, *, continuous: bool) -> Curve:
 @pytest.fixture(params=["blender_curves.npz", "blender_smoothed.npz"])
 def recorded(request: pytest.FixtureRequest) -> list[tuple[Any, Curve, Array, Array]]:
     """Each recorded curve: as made, as ours, and Blender's values and handles of it."""
-    made = random_curves()
+    made = golden("random_curves")
     smoothed = request.param == "blender_smoothed.npz"
     curve_of = made.smoothed_curve if smoothed else made.random_curve
     with np.load(GOLDEN / request.param) as stored:
@@ -104,3 +109,18 @@ def test_handles_are_where_blender_puts_them(
         theirs = stored[: len(curve.times_s)]
         allowed = 1e-4 * max(1, np.abs(theirs).max() / 5)
         assert (np.abs(placed - theirs) < allowed).all(), made
+
+
+def test_twelve_hundred_channels_of_the_language_agree_with_blender() -> None:
+    made = golden("random_channels")
+    values = np.load(GOLDEN / "blender_channels.npz")["values"].astype(np.float64)
+    clip = even_timeline(60.0, Fraction(24))
+    assert len(values) == made.CHANNELS >= 1000
+    for index, theirs in enumerate(values):
+        channel = made.random_channel(index)
+        sheet = parse_sheet(channel.yaml(), f"channel {index}")
+        (layer,) = sheet.layers
+        assert isinstance(layer.source, Keyed)
+        found = layer.source.channels[12].curve(clip).at(np.float64(np.float32(channel.times)))
+        allowed = 1e-4 + 1e-5 * np.where(np.abs(theirs) > 10, np.abs(theirs), 0)
+        assert (np.abs(found - theirs) <= allowed).all(), channel.yaml()

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyframes.au import AU_COLUMN, AUDelta, AUIntensity
-from keyframes.clock.timeline import even_timeline, parse_frame_rate
+from keyframes.clock.rates import parse_frame_rate
+from keyframes.clock.timeline import even_timeline
 from keyframes.curves.simplify import fewest_keys
 from keyframes.errors import KeyframeError
+from keyframes.formats import livelink, openface
 from keyframes.formats.arkit import load_arkit
-from keyframes.formats.foreign import write_livelink, write_openface
 from keyframes.formats.recognise import read_table
 from keyframes.formats.tables import baked_columns, performance_columns, write_table
 from keyframes.load import inspect_sheet
@@ -59,7 +60,7 @@ def test_a_live_link_take_starts_at_the_clips_timecode_and_skips_lost_frames(
     holes = shown.values.copy()
     holes[10:20] = np.nan
     path = tmp_path / "take.csv"
-    assert write_livelink(path, timeline, AUIntensity(holes), load_arkit()) == []
+    assert livelink.write(path, timeline, AUIntensity(holes), load_arkit()) == []
     rows = path.read_text().splitlines()
     assert rows[1].startswith("10:00:00:20.000,61,")
     assert rows[11].startswith("10:00:01:10.000,61,")
@@ -72,7 +73,7 @@ def test_an_openface_table_marks_lost_frames(tmp_path: Path) -> None:
     timeline = even_timeline(1, Fraction(25))
     holes = performance(25).values.copy()
     holes[5] = np.nan
-    write_openface(tmp_path / "of.csv", timeline, AUIntensity(holes))
+    openface.write(tmp_path / "of.csv", timeline, AUIntensity(holes))
     back = read_table(tmp_path / "of.csv")
     assert np.isnan(back.values[5]).all()
     assert back.values[-1, AU_COLUMN[12]] == pytest.approx(5.0)

@@ -18,7 +18,8 @@ from jsonschema import Draft202012Validator
 from keyframes.au import AUIntensity
 from keyframes.checked_yaml.located import MAX_BYTES, read_yaml
 from keyframes.clock.instant import parse_duration, parse_instant
-from keyframes.clock.timeline import even_timeline, parse_frame_rate
+from keyframes.clock.rates import parse_frame_rate
+from keyframes.clock.timeline import even_timeline
 from keyframes.errors import KeyframeError
 from keyframes.facs import parse_au, parse_facs, parse_level
 from keyframes.load import inspect_sheet, known_presets, load_sheet, parse_sheet

@@ -1,0 +1,63 @@
+"""Keyed channels as the source of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keyframes.clock.timeline import Timeline
+from keyframes.curves.channel import Channel, resolved_key
+from keyframes.sources.source import Sample
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """Channels with keys; `modes` holds those that differ from the layer's."""
+
+    channels: Mapping[int, Channel]
+    modes: Mapping[int, str]
+
+    def samples(self, timeline: Timeline, times_s: Array) -> Iterator[Sample]:
+        for au, channel in self.channels.items():
+            yield Sample(au, channel.at(timeline, times_s), mode=self.modes.get(au))
+
+    def warnings(self, timeline: Timeline) -> list[str]:
+        found: list[str] = []
+        for au, channel in self.channels.items():
+            times = channel.key_times_s(timeline)
+            for what, count in (
+                ("after its end", int((times > timeline.duration_s + 1e-6).sum())),
+                ("before its start", int((times < -1e-6).sum())),
+            ):
+                if count:
+                    found.append(
+                        f"AU{au}: {count} of {len(times)} keys lie {what} "
+                        f"(clip to {timeline.duration_s:g} s, keys {times[0]:g} to {times[-1]:g} s)"
+                    )
+        return found
+
+    def last_key_s(self, timeline: Timeline) -> float:
+        ends = [channel.key_times_s(timeline)[-1] for channel in self.channels.values()]
+        return float(max(ends))
+
+    def resolved(self) -> dict[str, Any]:
+        channels: dict[str, Any] = {}
+        for au, channel in self.channels.items():
+            entry: dict[str, Any] = {"keys": [resolved_key(key) for key in channel.keys]}
+            if au in self.modes:
+                entry["mode"] = self.modes[au]
+            for side in ("before", "after"):
+                if getattr(channel, side) != "hold":
+                    entry[side] = getattr(channel, side)
+            if channel.continuous:
+                entry["auto_smoothing"] = "continuous"
+            if channel.smoothing is not None:
+                entry["smooth"] = channel.smoothing.resolved()
+            channels[f"AU{au}"] = entry
+        return {"channels": channels}
