@@ -120,17 +120,22 @@ class AlignedCrops:
         images: `(N, S, S, 3)` uint8 (8-bit footage) or uint16 (deeper footage), RGB, full range.
         landmarks_px: `(N, 68, 2)` float32, crop pixels.
         frame_index: `(N,)` int64, number of the frame in its clip (per-frame seeds derive from it).
+        pose: `(N, 3)` float32 yaw, pitch, roll in degrees as in Face; NaN where it is not known,
+            None where none is.
     """
 
     images: NDArray[np.uint8] | NDArray[np.uint16]
     landmarks_px: NDArray[np.float32]
     frame_index: NDArray[np.int64]
+    pose: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         size = self.images.shape[1] if self.images.ndim == 4 else -1
         _expect(self.images, "aligned crops", (None, size, size, 3), np.uint8, np.uint16)
         _expect(self.landmarks_px, "crop landmarks", (len(self.images), 68, 2), np.float32)
         _expect(self.frame_index, "crop frame numbers", (len(self.images),), np.int64)
+        if self.pose is not None:
+            _expect(self.pose, "crop poses", (len(self.images), 3), np.float32)
 
     def __len__(self) -> int:
         return len(self.images)

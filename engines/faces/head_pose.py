@@ -76,3 +76,12 @@ def pose_angles(rotation: NDArray[np.floating]) -> tuple[float, float, float]:
     yaw = math.atan2(-rotation[2, 0], math.hypot(rotation[0, 0], rotation[1, 0]))
     pitch = math.atan2(-rotation[2, 1], rotation[2, 2])
     return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
+
+
+def rotation_from_angles(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
+    """The `(3, 3)` face → camera rotation that `pose_angles` reads these degrees from."""
+    y, p, r = np.radians([yaw, -pitch, -roll])
+    about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
+    about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    return about_z @ about_y @ about_x

@@ -19,12 +19,14 @@ from keyframes.au import AUDelta
 
 @dataclass(frozen=True)
 class CropRequest:
-    """One crop on its way to the editor: `(S, S, 3)` image, `(68, 2)` landmarks, `(12,)` delta."""
+    """One crop on its way to the editor: `(S, S, 3)` image, `(68, 2)` landmarks, `(12,)` delta, and
+    `(3,)` yaw, pitch, roll."""
 
     image: NDArray[Any]
     landmarks_px: NDArray[np.float32]
     frame_index: int
     delta: NDArray[np.float32]
+    pose: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -156,5 +158,6 @@ def _stacked(requests: list[CropRequest]) -> tuple[AlignedCrops, AUDelta]:
         images=np.stack([r.image for r in requests]),
         landmarks_px=np.stack([r.landmarks_px for r in requests]).astype(np.float32),
         frame_index=np.array([r.frame_index for r in requests], np.int64),
+        pose=np.stack([r.pose for r in requests]).astype(np.float32),
     )
     return crops, AUDelta(np.stack([r.delta for r in requests]).astype(np.float32))

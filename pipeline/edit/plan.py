@@ -32,6 +32,7 @@ class EditPlan:
         delta: `(E, 12)` float32 in AU_ORDER, no all-zero row.
         coded_from_crop: `(E, 2, 3)` float64, crop pixels → pixels of the decoded frame.
         landmarks_px: `(E, 68, 2)` float32, crop pixels.
+        pose: `(E, 3)` float32 yaw, pitch, roll in degrees; a crop is not turned against its frame.
     """
 
     frame: NDArray[np.int64]
@@ -39,6 +40,7 @@ class EditPlan:
     delta: NDArray[np.float32]
     coded_from_crop: NDArray[np.float64]
     landmarks_px: NDArray[np.float32]
+    pose: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -62,7 +64,14 @@ class EditPlan:
         return digest_of(*(part.tobytes().hex() for part in self._parts()))
 
     def _parts(self) -> tuple[NDArray[np.generic], ...]:
-        return (self.frame, self.track, self.delta, self.coded_from_crop, self.landmarks_px)
+        return (
+            self.frame,
+            self.track,
+            self.delta,
+            self.coded_from_crop,
+            self.landmarks_px,
+            self.pose,
+        )
 
     def _rows(self, rows: slice | NDArray[np.intp]) -> EditPlan:
         return EditPlan(
@@ -71,6 +80,7 @@ class EditPlan:
             self.delta[rows],
             self.coded_from_crop[rows],
             self.landmarks_px[rows],
+            self.pose[rows],
         )
 
     def sorted(self) -> EditPlan:
@@ -120,6 +130,7 @@ def _edits_of(
         delta.values[frame[active]],
         compose_affine(inspection.info.coded_from_display[None], display_from_crop),
         apply_affine(invert_affine(display_from_crop), landmarks[active]).astype(np.float32),
+        analysis.pose[rows][active],
     )
 
 
@@ -138,13 +149,14 @@ def _joined(parts: Sequence[EditPlan]) -> EditPlan:
         np.zeros((0, width), np.float32),
         np.zeros((0, 2, 3)),
         np.zeros((0, 68, 2), np.float32),
+        np.zeros((0, 3), np.float32),
     )
     columns = zip(*(p._parts() for p in (empty, *parts)), strict=True)
     return EditPlan(*(np.concatenate(c) for c in columns)).sorted()
 
 
 def write_plan(path: Path, plan: EditPlan) -> None:
-    """Publishes a plan as Parquet: `frame, track, AU1 … AU26, coded_from_crop, landmarks_px`."""
+    """Publishes a plan as Parquet: `frame, track, AU1 … AU26`, crops, landmarks and poses."""
     table = pa.table(
         {
             "frame": plan.frame,
@@ -152,6 +164,7 @@ def write_plan(path: Path, plan: EditPlan) -> None:
             **{name: plan.delta[:, i] for i, name in enumerate(AU_NAMES)},
             "coded_from_crop": _lists(plan.coded_from_crop.reshape(len(plan), 6)),
             "landmarks_px": _lists(plan.landmarks_px.reshape(len(plan), 136)),
+            "pose": _lists(plan.pose),
         }
     )
     with published(path) as partial:
@@ -168,6 +181,7 @@ def read_plan(path: Path) -> EditPlan:
         np.stack([table[name].to_numpy() for name in AU_NAMES], axis=1),
         _values(table["coded_from_crop"]).reshape(count, 2, 3),
         _values(table["landmarks_px"]).reshape(count, 68, 2),
+        _values(table["pose"]).reshape(count, 3),
     )
 
 

@@ -80,7 +80,13 @@ def _submit(
 ) -> Future[CropEdit]:
     image = crop_rgb(frame, inspection.info, plan.coded_from_crop[row], batcher.crop_size)
     return batcher.submit(
-        CropRequest(image, plan.landmarks_px[row], int(plan.frame[row]), plan.delta[row])
+        CropRequest(
+            image,
+            plan.landmarks_px[row],
+            int(plan.frame[row]),
+            plan.delta[row],
+            plan.pose[row],
+        )
     )
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.editors.checks import check_crops, check_settings
-from engines.editors.previz.face import control_points, displacements, face_frame, torn_lips
-from engines.editors.previz.map import draw_map
-from engines.editors.previz.mouth import MouthWarp, dark_colour, lips_box_px, open_mouth
-from engines.editors.previz.warp import fit_warp
+from engines.editors.rig.face import control_points, displacements, face_frame, torn_lips
+from engines.editors.rig.map import draw_map
+from engines.editors.rig.mouth import MouthWarp, dark_colour, lips_box_px, open_mouth
+from engines.editors.rig.warp import fit_warp
 from engines.interface import AlignedCrops, EditedCrops
 from keyframes.au import AUDelta
 
@@ -24,7 +24,7 @@ _Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class PrevizEditor:
-    """Moves a face's points by a thin-plate spline; see previz_units.py for what moves where.
+    """Moves a face's points by a thin-plate spline; engines/editors/rig/ has what moves where.
 
     A crop whose delta is all 0 comes back as it is, under an empty mask.
 
@@ -59,6 +59,7 @@ class PrevizEditor:
             _edit_one(
                 crops.images[number],
                 crops.landmarks_px[number],
+                None if crops.pose is None else crops.pose[number],
                 delta.values[number],
                 edited[number],
                 mask[number],
@@ -69,19 +70,20 @@ class PrevizEditor:
 def _edit_one(
     image: _Image,
     landmarks_px: NDArray[np.float32],
+    pose: NDArray[np.float32] | None,
     delta: NDArray[np.float32],
     edited: _Image,
     mask: NDArray[np.float32],
 ) -> None:
     """Draws one edited crop and its mask into `edited` and `mask`, where anything moves."""
-    frame = face_frame(landmarks_px)
+    frame = face_frame(landmarks_px, pose)
     points = control_points(frame, landmarks_px)
     moved = displacements(frame, points, delta, len(image))
     torn = torn_lips(points, moved)
     drawn = draw_map(fit_warp(frame, torn, moved, len(image)))
     if drawn is None:
         return
-    after = points + drawn.share * moved
+    after = points + moved
     lips = drawn.part(lips_box_px(frame, after))
     pixels = drawn.pixels(lips)
     mouth = open_mouth(frame, points, torn, after, pixels, drawn.from_px[lips])

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from engines.editors.previz.face import control_points, displacements, face_frame, torn_lips
-from engines.editors.previz.units import MIRROR, effective_units
-from engines.editors.previz.warp import fit_warp
+from engines.editors.rig.face import control_points, displacements, face_frame, torn_lips
+from engines.editors.rig.points import MIRROR
+from engines.editors.rig.units import effective_units, unit_field
+from engines.editors.rig.warp import fit_warp
 from engines.faces.canonical import canonical_face
 from engines.faces.ibug import ibug_points
 from keyframes.au import AU_COLUMN, AU_ORDER
@@ -16,20 +17,18 @@ from keyframes.au import AU_COLUMN, AU_ORDER
 SIZE = 512
 EYES_PX = 180.0
 
-# What FACS says, per unit, in outer-eye distances: points of image left, outward, down.
+# What CC0 face units move, seen from the front, at intensity 5, in outer-eye distances: points of
+# image left, outward, down (measured on six heads by another way: nearest vertex, projected).
 FACS = {
-    1: [((21,), 0.0, -0.018)],
-    2: [((18,), 0.0, -0.018)],
-    4: [((20, 21), -0.009, 0.013)],
-    5: [((37, 38), 0.0, -0.0075)],
-    6: [((40, 41), 0.0, -0.006), ((68,), 0.0, -0.011)],
-    9: [((31,), 0.0, -0.011), ((50,), 0.0, -0.006), ((21,), 0.0, 0.006)],
-    12: [((48, 60), 0.013, -0.015)],
-    15: [((48, 60), 0.0, 0.014)],
-    17: [((57, 66), 0.0, -0.010), ((8,), 0.0, -0.006)],
-    20: [((48, 60), 0.014, 0.004)],
-    25: [((57, 66), 0.0, 0.010), ((51, 62), 0.0, -0.004)],
-    26: [((8,), 0.0, 0.024), ((57, 66), 0.0, 0.019), ((48, 60), 0.0, 0.005)],
+    1: [((21,), None, -0.049)],
+    5: [((37, 38), None, -0.044)],
+    9: [((31,), None, -0.023), ((21,), None, 0.039)],
+    12: [((48,), 0.078, -0.148)],
+    15: [((48,), 0.014, 0.060)],
+    17: [((57,), None, -0.060)],
+    20: [((48,), 0.058, 0.028)],
+    25: [((51,), None, -0.046), ((66,), None, 0.046)],
+    26: [((8,), None, 0.153), ((57,), None, 0.235), ((48,), None, 0.082)],
 }
 
 
@@ -73,35 +72,37 @@ def offset_at(warp, where_px):
     )
 
 
-@pytest.mark.parametrize("number", AU_ORDER)
-@pytest.mark.parametrize("value", [-2.0, 1.0, 3.0])
-def test_each_unit_moves_its_points_as_facs_says_by_the_measured_amounts(number, value):
-    landmarks_px = canonical_landmarks()
-    _, _, moved, _ = warp_of(landmarks_px, asked(number, value))
-    units = float(effective_units(np.float64(value)))
+@pytest.mark.parametrize("number", FACS)
+def test_each_unit_moves_its_points_as_heads_do_within_15_percent(number):
+    _, _, moved, _ = warp_of(canonical_landmarks(gap=0.12), asked(number, 5.0))
     for points, outward, down in FACS[number]:
         for point in points:
             left, right = moved[point], moved[MIRROR[point]]
-            side = 0.0 if MIRROR[point] == point else 1.0
-            assert left == pytest.approx([-side * outward * units, down * units], abs=1e-3)
-            assert right == pytest.approx([side * outward * units, down * units], abs=1e-3)
+            if outward is not None:
+                assert -left[0] == pytest.approx(outward, rel=0.15, abs=0.003)
+                assert right[0] == pytest.approx(-left[0], abs=1e-6)
+            slack = 0.32 if number == 9 and point == 31 else 0.15  # a wing's edge: steep
+            assert left[1] == pytest.approx(down, rel=slack, abs=0.003)
+            assert right[1] == pytest.approx(left[1], abs=1e-6)
 
 
 @pytest.mark.parametrize("number", AU_ORDER)
-def test_the_map_shows_each_point_where_it_should_have_gone(number):
-    landmarks_px = canonical_landmarks()
+@pytest.mark.parametrize("gap", [0.0, 0.12])
+def test_the_map_shows_each_point_where_it_should_have_gone(number, gap):
+    landmarks_px = canonical_landmarks(gap=gap)
     frame, points, moved, warp = warp_of(landmarks_px, asked(number, 4.0))
-    assert warp.share == 1.0
-    arrived = frame.to_px(points + moved)
+    torn = torn_lips(points, moved)
+    arrived = frame.to_px(torn + moved)
     came_from = arrived + offset_at(warp, arrived)
-    error = np.linalg.norm(came_from - frame.to_px(points), axis=1) / EYES_PX
-    assert error.max() < 0.012
-    assert np.median(error) < 0.002
+    error = np.linalg.norm(came_from - frame.to_px(torn), axis=1) / EYES_PX
+    assert error.max() < 0.025  # 2 % of the face's width; a cell of the grid is 5
+    assert np.median(error) < 0.003
 
 
-def test_small_deltas_move_in_proportion_and_large_ones_saturate():
-    units = effective_units(np.array([0.1, -0.1, 1.0, 10.0, -10.0]))
-    assert units == pytest.approx([0.1, -0.1, 0.9948, 6.786, -6.786], abs=1e-3)
+def test_deltas_move_in_proportion_up_to_5_and_softly_beyond():
+    units = effective_units(np.array([0.1, -0.1, 1.0, 5.0, 6.0, 10.0, -10.0]))
+    assert units == pytest.approx([0.1, -0.1, 1.0, 5.0, 5.9645, 7.7931, -7.7931], abs=1e-3)
+    assert (np.diff(effective_units(np.linspace(-40.0, 40.0, 400))) >= 0.0).all()
 
 
 @pytest.mark.parametrize("number", AU_ORDER)
@@ -114,17 +115,17 @@ def test_no_single_unit_folds_the_face(number, gap, yaw):
         assert warp.jacobian().min() > 0.0
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(
     delta=arrays(np.float64, 12, elements=st.floats(-10, 10)),
     gap=st.floats(-0.01, 0.2),
     yaw=st.floats(-50, 50),
     roll=st.floats(-180, 180),
 )
-def test_no_mix_of_units_folds_any_face(delta, gap, yaw, roll):
-    *_, warp = warp_of(canonical_landmarks(gap, yaw, roll), delta)
+def test_no_mix_of_units_folds_any_face_or_moves_nothing(delta, gap, yaw, roll):
+    _, _, moved, warp = warp_of(canonical_landmarks(gap, yaw, roll), delta)
     assert warp.jacobian().min() > 0.0
-    assert 0.0 < warp.share <= 1.0
+    assert warp.offset_px.any() or np.abs(moved).max() < 5e-3
 
 
 @pytest.mark.parametrize("roll", [20.0, -90.0, 180.0])
@@ -139,17 +140,24 @@ def test_a_rolled_face_moves_along_its_own_axes(roll):
     assert way_px[21] @ down == pytest.approx(upright[21, 1] * EYES_PX, abs=0.1)
 
 
-@pytest.mark.parametrize("yaw", [-35.0, -15.0, 15.0, 35.0])
-def test_a_turned_face_keeps_its_height_and_shows_more_of_the_near_side(yaw):
-    frame, _, moved, warp = warp_of(canonical_landmarks(yaw=yaw), asked(12, 3.0))
+@pytest.mark.parametrize("yaw", [-25.0, -15.0, 15.0, 25.0])
+def test_a_turned_face_moves_as_its_head_does_in_space(yaw):
+    frame, _, moved, _ = warp_of(canonical_landmarks(yaw=yaw), asked(12, 4.0))
     assert frame.unit_px == pytest.approx(EYES_PX, rel=0.02)
-    assert np.degrees(np.arctan(frame.tan_yaw)) == pytest.approx(yaw, abs=2)
-    _, _, straight, _ = warp_of(canonical_landmarks(), asked(12, 3.0))
-    assert moved[[48, 54], 1] == pytest.approx(straight[[48, 54], 1], abs=1e-3)
-    near, far = (48, 54) if yaw > 0 else (54, 48)
-    assert abs(moved[near, 0]) > abs(moved[far, 0]) > 0.0
-    assert np.sign(moved[48, 0]) == -1.0
-    assert warp.share == 1.0
+    turn = np.radians(yaw)
+    for corner in (48, 54):
+        right, up, forth = 4.0 * unit_field()[AU_COLUMN[12], corner]
+        across = right * np.cos(turn) + forth * np.sin(turn)
+        assert moved[corner] == pytest.approx([across, -up], abs=6e-3)
+
+
+def test_a_pose_that_is_told_counts_more_than_the_nose():
+    landmarks_px = canonical_landmarks()
+    told = face_frame(landmarks_px, np.array([0.0, 30.0, 0.0]))
+    moved = displacements(told, control_points(told, landmarks_px), asked(26, 5.0), SIZE)
+    assert moved[8, 1] > 0.2  # it swings back, which is down in the picture of a face looking up
+    blind = face_frame(landmarks_px, np.full(3, np.nan))
+    assert np.allclose(blind.seen, face_frame(landmarks_px).seen)
 
 
 def test_a_shut_eye_stays_shut_and_an_open_one_never_crosses_itself():
@@ -158,11 +166,22 @@ def test_a_shut_eye_stays_shut_and_an_open_one_never_crosses_itself():
     for upper, lower in ((37, 41), (38, 40)):
         shut[[upper, lower], 1] = landmarks_px[[upper, lower], 1].mean()
     _, _, moved, _ = warp_of(shut, asked(5, 5.0))
-    assert np.abs(moved[[37, 38]]).max() < 1e-3
-    assert moved[43, 1] == pytest.approx(-0.0075 * effective_units(np.float64(5.0)), abs=1e-3)
+    assert np.abs(moved[[37, 38], 1]).max() < 1e-3
+    assert moved[43, 1] == pytest.approx(-0.041, abs=4e-3)
     _, points, moved, _ = warp_of(landmarks_px, asked(5, -10.0) + asked(6, 10.0))
     after = points + moved
     assert (after[[41, 40, 47, 46], 1] > after[[37, 38, 43, 44], 1]).all()
+
+
+def test_lids_shut_an_eye_all_the_way_and_one_without_the_other():
+    landmarks_px = canonical_landmarks()
+    frame = face_frame(landmarks_px)
+    points = control_points(frame, landmarks_px)
+    moved = displacements(frame, points, np.zeros(12), SIZE, lids=np.array([5.0, 0.0]))
+    before, after = (p[[40, 41], 1] - p[[38, 37], 1] for p in (points, points + moved))
+    assert (after < 0.3 * before).all()
+    assert np.abs(moved[42:48]).max() < 1e-6
+    assert fit_warp(frame, points, moved, SIZE).jacobian().min() > 0.0
 
 
 def test_a_shut_mouth_cannot_be_shut_further():

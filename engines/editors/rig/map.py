@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.editors.previz.warp import GridWarp
+from engines.editors.rig.warp import GridWarp
 
 _MASK_MIN = 1 / 512
 
@@ -21,14 +21,12 @@ class PixelMap:
         x0, y0: its upper left pixel.
         from_px: `(h, w, 2)` float32: x, y of what each pixel shows.
         mask: `(h, w)` float32 0…1: 1 where anything moves, 0 on the border.
-        share: part of the asked displacement that the warp gives.
     """
 
     x0: int
     y0: int
     from_px: NDArray[np.float32]
     mask: NDArray[np.float32]
-    share: float
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -70,7 +68,7 @@ def draw_map(warp: GridWarp) -> PixelMap | None:
     from_px = (down @ lines).reshape(len(y), len(x), 2)
     mask = np.minimum(down @ (cover[rows, columns] @ along), np.float32(1.0))
     cv2.threshold(mask, np.nextafter(np.float32(_MASK_MIN), 0), 0, cv2.THRESH_TOZERO, dst=mask)
-    return PixelMap(int(x[0]), int(y[0]), from_px, mask, warp.share)
+    return PixelMap(int(x[0]), int(y[0]), from_px, mask)
 
 
 def _cover(warp: GridWarp) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
 """A thin-plate spline over a face: control points and anchors → a backward map on a small grid.
 
 The spline is fitted where the points *go* and answers where a pixel comes *from*, so the points
-arrive exactly. It is evaluated on a grid, made 0 towards the border of the face's surroundings, and
-held from folding: a grid cell never turns over.
+arrive all but exactly. It is evaluated on a grid, made 0 towards the border of the face's
+surroundings, and held from folding: a grid cell never turns over.
 
 Source of the formulas: F. L. Bookstein, Principal Warps, 1989.
 """
@@ -12,17 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.editors.previz.face import FaceFrame
+from engines.editors.rig.face import FaceFrame
 
 GRID = 49
 """Nodes per side."""
 JACOBIAN_MIN = 0.02
-_ROUNDS = 6
+_ROUNDS = 40
 _STILL_PX, _MOVING_PX = 0.02, 0.06  # below: nothing moves; above: all of it
 _NOT_ZERO = 1e-30
+_GIVE = 1e-6
+_THREE = np.ones((3, 3), np.float32)
 _ROWS = 8
 
 
@@ -32,16 +35,14 @@ class GridWarp:
 
     Attributes:
         x_px, y_px: `(G,)` float64 crop pixels of the grid's columns and rows, evenly spaced.
-        offset_px: `(G, G, 2)` float64: a pixel at a node shows what lies at node + offset.
-        share: part of the asked displacement that could be given without folding, 0…1.
+        offset_px: `(G, G, 2)`: a pixel at a node shows what lies at node + offset.
     """
 
     x_px: NDArray[np.float64]
     y_px: NDArray[np.float64]
-    offset_px: NDArray[np.float64]
-    share: float
+    offset_px: NDArray[np.floating[Any]]
 
-    def jacobian(self) -> NDArray[np.float64]:
+    def jacobian(self) -> NDArray[Any]:
         """`(4, G − 1, G − 1)`: determinant of the backward map in the corners of each cell.
 
         A cell is bilinear, so its least determinant lies in a corner.
@@ -49,25 +50,12 @@ class GridWarp:
         a, b, c, d = self._slopes()
         return (1.0 + a) * (1.0 + d) - b * c
 
-    def _slopes(self) -> tuple[NDArray[np.float64], ...]:
+    def _slopes(self) -> tuple[NDArray[Any], ...]:
         along = np.diff(self.offset_px, axis=1) / (self.x_px[1] - self.x_px[0])
         down = np.diff(self.offset_px, axis=0) / (self.y_px[1] - self.y_px[0])
         edges_x = np.stack([along[:-1], along[:-1], along[1:], along[1:]])
         edges_y = np.stack([down[:, :-1], down[:, 1:], down[:, :-1], down[:, 1:]])
         return edges_x[..., 0], edges_x[..., 1], edges_y[..., 0], edges_y[..., 1]
-
-    def share_without_folds(self) -> float:
-        """The largest part (≤ 1) of the offsets whose determinant stays ≥ JACOBIAN_MIN."""
-        a, b, c, d = (slope.ravel() for slope in self._slopes())
-        trace, product = a + d, a * d - b * c
-        bad = 1.0 + trace + product < JACOBIAN_MIN
-        if not bad.any():
-            return 1.0
-        trace, product = trace[bad], product[bad]
-        # First root of 1 − JACOBIAN_MIN + trace·s + product·s² in (0, 1), in its stable form.
-        start = 1.0 - JACOBIAN_MIN
-        root = np.sqrt(np.maximum(trace**2 - 4.0 * product * start, 0.0))
-        return float((2.0 * start / np.maximum(root - trace, 1e-9)).min())
 
 
 def anchors(frame: FaceFrame, points: NDArray[np.float64], size: int) -> NDArray[np.float64]:
@@ -106,6 +94,7 @@ def _fit(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.flo
     system = np.zeros((count + 3, count + 3))
     difference = at[:, None] - at[None]
     system[:count, :count] = _kernel(np.einsum("ijk,ijk->ij", difference, difference))
+    system.flat[: count * (count + 3) : count + 4] += _GIVE
     system[:count, count] = system[count, :count] = 1.0
     system[:count, count + 1 :] = at
     system[count + 1 :, :count] = at.T
@@ -158,12 +147,12 @@ def _window(
 def fit_warp(
     frame: FaceFrame, points: NDArray[np.float64], moved: NDArray[np.float64], size: int
 ) -> GridWarp:
-    """The backward map that takes each point where it should go, or as far as nothing folds.
+    """The backward map that takes each point where it should go, or as near as nothing folds.
 
     Args:
         frame: the face's frame in a `size`² crop.
-        points: `(88, 2)` face units.
-        moved: `(88, 2)` face units.
+        points: `(P, 2)` face units.
+        moved: `(P, 2)` face units.
         size: side of the crop, pixels.
     """
     x_px, y_px = face_grid(frame, points, size)
@@ -174,20 +163,28 @@ def fit_warp(
     origin, axes, unit_px = frame.origin_px, frame.axes, frame.unit_px
     x, y = (x_px - origin[0]) / unit_px, (y_px - origin[1]) / unit_px
 
-    def fitted(share: float) -> GridWarp:
-        at = np.concatenate([points + share * moved, still]) @ axes
-        values = np.concatenate([-share * moved, np.zeros_like(still)]) @ axes
-        field = _spline_on_grid(at, _fit(at, values), x, y)
-        return GridWarp(x_px, y_px, _stilled(field * window * unit_px), share)
+    at = np.concatenate([points + moved, still]) @ axes
+    values = np.concatenate([-moved, np.zeros_like(still)]) @ axes
+    field = _spline_on_grid(at, _fit(at, values), x, y)
+    return _unfolded(GridWarp(x_px, y_px, _stilled(field * window * unit_px)))
 
-    warp = fitted(1.0)
-    held = warp.share_without_folds()
+
+def _unfolded(warp: GridWarp) -> GridWarp:
+    """The warp with its offsets evened out just where a cell would turn over, round by round.
+
+    It is one or two rounds and a few cells: where a shut mouth tears open, or under a brow.
+    """
+    offset = warp.offset_px.astype(np.float32)
     for _ in range(_ROUNDS):
-        if held >= 1.0:
-            return warp
-        warp = fitted(0.97 * held * warp.share)
-        held = warp.share_without_folds()
-    return GridWarp(x_px, y_px, warp.offset_px * held, warp.share * held)
+        folded = (GridWarp(warp.x_px, warp.y_px, offset).jacobian() < JACOBIAN_MIN).any(axis=0)
+        if not folded.any():
+            return GridWarp(warp.x_px, warp.y_px, offset)
+        nodes = np.zeros(offset.shape[:2], np.float32)
+        for corner in (np.s_[:-1, :-1], np.s_[:-1, 1:], np.s_[1:, :-1], np.s_[1:, 1:]):
+            nodes[corner] += folded
+        around = cv2.blur(cv2.dilate((nodes > 0).astype(np.float32), _THREE), (3, 3))[..., None]
+        offset += around * (cv2.blur(offset, (3, 3)) - offset)
+    return GridWarp(warp.x_px, warp.y_px, np.zeros_like(offset))
 
 
 def _stilled(offset: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.editors.previz.face import FaceFrame
-from engines.editors.previz.units import LOWER_INNER, UPPER_INNER
+from engines.editors.rig.face import FaceFrame
+from engines.editors.rig.points import LOWER_INNER, UPPER_INNER
 
 _TOP = np.array([60, *UPPER_INNER, 64])
 _BOTTOM = np.array([60, *LOWER_INNER, 64])
@@ -91,9 +91,9 @@ def open_mouth(
 
     Args:
         frame: the face's frame.
-        before: `(88, 2)` face units: control points of the crop.
-        torn: `(88, 2)` face units: those the warp was fitted to, shut lips a little apart.
-        after: `(88, 2)` face units: where they went.
+        before: `(P, 2)` face units: control points of the crop.
+        torn: `(P, 2)` face units: those the warp was fitted to, shut lips a little apart.
+        after: `(P, 2)` face units: where they went.
         pixels: `(h, w, 2)` crop pixels: x, y of each pixel around the lips.
         from_px: `(h, w, 2)`: what the warp shows there.
     """
