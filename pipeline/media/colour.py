@@ -18,9 +18,12 @@ from pipeline.errors import MediaError
 from pipeline.media.info import VideoInfo
 from pipeline.media.planes import SampleLayout, VideoFrame, plane_views, sample_layout
 
-JPEG_SITED = {"mjpeg"}
-"""Codecs whose chroma lies in the middle of its luma samples; the others' is level with the left
-one (ITU-T H.264 annex E, chroma_sample_loc_type 0, the default)."""
+CENTRED_CODECS = {"mjpeg"}
+"""Codecs whose chroma lies in the middle of its luma samples where nobody says; the others' is
+level with the left one (ITU-T H.264 annex E, chroma_sample_loc_type 0, the default)."""
+ACROSS = {"center": 0.5, "top": 0.5, "bottom": 0.5}
+DOWN = {"topleft": 0.0, "top": 0.0, "bottomleft": 1.0, "bottom": 1.0}
+"""Where a chroma sample lies among its luma samples, 0 first to 1 last; left and middle else."""
 
 
 def samples_from_rgb(info: VideoInfo, layout: SampleLayout) -> NDArray[Any]:
@@ -60,9 +63,11 @@ def rgb_from_samples(info: VideoInfo, layout: SampleLayout) -> NDArray[Any]:
 
 def chroma_from_coded(info: VideoInfo, layout: SampleLayout) -> NDArray[np.float64]:
     """`(2, 3)`: luma pixel centres → chroma sample positions."""
-    centred = info.codec in JPEG_SITED
-    offset_x = (1 - layout.step_x) / (2 * layout.step_x) if centred else 0.0
-    offset_y = (1 - layout.step_y) / (2 * layout.step_y)
+    place = info.chroma_place
+    if place == "unspecified" and info.codec in CENTRED_CODECS:
+        place = "center"
+    offset_x = ACROSS.get(place, 0.0) * (1 - layout.step_x) / layout.step_x
+    offset_y = DOWN.get(place, 0.5) * (1 - layout.step_y) / layout.step_y
     return np.array([[1 / layout.step_x, 0, offset_x], [0, 1 / layout.step_y, offset_y]])
 
 

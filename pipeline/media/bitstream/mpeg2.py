@@ -49,18 +49,25 @@ def repeats_field(packet: bytes) -> bool:
     return flags is not None and flags.repeat_first
 
 
+def shows_fields(packet: bytes) -> bool:
+    """Whether the sequence that a packet begins is shown in fields, progressive frames or not."""
+    at = packet.find(EXTENSION)
+    while at >= 0 and at + 6 <= len(packet):
+        if packet[at + 4] >> 4 == SEQUENCE_EXTENSION:
+            return not packet[at + 5] & 0x08  # progressive_sequence
+        at = packet.find(EXTENSION, at + 4)
+    return False
+
+
 def with_field_flags(packet: bytes, flags: FieldFlags) -> bytes:
-    """The packet with other flags; its stream is said to hold fields, as repeats need."""
+    """The packet with other flags; its sequence must be one that is shown in fields."""
     at = _coding_extension(packet)
     if at < 0:
         return packet
     changed = bytearray(packet)
-    changed[at + 3] = changed[at + 3] & ~0x82 | flags.top_first << 7 | flags.repeat_first << 1
+    chroma_420_type = flags.progressive
+    changed[at + 3] = (
+        changed[at + 3] & ~0x83 | flags.top_first << 7 | flags.repeat_first << 1 | chroma_420_type
+    )
     changed[at + 4] = changed[at + 4] & ~0x80 | flags.progressive << 7
-    sequence = packet.find(EXTENSION)
-    while sequence >= 0 and sequence + 6 <= len(packet):
-        if packet[sequence + 4] >> 4 == SEQUENCE_EXTENSION:
-            changed[sequence + 5] &= ~0x08  # progressive_sequence
-            break
-        sequence = packet.find(EXTENSION, sequence + 4)
     return bytes(changed)

@@ -94,6 +94,17 @@ def _cut(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += length
 
 
+def loose_boxes(data: bytes) -> list[Box]:
+    """Boxes of a stretch that may end in something else, as QuickTime's user data does."""
+    found: list[Box] = []
+    try:
+        for kind, inside in _cut(data):
+            found.append(Box(kind, inside))
+    except MalformedBoxError:
+        pass
+    return found
+
+
 def sample_entries(stsd: Box) -> list[Box]:
     """The entries of a sample description, unread inside."""
     return [Box(kind, inside) for kind, inside in _cut(stsd.body[8:])]

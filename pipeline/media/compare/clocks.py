@@ -67,8 +67,8 @@ def _last_duration(source: FileFacts, output: FileFacts) -> Finding:
     words = f"{float(lengths[1]) * 1000:.3f} ms; the source's {float(lengths[0]) * 1000:.3f} ms"
     if abs(lengths[0] - lengths[1]) < max(source.info.time_base, output.info.time_base):
         return kept("last duration", f"{words} (rounded to a tick)")
-    if output.info.container in FIXED_CLOCKS and not lengths[1]:
-        return limited("last duration", "the container declares none for the last frame")
+    if output.info.is_mpegts or (output.info.container in FIXED_CLOCKS and not lengths[1]):
+        return note("last duration", "the container declares none")
     return lost("last duration", words)
 
 

@@ -81,7 +81,7 @@ def compare_pictures(
         MediaError: a frame of either does not decode.
     """
     figures = PictureFigures()
-    ways = FieldReader(source[0]), FieldReader(output[0])
+    ways = FieldReader(), FieldReader()
     for number, before, after in _pairs(source, output, numbers):
         _compare_frame(figures, number, before, after)
         figures.field_order_differs += ways[0].read(before) != ways[1].read(after)

@@ -12,7 +12,6 @@ import av
 from av.filter import Graph
 from av.filter.context import FilterContext
 
-from pipeline.media.info import VideoInfo
 from pipeline.media.planes import VideoFrame
 
 PLACE = re.compile(r"\bcl:(\w+)")
@@ -30,8 +29,7 @@ class FieldOrder(IntEnum):
 class FieldReader:
     """Reads the field order of one video's frames."""
 
-    def __init__(self, info: VideoInfo) -> None:
-        self._info = info
+    def __init__(self) -> None:
         self._chain: tuple[Graph, FilterContext, FilterContext] | None = None
 
     def read(self, frame: VideoFrame) -> FieldOrder:
@@ -40,7 +38,7 @@ class FieldReader:
             return FieldOrder.PROGRESSIVE
         if self._chain is None:
             only_top_first = f"eq(interlace_type,{int(FieldOrder.TOP_FIRST)})"
-            self._chain = _chain(frame, self._info, ("select", only_top_first))
+            self._chain = _chain(frame, ("select", only_top_first))
         _, source, sink = self._chain
         source.push(frame)
         try:
@@ -50,15 +48,20 @@ class FieldReader:
         return FieldOrder.TOP_FIRST
 
 
+def field_order_of(frame: VideoFrame) -> FieldOrder:
+    """The order of one frame's fields."""
+    return FieldReader().read(frame)
+
+
 def _chain(
-    frame: VideoFrame, info: VideoInfo | None, *filters: tuple[str, str]
+    frame: VideoFrame, *filters: tuple[str, str]
 ) -> tuple[Graph, FilterContext, FilterContext]:
     graph = Graph()
     source = graph.add_buffer(
         width=frame.width,
         height=frame.height,
         format=frame.format,
-        time_base=info.time_base if info else frame.time_base,
+        time_base=frame.time_base,
     )
     last = source
     for name, arguments in filters:
@@ -80,9 +83,7 @@ def chroma_place(frame: VideoFrame) -> str:
     av.logging.set_level(av.logging.INFO)
     try:
         with av.logging.Capture() as logged:
-            _, source, sink = _chain(
-                frame, None, ("sidedata", "mode=delete"), ("showinfo", "checksum=0")
-            )
+            _, source, sink = _chain(frame, ("sidedata", "mode=delete"), ("showinfo", "checksum=0"))
             source.push(frame)
             sink.pull()
     finally:

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import MediaError
 from pipeline.media.bitstream.lossless import is_lossless
+from pipeline.media.bitstream.mpeg2 import shows_fields
 from pipeline.media.boxes.movie import Movie, read_movie
 from pipeline.media.info import (
     RGB_MATRIX,
@@ -30,7 +31,7 @@ from pipeline.media.info import (
 )
 from pipeline.media.opening import MAX_PIXELS, one_line_errors, open_video, ready_decoder
 from pipeline.media.read.dolby_vision import read_dolby_vision
-from pipeline.media.read.frame_facts import chroma_place
+from pipeline.media.read.frame_facts import FieldOrder, chroma_place, field_order_of
 from pipeline.media.read.guarded import has_second_layer, refuse_encrypted
 from pipeline.media.read.scan import FrameIndex, scan, times_s
 from pipeline.media.read.side_data import side_data_of
@@ -39,6 +40,7 @@ __all__ = ["Colour", "FrameIndex", "StreamSummary", "VideoInfo", "probe", "scan"
 
 BT601, BT709 = 6, 1
 FULL_RANGE = 2
+TOP_FIRST, BOTTOM_FIRST = 2, 3
 COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 MOST_PACKETS_TO_FIRST_FRAME = 500
 
@@ -74,6 +76,7 @@ def _with_depths(
         dolby_vision=(vision.profile, vision.compatibility) if vision else None,
         hides_alpha=stream.metadata.get("alpha_mode") == "1" and not has_alpha,
         layers=2 if has_second_layer(movie) else 1,
+        shows_fields=info.codec == "mpeg2video" and shows_fields(packet),
     )
 
 
@@ -148,9 +151,7 @@ def _describe(
         rotation=rotation,
         mirrored=mirrored,
         sar=sar,
-        field_order=context.field_order
-        if context.field_order > 1
-        else int(frame.interlaced_frame) * 2,
+        field_order=_field_order(context.field_order, frame),
         colour=colour,
         hdr=_hdr(frame),
         timecode=stream.metadata.get("timecode") or container.metadata.get("timecode"),
@@ -159,6 +160,13 @@ def _describe(
         streams=tuple(_summary(s) for s in container.streams),
         warnings=tuple(warnings),
     )
+
+
+def _field_order(declared: int, frame: VideoFrame) -> int:
+    """The header's word, else the first frame's."""
+    if declared > 1 or not frame.interlaced_frame:
+        return declared
+    return TOP_FIRST if field_order_of(frame) == FieldOrder.TOP_FIRST else BOTTOM_FIRST
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:

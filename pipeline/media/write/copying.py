@@ -11,6 +11,7 @@ from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
 
 from pipeline.errors import MediaError
+from pipeline.media.boxes.movie import Movie, foreign_tracks, read_movie
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import open_video
 from pipeline.media.read.tags import kept_tags
@@ -30,6 +31,7 @@ def add_copies(
     Raises:
         MediaError: the output's container cannot hold a sound or video stream of the source.
     """
+    movie = read_movie(info.path)
     copies: dict[int, Stream] = {}
     attachments: list[Callable[[], None]] = []
     for stream in source.streams:
@@ -38,7 +40,7 @@ def add_copies(
         elif _is_attachment(stream, target):
             attachments.append(_attachment(stream, info, target))
         else:
-            copied = _add_copy(stream, target, info)
+            copied = _add_copy(stream, target, info, movie)
             if copied is not None:
                 copies[stream.index] = copied
     for add in attachments:  # Matroska reads them back after the tracks
@@ -55,11 +57,12 @@ def _is_matroska(target: OutputContainer) -> bool:
     return target.format.name in ("matroska", "webm")
 
 
-def _add_copy(stream: Stream, target: OutputContainer, info: VideoInfo) -> Stream | None:
+def _add_copy(
+    stream: Stream, target: OutputContainer, info: VideoInfo, movie: Movie | None
+) -> Stream | None:
     name = f"{stream.type} stream {stream.index} ({_codec_of(stream)})"
-    rewritten = "timecode" in stream.metadata or _is_chapter_track(stream)
-    if stream.type == "data" and stream.codec_context is None and rewritten:
-        return None  # the muxer makes both anew, from the time code and the chapters
+    if _is_made_elsewhere(stream, movie):
+        return None
     try:
         copy = target.add_stream_from_template(stream, opaque=True)
     except ValueError as error:
@@ -80,9 +83,15 @@ def _codec_of(stream: Stream) -> str:
     return context.codec.canonical_name if context is not None else "unknown"
 
 
-def _is_chapter_track(stream: Stream) -> bool:
-    """FFmpeg shows an mp4's chapter text as a data stream."""
-    return bool(stream.container.chapters()) and (stream.name or "bin_data") == "bin_data"
+def _is_made_elsewhere(stream: Stream, movie: Movie | None) -> bool:
+    """Time code and chapters the muxer makes anew; foreign tracks are copied by their boxes."""
+    if stream.type == "data" and "timecode" in stream.metadata:
+        return True
+    if movie is not None and stream.id in movie.chapter_texts():
+        return True
+    if stream.id in {track.number for track in foreign_tracks(movie)}:
+        return True
+    return stream.codec_context is None and stream.type not in ("data", "attachment")
 
 
 def _attachment(stream: Stream, info: VideoInfo, target: OutputContainer) -> Callable[[], None]:

@@ -27,9 +27,15 @@ from pipeline.media.info import VideoInfo
 from pipeline.media.opening import close_quietly, one_line_errors
 from pipeline.media.planes import VideoFrame
 from pipeline.media.read.envelope import missing_bytes
+from pipeline.media.write.convert import FrameConverter
 from pipeline.media.write.mirror import PRESETS, EncodeSettings, mirror_settings
 
 __all__ = ["PRESETS", "EncodeSettings", "PieceWriter", "mirror_settings"]
+
+DEFAULT_PLACES = ("unspecified", "left")
+MOST_REORDERED = 16
+"""Frames by which a packet may precede its showing in any codec (H.264 §A.3.1, H.265 §A.4.2). x265
+gives decoding times at random for pieces of one or two frames, so they are counted here."""
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its banner to stderr past FFmpeg's log
 
@@ -43,11 +49,13 @@ class PieceWriter:
     def __init__(self, path: str, info: VideoInfo, settings: EncodeSettings) -> None:
         self.path = path
         self._info = info
+        self._convert = FrameConverter(settings.pix_fmt)
         self._tick = 1 / Fraction(settings.frame_rate)
         self._part = part_path(path)
         self._pts: list[int] = []
         self._last_duration = 0
         self._written = 0
+        self._reorder = MOST_REORDERED if settings.gop != 1 else 0
         self._container: OutputContainer | None = None
         with one_line_errors(path, f"start {settings.encoder}"), self._removed_on_error():
             self._container = av.open(
@@ -95,10 +103,11 @@ class PieceWriter:
         self._pts.append(pts)
         self._last_duration = frame.duration
         with one_line_errors(self.path, f"encode the frame at pts {pts}"), self._removed_on_error():
-            frame.pict_type = 0
-            frame.pts, frame.time_base = len(self._pts) - 1, self._tick
+            given = self._convert(frame)
+            given.pict_type = 0
+            given.pts, given.time_base = len(self._pts) - 1, self._tick
             try:
-                packets = self._stream.encode(frame)
+                packets = self._stream.encode(given)
             finally:
                 frame.pts, frame.time_base = pts, time_base
             self._mux(packets)
@@ -144,11 +153,11 @@ class PieceWriter:
 
     def _mux(self, packets: Sequence[Packet[VideoStream]]) -> None:
         for packet in packets:
-            number, order = packet.pts, packet.dts
-            if number is None or order is None or self._container is None:
-                raise MediaError(f"{self.path}: the encoder gave a packet without a time")
+            number = packet.pts
+            if number is None or not 0 <= number < len(self._pts) or self._container is None:
+                raise MediaError(f"{self.path}: the encoder gave a packet the time {number}")
             packet.pts = self._pts[number] - self._pts[0]
-            packet.dts = self._decoding_time(order)
+            packet.dts = self._decoding_time(self._written - self._reorder)
             packet.duration = self._duration(number)
             packet.time_base = self._info.time_base
             packet.stream = self._stream
@@ -177,12 +186,19 @@ def _clock_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]:
     return {"video_track_timescale": str(info.time_base.denominator)}
 
 
+def _place_option(info: VideoInfo) -> dict[str, str]:
+    told = info.chroma_place not in DEFAULT_PLACES
+    return {"chroma_sample_location": info.chroma_place} if told else {}
+
+
 def _add_encoder(
     container: OutputContainer, info: VideoInfo, settings: EncodeSettings
 ) -> VideoStream:
     try:
         stream = container.add_stream(
-            settings.encoder, rate=Fraction(settings.frame_rate), options=dict(settings.options)
+            settings.encoder,
+            rate=Fraction(settings.frame_rate),
+            options={**settings.options, **_place_option(info)},
         )
     except ValueError as error:
         raise MediaError(f"{info.path}: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from av.container import InputContainer
@@ -12,9 +13,13 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.errors import MediaError
+from pipeline.media.bitstream.messages import with_messages
+from pipeline.media.bitstream.mpeg2 import with_field_flags
+from pipeline.media.bitstream.units import UnitFormat, unit_format
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video
 from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.source_packets import Carried, SourcePackets
 
 
 @dataclass(frozen=True)
@@ -100,25 +105,64 @@ def joined_packets(
     """Every packet of the plan with the source's pts and rising dts, in the source's time base.
 
     Pieces are closed, so position i in the file and position i on the screen lie in one piece, and
-    the screen's times, delayed by `reorder` frames, are decoding times that never exceed pts.
+    the screen's times, delayed by `reorder` frames, are decoding times that never exceed pts. What
+    the source's own packets carry besides the picture (captions, dynamic HDR, time code, repeated
+    fields) goes with the same picture of the output.
     """
     gap = max(1, int(index.duration[0]))
     lead = index.pts[0] - gap * np.arange(plan.reorder, 0, -1)
     dts = np.concatenate([lead, index.pts])
     number = 0
-    for path, first in zip(plan.pieces, plan.first, strict=True):
-        with open_video(path) as container, one_line_errors(path, "read the piece"):
-            stream = piece_stream(container, path)
-            ratio = (stream.time_base or info.time_base) / info.time_base
-            start = None
-            for packet in container.demux(stream):
-                if not packet.size or packet.pts is None:
-                    continue
-                start = packet.pts if start is None else start
-                pts = int((packet.pts - start) * ratio) + int(index.pts[first])
-                shown = int(np.searchsorted(index.pts, pts))
-                packet.pts, packet.dts = pts, int(dts[number])
+    with SourcePackets(info) as source:
+        for path, first in zip(plan.pieces, plan.first, strict=True):
+            for packet, form in _piece_packets(path, info, int(index.pts[first])):
+                shown = int(np.searchsorted(index.pts, packet.pts or 0))
+                carried = source.at(int(index.pts[shown]))
+                packet = _with_carried(packet, carried, info, form)  # noqa: PLW2901
+                packet.pts, packet.dts = int(index.pts[shown]), int(dts[number])
                 packet.duration = int(index.duration[shown])
                 packet.time_base = info.time_base
                 yield packet
                 number += 1
+
+
+def _piece_packets(
+    path: str, info: VideoInfo, first_pts: int
+) -> Iterator[tuple[Packet[VideoStream], UnitFormat | None]]:
+    """A piece's packets, their pts on the source's clock, and how they hold their units."""
+    with open_video(path) as container, one_line_errors(path, "read the piece"):
+        stream = piece_stream(container, path)
+        codec = stream.codec_context.codec.canonical_name
+        form = unit_format(codec, stream.codec_context.extradata)
+        ratio = (stream.time_base or info.time_base) / info.time_base
+        start = None
+        for packet in container.demux(stream):
+            if not packet.size or packet.pts is None:
+                continue
+            start = packet.pts if start is None else start
+            packet.pts = int((packet.pts - start) * ratio) + first_pts
+            yield packet, form
+
+
+def _is_mpeg2(packet: Packet[VideoStream]) -> bool:
+    return packet.stream.codec_context.codec.canonical_name == "mpeg2video"
+
+
+def _with_carried(
+    packet: Packet[VideoStream], carried: Carried, info: VideoInfo, form: UnitFormat | None
+) -> Packet[VideoStream]:
+    """The packet with what the source's picture carries; the same one where that is nothing."""
+    data = bytes(packet)
+    if form is not None and form.codec == info.codec:
+        messages = [*carried.messages, *(carried.lasting if packet.is_keyframe else ())]
+        if messages:
+            data = with_messages(data, form, messages)
+    elif carried.fields is not None and info.shows_fields and _is_mpeg2(packet):
+        data = with_field_flags(data, carried.fields)
+    if data == bytes(packet):
+        return packet
+    changed = cast("Packet[VideoStream]", Packet(data))
+    changed.pts = packet.pts
+    changed.is_keyframe = packet.is_keyframe
+    changed.stream = packet.stream
+    return changed

@@ -34,6 +34,8 @@ DNXHD_MBIT = (36, 42, 45, 60, 63, 75, 80, 84, 90, 100, 110, 115, 120, 145, 175, 
 """Nominal rates of SMPTE VC-3; the encoder takes no others, and files measure about 1 % above."""
 
 DEFAULT_GOP = 250
+BOTTOM_FIRST = (3, 5)
+"""FFmpeg's field orders whose bottom field is shown first."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,10 @@ def _longest_gop(index: FrameIndex | None) -> int:
 
 
 def _h264(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
-    options = {"preset": base.preset, "crf": "17"}
+    options = {"preset": base.preset, "crf": "17", "a53cc": "0"}
     params = ["open-gop=0"]
+    if info.interlaced:
+        params.append("bff=1" if info.field_order in BOTTOM_FIRST else "tff=1")
     rgb = info.pix_fmt == "gbrp"
     profile = {"Baseline": "baseline", "Constrained Baseline": "baseline", "Main": "main"}
     if info.profile in profile and not info.interlaced:
@@ -149,7 +153,7 @@ def _hevc(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
     return replace(
         base,
         encoder="libx265",
-        options={"preset": base.preset, "crf": "18", "x265-params": ":".join(params)},
+        options={"preset": base.preset, "crf": "18", "a53cc": "0", "x265-params": ":".join(params)},
         codec_tag="hvc1",
         warnings=_progressive_only(info, "HEVC"),
     )
@@ -218,7 +222,7 @@ def _mpeg2(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
     b_frames = {} if base.gop == 1 else {"bf": "2"}
     options = {"qmin": "2", "qmax": "2", "b": str(max(info.bit_rate, 8_000_000)), **b_frames}
     return replace(base, encoder="mpeg2video", options=options, frame_rate=str(rate),
-                   interlaced=info.interlaced)  # fmt: skip
+                   interlaced=info.interlaced or info.shows_fields)  # fmt: skip
 
 
 def _mpeg4(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:

@@ -23,14 +23,17 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from pipeline.errors import MediaError
+from pipeline.media.boxes.movie import foreign_tracks, read_movie
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import close_quietly, one_line_errors, open_video
 from pipeline.media.read.probe import probe
 from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.source_packets import TWO_LAYERS
 from pipeline.media.read.tags import kept_tags
-from pipeline.media.write.containers import muxer_of, muxer_options
+from pipeline.media.write.containers import MP4_FAMILY, muxer_of, muxer_options
 from pipeline.media.write.copying import add_copies, copied_packets
 from pipeline.media.write.encode import EncodeSettings, part_path
+from pipeline.media.write.graft import GraftOptions, graft
 from pipeline.media.write.join import JoinPlan, joined_packets, piece_stream, plan_join
 from pipeline.media.write.matroska_aspect import write_pixel_shape
 from pipeline.media.write.verify import verify_output
@@ -91,6 +94,8 @@ def finish(
             track = _write(info, index, plan, output, settings)
         if muxer_of(output) in ("matroska", "webm") and probe(str(part)).sar != info.sar:
             write_pixel_shape(str(part), track, info.sar)
+        if muxer_of(output) in MP4_FAMILY:
+            graft(str(part), info.path, info.stream_index, _graft_options(info, settings))
         verified = verify_output(str(part), output, info, index, settings.changes)
         for text in verified.warnings:
             warn(text)
@@ -135,6 +140,11 @@ def _write(
         return ours[0].index
 
 
+def _graft_options(info: VideoInfo, settings: EncodeSettings) -> GraftOptions:
+    two_layers = info.dolby_vision is not None and info.dolby_vision[0] == TWO_LAYERS
+    return GraftOptions("codec" not in settings.changes, dolby_vision=not two_layers)
+
+
 def _shift_s(info: VideoInfo, output: str) -> Fraction:
     """MPEG-TS clocks start anywhere; in other containers such a start would be an empty second."""
     if not info.is_mpegts or muxer_of(output) == "mpegts":
@@ -153,18 +163,29 @@ def _output_container(
         if s.time_base is not None and s.average_rate is not None
     }
     bases[info.stream_index] = info.time_base
-    late = bool(index.pts[0]) or any(s.start_time for s in source.streams)
+    clocks = _late_clocks(info, index, source)
     container = av.open(
         str(part),
         "w",
         format=muxer_of(output),
-        container_options=muxer_options(output, bases, source.metadata, late),
+        container_options=muxer_options(output, bases, source.metadata, clocks),
     )
     with contextlib.ExitStack() as undo:
         undo.callback(close_quietly, container)
         yield container
         undo.pop_all()
     container.close()
+
+
+def _late_clocks(info: VideoInfo, index: FrameIndex, source: InputContainer) -> set[int]:
+    """Ticks per second that the output's movie clock must hold whole."""
+    late = {s.time_base.denominator for s in source.streams if s.start_time and s.time_base}
+    if index.pts[0]:
+        late.add(info.time_base.denominator)
+    movie = read_movie(info.path)
+    if movie is not None and foreign_tracks(movie):
+        late.add(movie.timescale)
+    return late
 
 
 def _add_video(
@@ -189,8 +210,10 @@ def _add_video(
     stream.codec_context.colorspace = info.colour.tagged_matrix
     stream.codec_context.color_range = info.colour.tagged_range
     stream.codec_context.framerate = Fraction(settings.frame_rate)
-    if target.format.name in ("mp4", "mov") and info.codec in TAG_IS_PROFILE:
+    if target.format.name in MP4_FAMILY and info.codec in TAG_IS_PROFILE:
         stream.codec_context.codec_tag = template.codec_context.codec_tag
+    if info.interlaced:
+        stream.codec_context.field_order = info.field_order
     if info.display_matrix is not None:
         stream.set_display_matrix(info.display_matrix)
     stream.disposition = original.disposition

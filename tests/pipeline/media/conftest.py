@@ -37,6 +37,7 @@ class Clip:
     sound: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     container_options: dict[str, str] = field(default_factory=dict)
+    fields: str | None = None  # tff or bff
 
 
 def picture(number: int, size: tuple[int, int]) -> np.ndarray:
@@ -67,7 +68,10 @@ def make_clip(folder: Path, clip: Clip) -> Path:
         if clip.rotation is not None:
             video.set_display_rotation(clip.rotation, hflip=clip.hflip)
         sound = container.add_stream(clip.sound, rate=48000) if clip.sound else None
-        packets = [packet for frame in _frames(clip) for packet in video.encode(frame)]
+        if clip.fields:
+            context.field_order = 2 if clip.fields == "tff" else 3
+        shown = _in_fields(_frames(clip), clip) if clip.fields else _frames(clip)
+        packets = [packet for frame in shown for packet in video.encode(frame)]
         packets += video.encode(None)
         if sound is not None:
             packets += _tone(sound, float((clip.pts[-1] - clip.pts[0]) * clip.time_base))
@@ -88,6 +92,20 @@ def _frames(clip: Clip) -> Any:
         frame.color_primaries, frame.color_trc = primaries, transfer
         frame.pts, frame.time_base = pts, clip.time_base
         yield frame
+
+
+def _in_fields(frames: Any, clip: Clip) -> Any:
+    """The frames, said to hold fields."""
+    graph = av.filter.Graph()
+    width, height = clip.size
+    kind = av.VideoFormat(clip.pix_fmt, width, height)
+    source = graph.add_buffer(width=width, height=height, format=kind, time_base=clip.time_base)
+    setter, sink = graph.add("setfield", clip.fields), graph.add("buffersink")
+    graph.link_nodes(source, setter, sink)
+    graph.configure()
+    for frame in frames:
+        source.push(frame)
+        yield sink.pull()
 
 
 def _tone(sound: Any, length_s: float) -> list[Any]:

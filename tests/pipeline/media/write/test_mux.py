@@ -16,36 +16,13 @@ from hypothesis import strategies as st
 from pipeline.errors import MediaError
 from pipeline.media.compare.facts import read_facts
 from pipeline.media.read.decode import decode_range
-from pipeline.media.read.probe import FrameIndex, VideoInfo, probe, scan
-from pipeline.media.write.encode import EncodeSettings, PieceWriter, mirror_settings
-from pipeline.media.write.mux import FinishedVideo, finish
+from pipeline.media.read.probe import probe, scan
+from pipeline.media.write.encode import mirror_settings
+from pipeline.media.write.mux import finish
+from tests.pipeline.media.write.round_trip import make_pieces, round_trip
 
 NTSC = tuple(range(0, 30 * 1001, 1001))
 JITTER = tuple(np.cumsum([0, *np.random.default_rng(3).integers(700, 9000, 29)]).tolist())
-
-
-def make_pieces(
-    source: str, folder: Path, cuts: list[int], **changes: str
-) -> tuple[VideoInfo, FrameIndex, EncodeSettings, list[str]]:
-    """The source encoded in pieces, cut before the frames given."""
-    info = probe(source)
-    index = scan(source, info)
-    encoding = dataclasses.replace(mirror_settings(info, "ultrafast", index=index), **changes)
-    pieces = []
-    for first, end in zip([0, *cuts], [*cuts, len(index)], strict=True):
-        pieces.append(str(folder / f"{first:06d}.mp4"))
-        with PieceWriter(pieces[-1], info, encoding) as writer:
-            for frame in decode_range(source, info, index, first, end - 1):
-                writer.write(frame)
-    return info, index, encoding, pieces
-
-
-def round_trip(
-    source: str, folder: Path, cuts: list[int], name: str | None = None
-) -> tuple[FinishedVideo, VideoInfo]:
-    info, index, encoding, pieces = make_pieces(source, folder, cuts)
-    output = str(folder / (name or f"out{Path(source).suffix}"))
-    return finish(info, index, pieces, output, encoding), info
 
 
 def shown_s(path: str) -> list[Fraction]:

@@ -1,0 +1,94 @@
+"""What the source's coded pictures carry, in step with an output that codes them in other order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from pipeline.media.bitstream.messages import LASTING, PER_PICTURE, Message, messages_of
+from pipeline.media.bitstream.mpeg2 import FieldFlags, field_flags
+from pipeline.media.bitstream.units import unit_format
+from pipeline.media.info import VideoInfo
+from pipeline.media.opening import one_line_errors, open_video, video_stream
+
+DOVI_UNIT = -1
+TWO_LAYERS = 7
+"""The Dolby Vision profile whose metadata speaks of a second layer, which is not carried."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What one coded picture carries.
+
+    Attributes:
+        messages: that speak of it alone: captions, dynamic HDR, time code, user data.
+        lasting: that hold from it on.
+        fields: of MPEG-2.
+    """
+
+    messages: tuple[Message, ...] = ()
+    lasting: tuple[Message, ...] = ()
+    fields: FieldFlags | None = None
+
+
+@dataclass
+class SourcePackets:
+    """Reads a source's video packets as far as needed; holds those not asked for yet.
+
+    As a context manager: leaving closes the source. The packets held are as many as pictures can
+    be out of order, so memory does not grow with the clip.
+    """
+
+    info: VideoInfo
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _packets: Iterator[tuple[int, bytes]] | None = None
+    _held: dict[int, Carried] = field(default_factory=dict[int, Carried])
+    _lasting: dict[int, Message] = field(default_factory=dict[int, Message])
+
+    def __enter__(self) -> Self:
+        container = self._stack.enter_context(open_video(self.info.path))
+        self._stack.enter_context(one_line_errors(self.info.path, "read its packets"))
+        stream = video_stream(container, self.info)
+        self._form = unit_format(self.info.codec, stream.codec_context.extradata)
+        self._packets = (
+            (packet.pts, bytes(packet))
+            for packet in container.demux(stream)
+            if packet.size and packet.pts is not None
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def at(self, pts: int) -> Carried:
+        """What the picture shown at `pts` carries; to be asked once for each, in any near order."""
+        while pts not in self._held:
+            found, packet = next(self._packets or iter(()), (None, b""))
+            if found is None:
+                break
+            self._held[found] = self._read(packet)
+        return self._held.pop(pts, Carried())
+
+    def _read(self, packet: bytes) -> Carried:
+        if self.info.codec == "mpeg2video":
+            return Carried(fields=field_flags(packet))
+        if self._form is None:
+            return Carried()
+        messages = [m for m in messages_of(packet, self._form) if self._is_carried(m)]
+        self._lasting |= {m.type: m for m in messages if m.type in LASTING}
+        own = tuple(m for m in messages if m.type not in LASTING)
+        return Carried(own, tuple(self._lasting.values()))
+
+    def _is_carried(self, message: Message) -> bool:
+        if message.type == DOVI_UNIT:
+            vision = self.info.dolby_vision
+            return vision is None or vision[0] != TWO_LAYERS
+        return message.type in PER_PICTURE or message.type in LASTING
