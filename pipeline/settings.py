@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from engines.choice import Engine
 from keyframes.sheet import KeyframeSheet
@@ -18,14 +18,21 @@ RENDER_VERSION = 1
 
 @dataclass(frozen=True)
 class AnalysisSettings:
-    """How faces are found and measured; its digest names an analysis on disk."""
+    """How faces are found and measured; its digest names an analysis on disk.
+
+    Attributes:
+        reader: what decodes the frames, of pipeline/media/read/reader.py.
+    """
 
     tracker: Engine
     estimator: Engine
+    reader: Literal["av", "decord"] = "av"
 
     @property
     def digest(self) -> str:
-        return digest_of(ANALYSIS_VERSION, self.tracker.identity, self.estimator.identity)
+        readers = [self.reader] if self.reader != "av" else []  # what "av" made keeps its name
+        engines = (self.tracker.identity, self.estimator.identity)
+        return digest_of(ANALYSIS_VERSION, *engines, *readers)
 
     @property
     def gpu_share(self) -> float:

@@ -20,6 +20,7 @@ from pipeline.faces.chunks import analyse_frames, read_chunk, write_chunk
 from pipeline.faces.faces import assemble
 from pipeline.faces.table import read_analysis, write_analysis
 from pipeline.media.read.inspection import Inspection, inspect_video, read_inspection, write_index
+from pipeline.media.read.reader import check_reader
 from pipeline.media.write.containers import muxer_of
 from pipeline.media.write.encode import EncodeSettings, mirror_settings
 from pipeline.media.write.mux import finish
@@ -53,6 +54,7 @@ def inspect_stage(row: VideoRow, settings: AnalysisSettings) -> list[StageRow]:
     folder = folder_of(row)
     folder.sweep_orphans()
     inspection = inspect_video(row["source"])
+    check_reader(row["source"], inspection.info, inspection.index, settings.reader)
     write_index(folder.index, inspection)
     rows = [
         stage_row(row["video"], "inspect", c.number, first=c.first, last=c.last, frames=c.frames)
@@ -84,7 +86,8 @@ def analyse_stage(
     clock = Stopwatch()
     folder = folder_of(row)
     inspection = read_inspection(row["source"], folder.index)
-    chunk = analyse_frames(inspection, row["first"], row["last"], tracker, estimator)
+    frames = (row["first"], row["last"])
+    chunk = analyse_frames(inspection, *frames, tracker, estimator, settings.reader)
     write_chunk(folder.chunk(settings.digest, row["number"]), chunk)
     return stage_row(
         row["video"],

@@ -22,6 +22,7 @@ from jobs.command_line.report import Ledger, Report, told_of
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes
 from pipeline.figures.beside import files_beside
+from pipeline.media.read.reader import choose_reader
 from pipeline.rows import VideoRow
 
 
@@ -119,4 +120,5 @@ def resolved_settings(call: Call) -> dict[str, Any]:
         "encode_preset": call.render.encode_preset,
         "curve": call.sheet.resolved(),
         "engines": {kind: told_of(engine) for kind, engine in call.engines.items()},
+        "reader": choose_reader(call.options.reader)._asdict(),
     }

@@ -17,6 +17,7 @@ from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
+from pipeline.media.read.reader import choose_reader
 from pipeline.media.write.containers import muxer_of
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
@@ -97,7 +98,7 @@ def checked(options: AnimateOptions) -> Call:
         report_path,
         not named,
         gpus,
-        analysis_engines(asked, gpus),
+        analysis_settings(options, asked, gpus),
         resolve("editor", *asked["editor"], gpus=gpus),
     )
 
@@ -153,15 +154,19 @@ def gpus_for(asked: Asked) -> float:
     return cluster.gpus()
 
 
-def analysis_engines(asked: Asked, gpus: float) -> AnalysisSettings:
-    """The tracker and the estimator of a call.
+def analysis_settings(
+    options: AnimateOptions | MeasureOptions, asked: Asked, gpus: float
+) -> AnalysisSettings:
+    """The tracker, the estimator and the reader of a call.
 
     Raises:
         EngineError: none can run here; the line says why.
+        MediaError: the reader that was named is not installed.
     """
     return AnalysisSettings(
         resolve("tracker", *asked["tracker"], gpus=gpus),
         resolve("AU estimator", *asked["AU estimator"], gpus=gpus),
+        choose_reader(options.reader).name,
     )
 
 

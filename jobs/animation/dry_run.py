@@ -11,6 +11,7 @@ from keyframes.au import AU_NAMES, AU_ORDER, AUIntensity
 from keyframes.errors import KeyframeError
 from pipeline.errors import PipelineError
 from pipeline.media.read.inspection import Inspection, inspect_video
+from pipeline.media.read.reader import check_reader
 from pipeline.media.write.containers import muxer_of
 from pipeline.rows import VideoRow
 
@@ -43,6 +44,7 @@ def describe(call: Call, screen: Console) -> int:
 def _promise(call: Call, video: VideoRow) -> tuple[str, str, str, str]:
     muxer_of(video["output"])
     inspection = inspect_video(video["source"])
+    check_reader(video["source"], inspection.info, inspection.index, call.analysis.reader)
     frames = str(inspection.frames)
     if call.sheet.videos():
         return frames, "what its driving video shows", "", video["output"]

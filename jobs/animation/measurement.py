@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.animation.call import analysis_engines, asked_engines, gpus_for
+from jobs.animation.call import analysis_settings, asked_engines, gpus_for
 from jobs.command_line.inputs import expand_inputs, refuse_working_copy, video_rows
 from jobs.command_line.options import MeasureOptions
 from jobs.command_line.places import check_file_place, check_folder_place
@@ -14,6 +14,7 @@ from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes
 from pipeline.faces.table import SUFFIXES, write_tables
+from pipeline.media.read.reader import choose_reader
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings
 from pipeline.store import VideoFolder
@@ -32,7 +33,7 @@ def run_measurement(options: MeasureOptions) -> int:
     screen = console()
     asked = asked_engines(options)
     gpus = gpus_for(asked)
-    settings = analysis_engines(asked, gpus)
+    settings = analysis_settings(options, asked, gpus)
     cluster.start()
     from jobs.animation.run import run_job
     from pipeline.graph import Job
@@ -40,6 +41,7 @@ def run_measurement(options: MeasureOptions) -> int:
     ledger = Ledger(videos, "analyse")
     engines = (settings.tracker, settings.estimator)
     told = {"output": str(output), "engines": {e.kind: told_of(e) for e in engines}}
+    told |= {"reader": choose_reader(options.reader)._asdict()}
 
     def publish(seconds: float) -> Report:
         report = ledger.report(told, seconds)

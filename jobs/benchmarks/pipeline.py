@@ -24,6 +24,7 @@ import numpy as np
 from engines.choice import resolve
 from engines.editors.identity import IdentityEditor
 from engines.interface import AlignedCrops
+from jobs.benchmarks.readers import measure_readers
 from jobs.ray_cluster import cluster
 from keyframes.au import AUDelta
 from keyframes.load import parse_sheet
@@ -77,6 +78,7 @@ def measure_pipeline(clip: Path | None, rounds: int) -> dict[str, Any]:
             "ratio_by_round": [
                 round((o["render"] + o["finish"]) / f, 3) for o, f in zip(ours, floors, strict=True)
             ],
+            "cpu_ms_per_frame_read_for_analysis": measure_readers(seen, rounds),
             "previz_cold_start": realtime,
         }
 

@@ -31,6 +31,7 @@ Preset = Literal[
 ]
 
 
+ReaderWord = Literal["auto", "av", "decord"]
 Flag = Annotated[bool, Parameter(negative=())]
 """A switch without a `--no-` form."""
 Said = Annotated[str, StringConstraints(min_length=1)]
@@ -65,6 +66,11 @@ class AnimateOptions(BaseModel):
     editor: Said = Field(default="auto", description=EDITOR_HELP)
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
+    reader: ReaderWord = Field(
+        default="auto",
+        description="What reads the frames for measuring. auto is av (PyAV); decord, of the extra "
+        "[decord], only where it shows the same frames.",
+    )
     work: Said | None = Field(
         default=None,
         description="Folder for resumable state. Without: `_work` beside the outputs.",
@@ -104,6 +110,11 @@ class MeasureOptions(BaseModel):
     )
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
+    reader: ReaderWord = Field(
+        default="auto",
+        description="What reads the frames for measuring. auto is av (PyAV); decord, of the extra "
+        "[decord], only where it shows the same frames.",
+    )
     work: Said | None = Field(
         default=None, description="Folder for resumable state. Without: `_work` beside the table."
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engines.interface import AUEstimator, Face, FaceTracker, RGBFrame
 from pipeline.faces.cuts import signature
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.reader import analysis_frames
+from pipeline.media.read.reader import Reader, analysis_frames
 from pipeline.store import published
 
 BATCH_FRAMES = 16
@@ -46,12 +46,18 @@ class Chunk:
 
 
 def analyse_frames(
-    inspection: Inspection, first: int, last: int, tracker: FaceTracker, estimator: AUEstimator
+    inspection: Inspection,
+    first: int,
+    last: int,
+    tracker: FaceTracker,
+    estimator: AUEstimator,
+    reader: Reader = "av",
 ) -> Chunk:
     """Tracks and measures frames first…last (inclusive)."""
     found: list[tuple[int, Face, NDArray[np.float32]]] = []
     signatures: list[NDArray[np.uint8]] = []
-    frames = analysis_frames(inspection.info.path, inspection.info, inspection.index, first, last)
+    info, index = inspection.info, inspection.index
+    frames = analysis_frames(info.path, info, index, first, last, reader=reader)
     for numbers, images in _batches(frames):
         faces = tracker.track(images)
         features = estimator.measure(images, faces)

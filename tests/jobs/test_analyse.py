@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
@@ -60,3 +62,32 @@ def test_a_wrong_call_gets_one_line_and_status_2(analyse, arguments, says):
     assert says in printed.err
     assert len(printed.err.strip().splitlines()) == 1
     assert Path("there.csv").read_text() == "precious"
+
+
+def test_decord_measures_the_same_faces_and_the_report_names_it(analyse):
+    pytest.importorskip("decord")
+    analyse("--input", "talk.mp4", "--output", "av.parquet", "--report", "av.json")
+    read = ("--reader", "decord", "--output", "decord.parquet", "--report", "decord.json")
+    status, printed = analyse("--input", "talk.mp4", *read)
+    assert status == 0, printed
+    assert json.loads(Path("av.json").read_text())["settings"]["reader"]["name"] == "av"
+    report = json.loads(Path("decord.json").read_text())
+    assert report["settings"]["reader"] == {"name": "decord", "reason": "as asked"}
+    assert "analyse" in report["videos"][0]["stages"], "another reader's analysis was taken over"
+    one, other = (pq.read_table(f"{name}.parquet") for name in ("av", "decord"))
+    assert one.num_rows == other.num_rows == 50
+    x = [np.array(table["landmarks_px"].to_pylist()) for table in (one, other)]
+    assert np.abs(x[0] - x[1]).max() < 1.0  # pixels
+
+
+def test_decord_fails_a_clip_of_which_it_would_show_something_else(analyse, shared):
+    pytest.importorskip("decord")
+    clip = shared / "media/corpus/editlist_trim_midgop.mp4"
+    asked = ("--reader", "decord", "--output", "t.parquet", "--report", "r.json")
+    status, printed = analyse("--input", "talk.mp4", str(clip), *asked)
+    assert status == 1, printed
+    by_name = {Path(v["input"]).name: v for v in json.loads(Path("r.json").read_text())["videos"]}
+    assert by_name["talk.mp4"]["status"] == "done"
+    failed = by_name["editlist_trim_midgop.mp4"]
+    assert (failed["status"], failed["stage"]) == ("failed", "inspect")
+    assert "decord cannot read this faithfully: it sees 28 frames of 22" in failed["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -21,6 +22,14 @@ def test_the_pipeline_is_measured_against_its_floor(ray_here, demo: Path, capsys
     assert figures["ratio_to_floor"] == pytest.approx(
         both["render_and_finish"] / both["floor"], rel=0.02
     )
+    readers = figures["cpu_ms_per_frame_read_for_analysis"]
+    assert readers["frames"] == 50
+    assert readers["av"] > 0
+    if importlib.util.find_spec("decord"):
+        ratio = readers["av"] / readers["decord"]
+        assert readers["gain_of_decord"] == pytest.approx(ratio, rel=0.05)
+    else:
+        assert "aureel[decord]" in readers["decord"]
     assert figures["previz_cold_start"]["clip_seconds"] == pytest.approx(2.0, abs=0.1)
 
 

@@ -1,15 +1,17 @@
-"""Frames for finding faces: upright RGB, by number, from the reader that is best for the file.
+"""Frames for finding faces: upright RGB, by number, by PyAV or, where it is proved equal, decord.
 
-Measured on 2 cores over three clips, 200–256 frames each, opening included, CPU ms per frame:
-PyAV with `display_rgb` 0.6–2.4, decord 0.65–3.5. Of 24 runs on the same frames decord was the
-faster one in 4, by 8 % at most; so `auto` is PyAV. decord stays as an explicit choice, where it is
-proved to show the same frames.
+Measured on 2 cores, opening included, CPU ms per frame (`jobs/benchmark.py pipeline` shows both in
+one run). Three clips of 200–256 frames: PyAV with `display_rgb` 0.6–2.4, decord 0.65–3.5, decord
+the faster one in 4 of 24 runs, by 8 % at most. 512², 720p and 1080p H.264 and 1080p HEVC: 2.2, 4.6,
+10.6 and 9.7 against 2.3, 5.6, 11.0 and 12.3 (medians of 3). No kind of clip gains, so `auto` is
+PyAV; decord is for who asks for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +21,44 @@ from pipeline.media.info import VideoInfo
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.scan import FrameIndex, times_s
 
-Reader = Literal["auto", "pyav", "decord"]
-READERS = ("auto", "pyav", "decord")
+Reader = Literal["av", "decord"]
+READER_WORDS = ("auto", "av", "decord")
+"""What may be asked for."""
 CLOCK_SLACK_S = 1e-3
 BT601_LIKE = (5, 6)
+
+
+class ReaderChoice(NamedTuple):
+    """The reader of a run and the sentence that says why."""
+
+    name: Reader
+    reason: str
+
+
+def choose_reader(asked: str) -> ReaderChoice:
+    """The reader for a word of READER_WORDS; what was named never falls back.
+
+    Raises:
+        MediaError: an unknown word; decord where it is not installed.
+    """
+    if asked == "auto":
+        return ReaderChoice("av", "decord gained nothing on any kind of clip measured")
+    if asked == "av":
+        return ReaderChoice("av", "as asked")
+    if asked != "decord":
+        raise MediaError(f"no reader {asked!r}; known: {', '.join(READER_WORDS)}")
+    _decord()
+    return ReaderChoice("decord", "as asked")
+
+
+def check_reader(path: str, info: VideoInfo, index: FrameIndex, reader: Reader) -> None:
+    """Refuses decord for a clip of which it would show other frames, times or colours.
+
+    Raises:
+        MediaError: saying what would differ.
+    """
+    if reader == "decord":
+        _Forward(path, info, index, threads=1)
 
 
 def analysis_frames(
@@ -32,26 +68,48 @@ def analysis_frames(
     first: int,
     last: int,
     *,
-    reader: Reader = "auto",
+    reader: Reader = "av",
     threads: int = 2,
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Frame numbers `first`…`last` with their pictures, `(H, W, 3)` uint8 of `info.display_size`.
 
     Args:
-        reader: `decord` reads in order from the file's start, whatever `first` is, since its
-            random access is wrong in open GOPs.
+        reader: `decord` reads in order, since its random access is wrong in open GOPs: a process
+            that is asked for one range after another goes on from where it is.
     Raises:
-        MediaError: an unknown reader; `decord` where it would show other frames, times or colours;
-            whatever decode_range raises.
+        MediaError: `decord` where it would show other frames, times or colours; whatever
+            decode_range raises.
     """
-    if reader not in READERS:
-        raise MediaError(f"no reader {reader!r}; known: {', '.join(READERS)}")
     if reader == "decord":
         yield from _decord_frames(path, info, index, first, last, threads=threads)
         return
     frames = decode_range(path, info, index, first, last, threads=threads)
     for number, frame in enumerate(frames, start=first):
         yield number, display_rgb(frame, info)
+
+
+class _Forward:
+    """A decord reader of one file that only goes forward, proved to show the index's frames."""
+
+    def __init__(self, path: str, info: VideoInfo, index: FrameIndex, *, threads: int) -> None:
+        self._video = _open_with_decord(path, threads)
+        self.next_frame = 0
+        reason = why_not_decord(info, index, self._video)
+        if reason:
+            raise MediaError(f"{path}: decord cannot read this faithfully: {reason}; use av")
+
+    def frames(self, first: int, last: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Frames from `first` on, which must not lie behind."""
+        if first > self.next_frame:
+            self._video.skip_frames(first - self.next_frame)
+        for number in range(first, last + 1):
+            picture = self._video.next().asnumpy()
+            self.next_frame = number + 1
+            yield number, picture
+
+
+_idle: dict[tuple[str, int, int], _Forward] = {}
+"""The reader this process used last, by path, size and time of change; at most one."""
 
 
 def _decord_frames(
@@ -61,26 +119,33 @@ def _decord_frames(
         raise MediaError(
             f"{path}: asked for frames {first}–{last}; expected within 0–{len(index) - 1}"
         )
-    video = _open_with_decord(path, threads)
-    reason = why_not_decord(info, index, video)
-    if reason:
-        raise MediaError(f"{path}: decord cannot read this faithfully: {reason}; use pyav")
-    if first:
-        video.skip_frames(first)
-    for number in range(first, last + 1):
-        yield number, video.next().asnumpy()
+    status = Path(path).stat()
+    key = (path, status.st_size, status.st_mtime_ns)
+    video = _idle.pop(key, None)  # nobody else goes on with it meanwhile
+    if video is None or video.next_frame > first:
+        video = _Forward(path, info, index, threads=threads)
+    yield from video.frames(first, last)
+    _idle.clear()
+    _idle[key] = video
+
+
+def _decord() -> Any:
+    try:
+        import decord
+    except ImportError:
+        raise MediaError(
+            "the reader 'decord' is not installed; pip install 'aureel[decord]', or use av"
+        ) from None
+    return decord
 
 
 def _open_with_decord(path: str, threads: int) -> Any:
-    try:
-        import decord
-    except ImportError as error:
-        raise MediaError("the decord reader needs the package decord2; use pyav") from error
+    decord = _decord()
     try:
         return decord.VideoReader(path, num_threads=threads)
     except (decord.DECORDError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise MediaError(f"{path}: decord cannot open it: {reason}") from error
+        raise MediaError(f"{path}: decord cannot open it: {reason}; use av") from error
 
 
 def why_not_decord(info: VideoInfo, index: FrameIndex, video: Any) -> str | None:

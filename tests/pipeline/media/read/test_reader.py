@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from pipeline.errors import MediaError
 from pipeline.media.read.probe import probe, scan
-from pipeline.media.read.reader import analysis_frames
+from pipeline.media.read.reader import analysis_frames, check_reader, choose_reader
 
 
 def read(path: str, reader: str, first: int, last: int):
@@ -19,7 +20,7 @@ def read(path: str, reader: str, first: int, last: int):
 
 def test_frames_come_numbered_and_upright(footage):
     path = footage(name="turned.mp4", rotation=90, sound="aac")
-    frames = read(path, "auto", 7, 12)
+    frames = read(path, "av", 7, 12)
     assert [number for number, _ in frames] == list(range(7, 13))
     assert frames[0][1].shape == (160, 120, 3)
     assert frames[0][1].dtype == np.uint8
@@ -29,7 +30,7 @@ def test_decord_gives_the_same_frames_as_pyav(footage):
     pytest.importorskip("decord")
     path = footage(sound="aac")
     for (number, pyav), (other, decord) in zip(
-        read(path, "pyav", 9, 20), read(path, "decord", 9, 20), strict=True
+        read(path, "av", 9, 20), read(path, "decord", 9, 20), strict=True
     ):
         assert number == other
         assert np.abs(pyav.astype(int) - decord).max() <= 2
@@ -58,6 +59,40 @@ def test_decord_is_refused_where_an_edit_list_hides_frames(corpus):
         read(str(folder / "editlist_trim_midgop.mp4"), "decord", 0, 3)
 
 
-def test_an_unknown_reader_is_refused_by_name(footage):
-    with pytest.raises(MediaError, match="no reader 'opencv'; known: auto, pyav, decord"):
-        read(footage(), "opencv", 0, 3)
+def test_ranges_one_after_another_are_read_once_and_not_from_the_start_each(footage, monkeypatch):
+    decord = pytest.importorskip("decord")
+    path, opened = footage(sound="aac"), []
+    real = decord.VideoReader
+    monkeypatch.setattr(decord, "VideoReader", lambda *a, **k: opened.append(a) or real(*a, **k))
+    parts = [read(path, "decord", first, first + 4) for first in (0, 5, 14)]
+    assert len(opened) == 1
+    expected = [read(path, "av", first, first + 4) for first in (0, 5, 14)]
+    for part, whole in zip(parts, expected, strict=True):
+        for (number, one), (other, two) in zip(part, whole, strict=True):
+            assert number == other
+            assert np.abs(one.astype(int) - two).max() <= 2
+    read(path, "decord", 3, 4)  # behind: from the start again
+    assert len(opened) == 2
+
+
+def test_a_clip_is_checked_before_any_of_its_frames_is_read(footage):
+    pytest.importorskip("decord")
+    path = footage(name="turned.mp4", rotation=90)
+    info = probe(path)
+    check_reader(path, info, scan(path, info), "av")
+    with pytest.raises(MediaError, match=r"decord cannot read this faithfully: .*; use av"):
+        check_reader(path, info, scan(path, info), "decord")
+
+
+def test_the_choice_says_why():
+    assert choose_reader("auto").name == "av"
+    assert "gained nothing" in choose_reader("auto").reason
+    assert choose_reader("av") == ("av", "as asked")
+    with pytest.raises(MediaError, match="no reader 'opencv'; known: auto, av, decord"):
+        choose_reader("opencv")
+
+
+def test_decord_that_is_not_installed_is_told_with_the_extra_that_brings_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "decord", None)
+    with pytest.raises(MediaError, match=r"pip install 'aureel\[decord\]', or use av"):
+        choose_reader("decord")
