@@ -89,15 +89,15 @@ def plan_row(
 
     def work() -> list[StageRow]:
         estimator = loaded(analysis.estimator)
-        rows = stages.assemble_stage(row, analysis, estimator)
-        return rows + (stages.plan_stage(row, analysis, settings) if settings else [])
+        verdict, faces = stages.assemble_stage(row, analysis, estimator)
+        return [verdict, *(stages.plan_stage(row, faces, settings) if settings else [])]
 
     return caught("plan", row, work)
 
 
-def finish_row(row: Row, settings: RenderSettings, request: str) -> list[StageRow]:
+def finish_row(row: Row, settings: RenderSettings) -> list[StageRow]:
     """Task: one video's pieces become its output."""
-    return caught("finish", row, lambda: [stages.finish_stage(row, settings, request)])
+    return caught("finish", row, lambda: [stages.finish_stage(row, settings)])
 
 
 def plot_row(row: Row, analysis: AnalysisSettings, settings: RenderSettings) -> list[StageRow]:
@@ -148,7 +148,7 @@ class Render:
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         row: Row = {name: values[0] for name, values in batch.items()}
         row |= {name: int(row[name]) for name in ("number", "first", "last")}
-        struck = bool(stages.folder_of(row).strikes(row["number"]))
+        struck = bool(stages.folder_of(row).strikes(stages.work_of("render", row["number"])))
         with self._gate.alone() if struck else self._gate.shared():
             verdict = render_row(row, settings=self._settings)
         return {name: [value] for name, value in verdict.items()}

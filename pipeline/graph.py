@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -50,7 +50,6 @@ class Job:
     analysis: AnalysisSettings
     render: RenderSettings | None
     gpus: float = 0.0
-    request_digests: dict[str, str] = field(default_factory=dict)
 
 
 def run(videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
@@ -128,7 +127,7 @@ def _rendered(
     finishing = SingleTasks(actors.finish_row, "finish")
 
     def finish(video: str) -> None:
-        finishing.start(by_video[video], settings, job.request_digests[video])
+        finishing.start(by_video[video], settings)
 
     for row in segments:
         if row["stage"] == "plan":
@@ -255,7 +254,13 @@ def _rows(
 
 
 def _span(video: VideoRow, row: StageRow) -> SpanRow:
-    return {**video, "number": row["number"], "first": row["first"], "last": row["last"]}
+    return {
+        **video,
+        "number": row["number"],
+        "first": row["first"],
+        "last": row["last"],
+        "digest": row["digest"],
+    }
 
 
 def _waves(rows: list[Any], size: int) -> Iterator[list[Any]]:

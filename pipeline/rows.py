@@ -13,20 +13,28 @@ WHOLE_VIDEO = -1
 
 
 class VideoRow(TypedDict):
-    """Into inspect, plan, finish and plot: one video."""
+    """Into inspect, plan, finish and plot: one video.
+
+    `video` names the pair of source and output; `identity` is the source's when the job began
+    (pipeline/source.py); `request` names all that the output depends on; `run` is the run's token.
+    """
 
     video: str
     source: str
+    identity: str
     output: str
     work: str
+    request: str
+    run: str
 
 
 class SpanRow(VideoRow):
-    """Into analyse and render: frames first…last (inclusive) of one video."""
+    """Into analyse and render: frames first…last (inclusive), and the digest of their piece."""
 
     number: int
     first: int
     last: int
+    digest: str
 
 
 class StageRow(TypedDict):
@@ -36,7 +44,7 @@ class StageRow(TypedDict):
     `seconds` is the stage's own time and `cpu_s` its process's CPU time meanwhile; `frames`,
     `edited` and `faceless` count this row's frames; `notes` are lines for the report, joined by
     newlines. A row of stage `inspect` or `plan` with a number is work still to do: the chunk or
-    segment first…last.
+    segment first…last, and the `digest` that names a segment's piece.
     """
 
     video: str
@@ -44,6 +52,7 @@ class StageRow(TypedDict):
     number: int
     first: int
     last: int
+    digest: str
     frames: int
     edited: int
     faceless: int
@@ -55,6 +64,7 @@ class StageRow(TypedDict):
 
 def stage_row(video: str, stage: str, number: int = WHOLE_VIDEO, **values: Any) -> StageRow:
     """A row with everything not named at rest."""
-    rest: dict[str, Any] = {"first": 0, "last": -1, "frames": 0, "edited": 0, "faceless": 0}
+    rest: dict[str, Any] = {"first": 0, "last": -1, "digest": "", "frames": 0, "edited": 0}
+    rest |= {"faceless": 0}
     rest |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": ""}
     return cast(StageRow, {"video": video, "stage": stage, "number": number, **rest, **values})

@@ -6,27 +6,43 @@ Each may raise; pipeline/actors.py turns what is raised into a row with an `erro
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from engines.interface import AUEstimator, FaceTracker
 from pipeline.edit.batcher import MicroBatcher
-from pipeline.edit.plan import EditPlan, plan_edits, read_plan, write_plan
+from pipeline.edit.plan import plan_edits, read_plan, write_plan
 from pipeline.edit.render import render_segment
 from pipeline.edit.segments import Span, plan_chunks, plan_segments
 from pipeline.errors import PipelineError
 from pipeline.faces.chunks import analyse_frames, read_chunk, write_chunk
-from pipeline.faces.faces import assemble
+from pipeline.faces.faces import Analysis, assemble
 from pipeline.faces.table import read_analysis, write_analysis
-from pipeline.media.read.inspection import Inspection, inspect_video, read_inspection, write_index
+from pipeline.lease import check_claimed
+from pipeline.media.read.inspection import (
+    Inspection,
+    inspect_video,
+    read_inspection,
+    write_inspection,
+)
 from pipeline.media.read.reader import check_reader
 from pipeline.media.write.containers import muxer_of
-from pipeline.media.write.encode import EncodeSettings, mirror_settings
+from pipeline.media.write.encode import EncodeSettings
 from pipeline.media.write.mux import finish
+from pipeline.pieces import (
+    commit,
+    committed,
+    encode_settings,
+    planned_pieces,
+    segment_digest,
+    write_spans,
+)
 from pipeline.rows import SpanRow, StageRow, VideoRow, stage_row
-from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
-from pipeline.store import MAX_STRIKES, VideoFolder, read_json, write_json
+from pipeline.settings import AnalysisSettings, RenderSettings
+from pipeline.source import check_unchanged
+from pipeline.store import MAX_STRIKES, VideoFolder, write_done
 
 
 class Stopwatch:
@@ -45,7 +61,7 @@ class Stopwatch:
 
 def folder_of(row: VideoRow) -> VideoFolder:
     """The run folder of a row's video."""
-    return VideoFolder.of(row["work"], row["video"], row["output"])
+    return VideoFolder.of(row)
 
 
 def inspect_stage(row: VideoRow, settings: AnalysisSettings) -> list[StageRow]:
@@ -53,9 +69,9 @@ def inspect_stage(row: VideoRow, settings: AnalysisSettings) -> list[StageRow]:
     clock = Stopwatch()
     folder = folder_of(row)
     folder.sweep_orphans()
-    inspection = inspect_video(row["source"])
+    check_unchanged(row["source"], row["identity"])
+    inspection = _inspection(row)
     check_reader(row["source"], inspection.info, inspection.index, settings.reader)
-    write_index(folder.index, inspection)
     rows = [
         stage_row(row["video"], "inspect", c.number, first=c.first, last=c.last, frames=c.frames)
         for c in _chunks_to_do(inspection, folder, settings)
@@ -70,13 +86,23 @@ def inspect_stage(row: VideoRow, settings: AnalysisSettings) -> list[StageRow]:
     return [summary, *rows]
 
 
+def _inspection(row: VideoRow) -> Inspection:
+    """The kept inspection of exactly this source, made where there is none."""
+    path = folder_of(row).inspection
+    if not path.is_file():
+        inspection = inspect_video(row["source"])
+        check_unchanged(row["source"], row["identity"])
+        write_inspection(path, inspection)
+    return read_inspection(row["source"], path)
+
+
 def _chunks_to_do(
     inspection: Inspection, folder: VideoFolder, settings: AnalysisSettings
 ) -> list[Span]:
     if folder.analysis(settings.digest).is_file():
         return []
     chunks = plan_chunks(inspection.index.is_key)
-    return [c for c in chunks if not folder.chunk(settings.digest, c.number).is_file()]
+    return [c for c in chunks if not folder.chunk(settings.digest, c.first, c.last).is_file()]
 
 
 def analyse_stage(
@@ -84,48 +110,61 @@ def analyse_stage(
 ) -> StageRow:
     """Finds and measures the faces of one chunk."""
     clock = Stopwatch()
-    folder = folder_of(row)
-    inspection = read_inspection(row["source"], folder.index)
-    frames = (row["first"], row["last"])
-    chunk = analyse_frames(inspection, *frames, tracker, estimator, settings.reader)
-    write_chunk(folder.chunk(settings.digest, row["number"]), chunk)
-    return stage_row(
-        row["video"],
-        "analyse",
-        row["number"],
-        frames=row["last"] - row["first"] + 1,
-        **clock.read(),
-    )
+    folder, span = folder_of(row), Span(row["number"], row["first"], row["last"])
+    check_unchanged(row["source"], row["identity"])
+    inspection = read_inspection(row["source"], folder.inspection)
+    with _counted_start(folder, "analyse", span):
+        chunk = analyse_frames(
+            inspection, span.first, span.last, tracker, estimator, settings.reader
+        )
+    check_unchanged(row["source"], row["identity"])
+    write_chunk(folder.chunk(settings.digest, span.first, span.last), chunk)
+    return stage_row(row["video"], "analyse", span.number, frames=span.frames, **clock.read())
 
 
 def assemble_stage(
     row: VideoRow, settings: AnalysisSettings, estimator: AUEstimator
-) -> list[StageRow]:
+) -> tuple[StageRow, Analysis]:
     """Links a video's chunks into its analysis table; done once, kept for every later curve."""
     clock = Stopwatch()
     folder = folder_of(row)
-    inspection = read_inspection(row["source"], folder.index)
+    check_unchanged(row["source"], row["identity"])
+    inspection = read_inspection(row["source"], folder.inspection)
     path = folder.analysis(settings.digest)
-    if not path.is_file():
-        spans = plan_chunks(inspection.index.is_key)
-        chunks = [read_chunk(folder.chunk(settings.digest, s.number)) for s in spans]
-        write_analysis(path, assemble(inspection.times_s, chunks, estimator), inspection)
+    analysis = _assembled(inspection, folder, settings, estimator)
+    if analysis is None:
+        analysis = read_analysis(path)
+    else:
+        write_analysis(path, analysis, inspection)
         folder.sweep_chunks(settings.digest)
-    faceless = read_analysis(path).faceless
-    return [
-        stage_row(
-            row["video"],
-            "assemble",
-            frames=inspection.frames,
-            faceless=int(faceless.sum()),
-            **clock.read(),
-        )
-    ]
+    verdict = stage_row(
+        row["video"],
+        "assemble",
+        frames=inspection.frames,
+        faceless=int(analysis.faceless.sum()),
+        **clock.read(),
+    )
+    return verdict, analysis
 
 
-def plan_stage(
-    row: VideoRow, analysis: AnalysisSettings, settings: RenderSettings
-) -> list[StageRow]:
+def _assembled(
+    inspection: Inspection, folder: VideoFolder, settings: AnalysisSettings, estimator: AUEstimator
+) -> Analysis | None:
+    """The chunks as one analysis; None where that lies in the folder already."""
+    path = folder.analysis(settings.digest)
+    if path.is_file():
+        return None
+    spans = plan_chunks(inspection.index.is_key)
+    try:
+        chunks = [read_chunk(folder.chunk(settings.digest, s.first, s.last)) for s in spans]
+    except FileNotFoundError:
+        if path.is_file():  # another run has assembled them meanwhile
+            return None
+        raise
+    return assemble(inspection.times_s, chunks, estimator)
+
+
+def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list[StageRow]:
     """Evaluates the curve at every frame; gives one row per segment still to render.
 
     Segments whose piece is there already (same edits, engine and encoder) come as rows of stage
@@ -134,15 +173,14 @@ def plan_stage(
     clock = Stopwatch()
     folder = folder_of(row)
     muxer_of(row["output"])  # before the work, not after it
-    inspection = read_inspection(row["source"], folder.index)
-    faces = read_analysis(folder.analysis(analysis.digest))
+    inspection = read_inspection(row["source"], folder.inspection)
     planned = plan_edits(inspection, faces, settings.sheet, settings.editor.crop_size)
-    write_plan(folder.plan, planned.plan)
     encode = encode_settings(inspection, settings)
     active = planned.plan.active(inspection.frames)
     spans = plan_segments(inspection.index.is_key, active, settings.editor.seconds_per_edit)
     digests = [segment_digest(s, planned.plan, settings, encode) for s in spans]
-    write_json(folder.spans, {"spans": [asdict(s) for s in spans], "digests": digests})
+    write_plan(folder.plan(row["request"]), planned.plan)
+    write_spans(folder, row["request"], spans, digests)
     summary = stage_row(
         row["video"],
         "plan",
@@ -153,54 +191,71 @@ def plan_stage(
     )
     return [
         summary,
-        *(_segment_row(row, folder, s, d) for s, d in zip(spans, digests, strict=True)),
+        *(_segment_row(row, folder, s, d, encode) for s, d in zip(spans, digests, strict=True)),
     ]
 
 
-def encode_settings(inspection: Inspection, settings: RenderSettings) -> EncodeSettings:
-    """The encoder that mirrors a source; the same for every piece of it."""
-    return mirror_settings(inspection.info, settings.encode_preset, index=inspection.index)
-
-
-def segment_digest(
-    span: Span, plan: EditPlan, settings: RenderSettings, encode: EncodeSettings
-) -> str:
-    """Names all that a piece's bytes depend on."""
-    edits = plan.within(span).digest()
-    return digest_of(asdict(span), edits, settings.editor_digest, asdict(encode))
-
-
-def _segment_row(row: VideoRow, folder: VideoFolder, span: Span, digest: str) -> StageRow:
-    marker = read_json(folder.marker(span.number))
-    if marker and marker["digest"] == digest and Path(marker["piece"]).is_file():
+def _segment_row(
+    row: VideoRow, folder: VideoFolder, span: Span, digest: str, encode: EncodeSettings
+) -> StageRow:
+    marker = committed(folder, span, digest, encode)
+    if marker:
         counts = {"frames": marker["frames"], "edited": marker["edited"]}
         return stage_row(row["video"], "render", span.number, **counts, notes=marker["notes"])
-    folder.marker(span.number).unlink(missing_ok=True)
-    return stage_row(row["video"], "plan", span.number, first=span.first, last=span.last)
+    folder.marker(span.number, digest).unlink(missing_ok=True)
+    bounds: dict[str, Any] = {"first": span.first, "last": span.last, "digest": digest}
+    return stage_row(row["video"], "plan", span.number, **bounds)
 
 
 def render_stage(row: SpanRow, settings: RenderSettings, batcher: MicroBatcher) -> StageRow:
     """Encodes one piece, then commits it with its marker."""
     clock = Stopwatch()
     folder, span = folder_of(row), Span(row["number"], row["first"], row["last"])
-    if folder.strike(span.number) >= MAX_STRIKES:
-        raise PipelineError(
-            f"segment {span.number} (frames {span.first}…{span.last}): its worker died "
-            f"{MAX_STRIKES} times (out of memory? a crashing driver?); Ray's worker log has the end"
-        )
-    inspection = read_inspection(row["source"], folder.index)
-    plan = read_plan(folder.plan).within(span)
+    check_unchanged(row["source"], row["identity"])
+    inspection = read_inspection(row["source"], folder.inspection)
+    plan = read_plan(folder.plan(row["request"])).within(span)
     encode = encode_settings(inspection, settings)
-    piece = folder.piece(span.number, encode.piece_format)
+    digest = segment_digest(span, plan, settings, encode)
+    if digest != row["digest"]:
+        raise PipelineError(
+            f"segment {span.number}: {folder.plan(row['request'])} is not the plan this run made; "
+            "run again"
+        )
+    piece = folder.piece(span.number, digest, encode.piece_format)
     progress = _FrameCounter(folder.frames_so_far(span.number))
-    rendered = render_segment(inspection, span, plan, batcher, encode, piece, progress)
+    with _counted_start(folder, "render", span):
+        rendered = render_segment(inspection, span, plan, batcher, encode, piece, progress)
+    check_unchanged(row["source"], row["identity"])
     notes = "\n".join(f"{note}: {count} frames" for note, count in rendered.notes.items())
     counts: dict[str, Any] = {"frames": rendered.frames, "edited": rendered.edited, "notes": notes}
-    digest = segment_digest(span, plan, settings, encode)
-    write_json(folder.marker(span.number), {"digest": digest, "piece": str(piece), **counts})
-    folder.clear_strikes(span.number)
+    commit(folder, span, digest, piece, counts)
     folder.frames_so_far(span.number).unlink(missing_ok=True)
     return stage_row(row["video"], "render", span.number, **counts, **clock.read())
+
+
+def work_of(stage: str, number: int) -> str:
+    """Names a piece of work for its start marks."""
+    return f"{stage}-{number:06d}"
+
+
+@contextmanager
+def _counted_start(folder: VideoFolder, stage: str, span: Span) -> Generator[None]:
+    """Leaves a mark while work is under way: one that outlives it tells of a process that died.
+
+    Raises:
+        PipelineError: the work has killed its process `MAX_STRIKES` times in this run.
+    """
+    work = work_of(stage, span.number)
+    if folder.strike(work) >= MAX_STRIKES:
+        raise PipelineError(
+            f"{stage} of frames {span.first}…{span.last}: its worker died {MAX_STRIKES} times in "
+            "this run (out of memory? a crashing driver?); Ray's worker log has the end; "
+            "run again to try it anew"
+        )
+    try:
+        yield
+    finally:
+        folder.clear_strikes(work)
 
 
 class _FrameCounter:
@@ -216,22 +271,36 @@ class _FrameCounter:
             self._next = time.monotonic() + 0.5
 
 
-def finish_stage(row: VideoRow, settings: RenderSettings, request: str) -> StageRow:
+def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
     """Joins the pieces, copies all other streams, verifies and publishes the output.
 
-    Args:
-        request: digest of the whole request; `done.json` carries it, so a rerun can skip the video.
+    Plan, segments, pieces and request are held against each other first, the source against what
+    it was and the run's claim against the output's last; `done.json` lets a rerun skip the video.
     """
     clock = Stopwatch()
     folder, output = folder_of(row), Path(row["output"])
-    inspection = read_inspection(row["source"], folder.index)
+    check_unchanged(row["source"], row["identity"])
+    inspection = read_inspection(row["source"], folder.inspection)
     encode = encode_settings(inspection, settings)
-    spans = [Span(**s) for s in (read_json(folder.spans) or {})["spans"]]
-    pieces = [str(folder.piece(s.number, encode.piece_format)) for s in spans]
-    if output.exists() and not settings.overwrite:
-        raise PipelineError(f"{output} appeared while the job ran; pass --overwrite to replace it")
-    finished = finish(inspection.info, inspection.index, pieces, str(output), encode)
-    write_json(folder.done, {"request": request, "bytes": output.stat().st_size})
-    folder.sweep_pieces()
+    pieces = planned_pieces(folder, row["request"], inspection, settings, encode)
+
+    def check() -> None:
+        check_unchanged(row["source"], row["identity"])
+        if output.exists() and output.samefile(row["source"]):
+            raise PipelineError(f"{output}: is the input itself; footage is never overwritten")
+        if row["run"]:
+            check_claimed(output, row["run"])
+
+    finished = finish(
+        inspection.info,
+        inspection.index,
+        [str(piece) for piece in pieces],
+        str(output),
+        encode,
+        replace=settings.overwrite,
+        check=check,
+    )
+    folder.sweep_job(row["request"])
+    write_done(folder, output, row["request"])
     notes = "\n".join(finished.warnings)
     return stage_row(row["video"], "finish", frames=finished.frames, **clock.read(), notes=notes)

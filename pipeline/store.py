@@ -1,67 +1,55 @@
-"""The run folder: all durable state of a run, as files that appear whole or not at all.
+"""The run folder: all durable state of a run, under names that say what it is.
 
-    WORK/<video>/index.npz                       presentation times and key frames
-    WORK/<video>/chunks/<digest>-<chunk>.npz     analysed chunks, removed once assembled
-    WORK/<video>/analysis-<digest>.parquet       faces and AUs of every frame (kept: reruns need it)
-    WORK/<video>/<job>/plan.parquet, spans.json  asked-for change per edited frame; the segments
-    WORK/<video>/<job>/<segment>.<ext> + .json   an encoded piece; the .json is its commit marker
-    WORK/<video>/<job>/<segment>.try.<k>         start marks: a piece whose worker died leaves one
-    WORK/<video>/<job>/done.json                 what the published output was made from
+    WORK/<state>/inspection-<version>.npz            headers, presentation times and key frames
+    WORK/<state>/chunks/<digest>-<first>-<last>.npz  analysed chunks, removed once assembled
+    WORK/<state>/analysis-<digest>.parquet           faces and AUs of every frame (kept for reruns)
+    WORK/<state>/<job>/plan-<request>.parquet        asked-for change per edited frame
+    WORK/<state>/<job>/spans-<request>.json          the segments, each with its digest
+    WORK/<state>/<job>/<segment>-<digest>.<ext>      an encoded piece
+    WORK/<state>/<job>/<segment>-<digest>.json       its commit marker, which holds the piece's hash
+    WORK/<state>/<job>/<work>.<run>.try.<k>          start marks: work whose process died leaves one
+    WORK/<state>/<job>/done.json                     what the published output was made from
 
-`<job>` stands for one output path, so two curves on one clip share the analysis and nothing else.
+`<state>` stands for the source's content (pipeline/source.py), `<job>` for one output path, so two
+curves on one clip share the analysis and nothing else. Only the run that has claimed an output
+(pipeline/lease.py) works in its job's folder.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import uuid
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.files import read_json, sha256_of, sweep_partials, write_json
+from pipeline.rows import VideoRow
 from pipeline.settings import digest_of
+from pipeline.source import Identity, identify
 
 MAX_STRIKES = 3
-"""Starts without an end after which a piece is given up."""
+"""Deaths within one run after which a piece of work is given up."""
+INSPECTION_VERSION = 1
+"""Raise when headers or packets are read otherwise: inspections on disk are then made anew."""
 
 
-def video_id(source: Path) -> str:
-    """Names a source by path, size and modification time: a replaced file is a new video."""
-    status = source.stat()
-    key = f"{source.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-    return hashlib.sha256(key.encode()).hexdigest()[:16]
+def video_row(source: Path, output: Path, work: Path, *, run: str = "") -> VideoRow:
+    """The row of one video, its source identified now.
 
-
-@contextmanager
-def published(path: Path) -> Generator[Path]:
-    """A temporary path beside `path` that takes its place on success and is deleted on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
-    try:
-        yield partial
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Publishes a JSON file atomically."""
-    with published(path) as partial:
-        partial.write_text(json.dumps(value, indent=1, sort_keys=True))
-
-
-def read_json(path: Path) -> Any | None:
-    """The file's value, or None where there is no readable JSON (then it is made anew)."""
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
-        return None
+    Args:
+        run: names the run, for its start marks and claims; without one, nothing is claimed.
+    Raises:
+        OSError: the source cannot be read.
+    """
+    identity = identify(source)
+    return {
+        "video": digest_of(identity.state, str(source), str(output)),
+        "source": str(source),
+        "identity": str(identity),
+        "output": str(output),
+        "work": str(work),
+        "request": "",
+        "run": run,
+    }
 
 
 @dataclass(frozen=True)
@@ -70,17 +58,19 @@ class VideoFolder:
 
     root: Path
     job: str
+    run: str
 
     @classmethod
-    def of(cls, work: str, video: str, output: str) -> VideoFolder:
-        return cls(Path(work) / video, digest_of(output)[:8])
+    def of(cls, row: VideoRow) -> VideoFolder:
+        state = Identity.parse(row["identity"]).state
+        return cls(Path(row["work"]) / state, digest_of(row["output"])[:8], row["run"])
 
     @property
-    def index(self) -> Path:
-        return self.root / "index.npz"
+    def inspection(self) -> Path:
+        return self.root / f"inspection-{INSPECTION_VERSION}.npz"
 
-    def chunk(self, digest: str, number: int) -> Path:
-        return self.root / "chunks" / f"{digest}-{number:06d}.npz"
+    def chunk(self, digest: str, first: int, last: int) -> Path:
+        return self.root / "chunks" / f"{digest}-{first:08d}-{last:08d}.npz"
 
     def analysis(self, digest: str) -> Path:
         return self.root / f"analysis-{digest}.parquet"
@@ -89,45 +79,46 @@ class VideoFolder:
     def job_folder(self) -> Path:
         return self.root / self.job
 
-    @property
-    def plan(self) -> Path:
-        return self.job_folder / "plan.parquet"
+    def plan(self, request: str) -> Path:
+        return self.job_folder / f"plan-{request}.parquet"
 
-    @property
-    def spans(self) -> Path:
-        return self.job_folder / "spans.json"
+    def spans(self, request: str) -> Path:
+        return self.job_folder / f"spans-{request}.json"
 
     @property
     def done(self) -> Path:
         return self.job_folder / "done.json"
 
-    def piece(self, number: int, container: str) -> Path:
-        return self.job_folder / f"{number:06d}.{container}"
+    def piece(self, number: int, digest: str, container: str) -> Path:
+        return self.job_folder / f"{number:06d}-{digest}.{container}"
 
-    def marker(self, number: int) -> Path:
-        return self.job_folder / f"{number:06d}.json"
+    def marker(self, number: int, digest: str) -> Path:
+        return self.job_folder / f"{number:06d}-{digest}.json"
 
     def frames_so_far(self, number: int) -> Path:
         return self.job_folder / f"{number:06d}.frames"
 
-    def strikes(self, number: int) -> list[Path]:
-        return sorted(self.job_folder.glob(f"{number:06d}.try.*"))
+    def strikes(self, work: str) -> list[Path]:
+        """This run's start marks of a piece of work, `render-000003`."""
+        return sorted(self.job_folder.glob(f"{work}.{self.run or 'run'}.try.*"))
 
-    def strike(self, number: int) -> int:
-        """Leaves a start mark and returns how many there were before it."""
-        before = len(self.strikes(number))
+    def strike(self, work: str) -> int:
+        """Leaves a start mark and returns how many there were before it in this run."""
+        before = len(self.strikes(work))
         self.job_folder.mkdir(parents=True, exist_ok=True)
-        (self.job_folder / f"{number:06d}.try.{before}").touch()
+        (self.job_folder / f"{work}.{self.run or 'run'}.try.{before}").touch()
         return before
 
-    def clear_strikes(self, number: int) -> None:
-        for mark in self.strikes(number):
+    def clear_strikes(self, work: str) -> None:
+        for mark in self.strikes(work):
             mark.unlink(missing_ok=True)
 
-    def sweep_pieces(self) -> None:
-        """Removes pieces, markers and marks; the plan and done.json stay."""
-        for entry in self.job_folder.glob("[0-9]*"):
-            entry.unlink(missing_ok=True)
+    def sweep_job(self, request: str) -> None:
+        """Removes all of a job but the plan of its last request; `done.json` is written after."""
+        kept = (self.plan(request), self.spans(request))
+        for entry in self.job_folder.glob("*"):
+            if entry not in kept and entry.is_file():
+                entry.unlink(missing_ok=True)
 
     def sweep_chunks(self, digest: str) -> None:
         """Removes an analysis's chunk files, once they are assembled."""
@@ -135,18 +126,30 @@ class VideoFolder:
             entry.unlink(missing_ok=True)
 
     def sweep_orphans(self) -> None:
-        """Removes what a killed run left half-written in this video's folders."""
+        """Removes what dead processes left half-written, and the start marks of other runs."""
         for folder in (self.root, self.root / "chunks", self.job_folder):
-            for partial in folder.glob(".*.part*"):
-                partial.unlink(missing_ok=True)
+            sweep_partials(folder)
+        ours = set(self.job_folder.glob(f"*.{self.run or 'run'}.try.*"))
+        for mark in set(self.job_folder.glob("*.try.*")) - ours:
+            mark.unlink(missing_ok=True)
+
+
+def write_done(folder: VideoFolder, output: Path, request: str) -> None:
+    """Notes what a published output was made from, and what it is."""
+    status = output.stat()
+    made = {"output": str(output), "bytes": status.st_size, "changed_ns": status.st_mtime_ns}
+    write_json(folder.done, {"request": request, "sha256": sha256_of(output), **made})
 
 
 def up_to_date(folder: VideoFolder, output: Path, request: str) -> bool:
-    """Whether the output stands and was made from exactly this request."""
-    done = read_json(folder.done)
-    return (
-        isinstance(done, dict)
-        and done.get("request") == request
-        and output.is_file()
-        and output.stat().st_size == done.get("bytes")
-    )
+    """Whether the output stands and was made from exactly this request.
+
+    Its bytes are read only where its time has changed since.
+    """
+    done: Any = read_json(folder.done)
+    if not isinstance(done, dict) or done.get("request") != request or not output.is_file():
+        return False
+    status = output.stat()
+    if status.st_size != done.get("bytes"):
+        return False
+    return status.st_mtime_ns == done.get("changed_ns") or sha256_of(output) == done.get("sha256")

@@ -12,8 +12,8 @@ from jobs.animation.call import (
     Call,
     checked,
     refuse_a_single_standing_output,
-    request_digest,
     standing_output,
+    with_request,
 )
 from jobs.animation.dry_run import describe
 from jobs.command_line.options import AnimateOptions
@@ -75,9 +75,8 @@ def _run(call: Call, screen: Console) -> Report:
     call = call.with_sheet(with_driving_videos(call.sheet, work, analysis, screen))
     refuse_a_single_standing_output(call)
     ledger = Ledger(call.videos, "animate")
-    todo = [video for video in call.videos if _is_open(call, video, ledger)]
-    digests = {video["video"]: request_digest(call, video) for video in todo}
-    job = Job(call.analysis, call.render, call.gpus, digests)
+    todo = [with_request(call, v) for v in call.videos if _is_open(call, v, ledger)]
+    job = Job(call.analysis, call.render, call.gpus)
     settings = resolved_settings(call)
 
     def publish(seconds: float) -> Report:

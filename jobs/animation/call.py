@@ -21,6 +21,7 @@ from pipeline.media.read.reader import choose_reader
 from pipeline.media.write.containers import muxer_of
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
+from pipeline.source import Identity
 from pipeline.store import VideoFolder, up_to_date
 
 DEMO_FOLDER = Path("~/aureel/demo")
@@ -180,9 +181,13 @@ def encode_preset(asked: str, is_preview: bool) -> str:
 def request_digest(call: Call, video: VideoRow) -> str:
     """Names everything an output depends on."""
     render = call.render
-    return digest_of(
-        video["video"], call.analysis.digest, render.sheet.digest, render.editor_digest
-    )
+    state = Identity.parse(video["identity"]).state
+    return digest_of(state, call.analysis.digest, render.sheet.digest, render.editor_digest)
+
+
+def with_request(call: Call, video: VideoRow) -> VideoRow:
+    """The row, told what its output is made from."""
+    return {**video, "request": request_digest(call, video)}
 
 
 def standing_output(call: Call, video: VideoRow) -> str | None:
@@ -194,7 +199,7 @@ def standing_output(call: Call, video: VideoRow) -> str | None:
     output = Path(video["output"])
     if call.options.overwrite or not output.exists():
         return None
-    folder = VideoFolder.of(video["work"], video["video"], video["output"])
+    folder = VideoFolder.of(video)
     if up_to_date(folder, output, request_digest(call, video)):
         return ""
     return f"{output} exists and was not made by this curve and these settings; pass --overwrite"

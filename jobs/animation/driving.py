@@ -44,7 +44,7 @@ def with_driving_videos(
     tables: dict[tuple[str, int], PerformanceTable] = {}
     for video, track in wanted:
         row = rows[str(Path(video).absolute())]
-        folder = VideoFolder.of(row["work"], row["video"], row["output"])
+        folder = VideoFolder.of(row)
         table = read_table(folder.analysis(job.analysis.digest), "analysis", Options(track=track))
         tables[video, track] = replace(table, source=f"{video} (driving video)")
     return sheet.with_tables(tables)

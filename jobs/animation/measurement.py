@@ -78,8 +78,5 @@ def _write(
     done = [v for v in videos if ledger.entries[v["video"]].status == "done"]
     if not done:
         raise JobError("no input could be measured; nothing was written")
-    tables = {
-        v["source"]: VideoFolder.of(v["work"], v["video"], v["output"]).analysis(settings.digest)
-        for v in done
-    }
+    tables = {v["source"]: VideoFolder.of(v).analysis(settings.digest) for v in done}
     write_tables(output, tables)

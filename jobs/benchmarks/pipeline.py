@@ -37,7 +37,7 @@ from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.encode import PieceWriter, mirror_settings
 from pipeline.rows import StageRow, VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import VideoFolder, video_id
+from pipeline.store import VideoFolder, video_row
 
 ANIMATE = Path(__file__).resolve().parents[1] / "animate.py"
 
@@ -91,12 +91,8 @@ def _twenty_seconds(folder: Path) -> Path:
 
 def _row(source: Path, folder: Path) -> VideoRow:
     folder.mkdir(parents=True, exist_ok=True)
-    return {
-        "video": video_id(source),
-        "source": str(source.absolute()),
-        "output": str(folder / f"out{source.suffix}"),
-        "work": str(folder / "_work"),
-    }
+    output = folder / f"out{source.suffix}"
+    return {**video_row(source.absolute(), output, folder / "_work"), "request": "benchmark"}
 
 
 def _sheet() -> KeyframeSheet:
@@ -109,7 +105,7 @@ def _job_cpu(video: VideoRow) -> dict[str, float]:
 
     analysis = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
     render = RenderSettings(_sheet(), resolve("editor", "identity"))
-    job = Job(analysis, render, request_digests={video["video"]: "benchmark"})
+    job = Job(analysis, render)
     spent: Counter[str] = Counter()
 
     def on_row(row: StageRow) -> None:
@@ -125,8 +121,8 @@ def _floor_cpu(video: VideoRow, output: Path) -> float:
     """CPU seconds of one plain loop over the same frames, crops and encoder settings."""
     cv2.setNumThreads(1)
     seen = inspect_video(video["source"])
-    folder = VideoFolder.of(video["work"], video["video"], video["output"])
-    plan = read_plan(folder.plan)
+    folder = VideoFolder.of(video)
+    plan = read_plan(folder.plan(video["request"]))
     settings = mirror_settings(seen.info, "medium", index=seen.index)
     editor = IdentityEditor()
     begun = time.process_time()

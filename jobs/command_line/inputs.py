@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jobs.errors import JobError
 from pipeline.rows import VideoRow
-from pipeline.store import video_id
+from pipeline.store import video_row
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -114,14 +114,7 @@ def video_rows(inputs: Sequence[Path], outputs: Sequence[Path], work: str | None
     for source, output in zip(inputs, outputs, strict=True):
         root = Path(work).expanduser().absolute() if work else output.parent / "_work"
         refuse_working_copy(root)
-        rows.append(
-            {
-                "video": video_id(source),
-                "source": str(source),
-                "output": str(output),
-                "work": str(root),
-            }
-        )
+        rows.append(video_row(source, output, root))
     return rows
 
 

@@ -28,7 +28,7 @@ class Progress:
     """Counts frames by stage and shows them; a context manager around a run."""
 
     def __init__(self, videos: Sequence[VideoRow], ledger: Ledger, console: Console) -> None:
-        self._folders = [VideoFolder.of(v["work"], v["video"], v["output"]) for v in videos]
+        self._folders = [VideoFolder.of(v) for v in videos]
         self._ledger = ledger
         self._console = console
         self._total: Counter[str] = Counter()

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engines.choice import Engine
+from pipeline.files import published
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
-from pipeline.store import published
 
 SCHEMA = "aureel-report/1"
 VERSIONED = (

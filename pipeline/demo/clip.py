@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from pipeline.demo.acting import performance, schedule, voice
 from pipeline.demo.face import FACE_CENTRE, SCALE, TalkingHead, photograph
 from pipeline.errors import MediaError
+from pipeline.files import published
 from pipeline.media.opening import one_line_errors
-from pipeline.store import published
 
 AUDIO_RATE_HZ = 48000
 AUDIO_BLOCK = 1024

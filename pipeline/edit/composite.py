@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.affine import compose, inverse
 from pipeline.errors import PipelineError
-from pipeline.media.colour import compose, inverse, samples_from_rgb, shrink_by_area, shrink_factors
+from pipeline.media.colour import samples_from_rgb, shrink_by_area, shrink_factors
 from pipeline.media.info import VideoInfo
 from pipeline.media.planes import SampleLayout, VideoFrame, plane_views, sample_layout
 
@@ -108,7 +109,7 @@ def _warped(
     """mask · residual in the target rectangle, and where (1) samples may change."""
     to_crop = inverse(coded_from_crop)
     from_target = np.array([[1.0, 0.0, target[0]], [0.0, 1.0, target[1]]])
-    crop_from_target = compose(from_target, to_crop)
+    crop_from_target = compose(to_crop, from_target)
     size = target[2] - target[0], target[3] - target[1]
     factors = shrink_factors(crop_from_target)
     # Wider than the mask, so that the area filter sees the zeros around it.
@@ -119,9 +120,9 @@ def _warped(
     product = cv2.multiply(residual[shown], cv2.merge([weight] * 3))
     part, part_from_crop = shrink_by_area(product, factors, low, cv2.BORDER_CONSTANT)
     linear = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    delta = cv2.warpAffine(part, compose(crop_from_target, part_from_crop), size, flags=linear)
+    delta = cv2.warpAffine(part, compose(part_from_crop, crop_from_target), size, flags=linear)
     box_from_crop = np.array([[1.0, 0.0, -low[0]], [0.0, 1.0, -low[1]]])
-    where = cv2.warpAffine(weight, compose(crop_from_target, box_from_crop), size, flags=linear)
+    where = cv2.warpAffine(weight, compose(box_from_crop, crop_from_target), size, flags=linear)
     if not np.isfinite(cv2.sumElems(delta)).all() or not np.isfinite(cv2.sumElems(where)).all():
         raise PipelineError("paste: the residual or the mask is not finite (NaN or infinity)")
     return delta, (where >= MASK_FLOOR).view(np.uint8)

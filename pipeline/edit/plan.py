@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +13,24 @@ from numpy.typing import NDArray
 
 from keyframes.au import AU_NAMES, AUDelta, AUIntensity
 from keyframes.sheet import KeyframeSheet
+from pipeline import affine
+from pipeline.columns import Arrays, Column, Columns, from_arrow, joined, to_arrow
 from pipeline.edit.segments import Span
-from pipeline.faces.align import apply_affine, compose_affine, crop_path, invert_affine
+from pipeline.faces.align import crop_path
 from pipeline.faces.faces import Analysis
+from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
 from pipeline.settings import digest_of
-from pipeline.store import published
+
+PLAN_COLUMNS: Columns = {
+    "frame": Column((), np.int64),
+    "track": Column((), np.int64),
+    "delta": Column((len(AU_NAMES),), np.float32, AU_NAMES),
+    "coded_from_crop": Column((2, 3), np.float64),
+    "landmarks_px": Column((68, 2), np.float32),
+    "pose": Column((3,), np.float32, ("yaw", "pitch", "roll")),
+}
+"""The one list of a plan's columns; `EditPlan` has an attribute for each."""
 
 
 @dataclass(frozen=True)
@@ -61,27 +72,15 @@ class EditPlan:
 
     def digest(self) -> str:
         """Changes when any delta, crop or landmark does."""
-        return digest_of(*(part.tobytes().hex() for part in self._parts()))
+        return digest_of(*(part.tobytes().hex() for part in self.arrays.values()))
 
-    def _parts(self) -> tuple[NDArray[np.generic], ...]:
-        return (
-            self.frame,
-            self.track,
-            self.delta,
-            self.coded_from_crop,
-            self.landmarks_px,
-            self.pose,
-        )
+    @property
+    def arrays(self) -> Arrays:
+        """The columns by name."""
+        return {name: getattr(self, name) for name in PLAN_COLUMNS}
 
     def _rows(self, rows: slice | NDArray[np.intp]) -> EditPlan:
-        return EditPlan(
-            self.frame[rows],
-            self.track[rows],
-            self.delta[rows],
-            self.coded_from_crop[rows],
-            self.landmarks_px[rows],
-            self.pose[rows],
-        )
+        return EditPlan(**{name: values[rows] for name, values in self.arrays.items()})
 
     def sorted(self) -> EditPlan:
         """The same edits in frame order."""
@@ -128,8 +127,8 @@ def _edits_of(
         frame[active],
         np.full(int(active.sum()), face, np.int64),
         delta.values[frame[active]],
-        compose_affine(inspection.info.coded_from_display[None], display_from_crop),
-        apply_affine(invert_affine(display_from_crop), landmarks[active]).astype(np.float32),
+        affine.compose(inspection.info.coded_from_display[None], display_from_crop),
+        affine.apply(affine.inverse(display_from_crop), landmarks[active]).astype(np.float32),
         analysis.pose[rows][active],
     )
 
@@ -142,52 +141,15 @@ def _unreached(face: int, delta: AUDelta, measured: AUIntensity) -> list[str]:
 
 
 def _joined(parts: Sequence[EditPlan]) -> EditPlan:
-    width = len(AU_NAMES)
-    empty = EditPlan(
-        np.zeros(0, np.int64),
-        np.zeros(0, np.int64),
-        np.zeros((0, width), np.float32),
-        np.zeros((0, 2, 3)),
-        np.zeros((0, 68, 2), np.float32),
-        np.zeros((0, 3), np.float32),
-    )
-    columns = zip(*(p._parts() for p in (empty, *parts)), strict=True)
-    return EditPlan(*(np.concatenate(c) for c in columns)).sorted()
+    return EditPlan(**joined(PLAN_COLUMNS, [part.arrays for part in parts])).sorted()
 
 
 def write_plan(path: Path, plan: EditPlan) -> None:
     """Publishes a plan as Parquet: `frame, track, AU1 … AU26`, crops, landmarks and poses."""
-    table = pa.table(
-        {
-            "frame": plan.frame,
-            "track": plan.track,
-            **{name: plan.delta[:, i] for i, name in enumerate(AU_NAMES)},
-            "coded_from_crop": _lists(plan.coded_from_crop.reshape(len(plan), 6)),
-            "landmarks_px": _lists(plan.landmarks_px.reshape(len(plan), 136)),
-            "pose": _lists(plan.pose),
-        }
-    )
     with published(path) as partial:
-        pq.write_table(table, partial)
+        pq.write_table(pa.table(to_arrow(PLAN_COLUMNS, plan.arrays)), partial)
 
 
 def read_plan(path: Path) -> EditPlan:
     """The plan that `write_plan` published."""
-    table = pq.read_table(path)
-    count = table.num_rows
-    return EditPlan(
-        table["frame"].to_numpy(),
-        table["track"].to_numpy(),
-        np.stack([table[name].to_numpy() for name in AU_NAMES], axis=1),
-        _values(table["coded_from_crop"]).reshape(count, 2, 3),
-        _values(table["landmarks_px"]).reshape(count, 68, 2),
-        _values(table["pose"]).reshape(count, 3),
-    )
-
-
-def _lists(values: NDArray[Any]) -> pa.FixedSizeListArray:
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
-
-
-def _values(column: pa.ChunkedArray) -> NDArray[Any]:
-    return column.combine_chunks().flatten().to_numpy()
+    return EditPlan(**from_arrow(PLAN_COLUMNS, pq.read_table(path)))

@@ -9,7 +9,6 @@ that drew it is not here; docs/magicface.md has the residuals.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,23 +157,3 @@ def one_euro(values: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArr
 
 def _gain(cutoff_hz: NDArray[np.float64] | float, dt: float) -> NDArray[np.float64] | float:
     return 1.0 / (1.0 + 1.0 / (2 * np.pi * cutoff_hz * dt))
-
-
-def apply_affine(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """`(…, P, 2)` points through `(…, 2, 3)` matrices."""
-    linear = np.swapaxes(matrix[..., :2], -1, -2)
-    moved: Any = points.astype(np.float64) @ linear
-    return moved + matrix[..., None, :, 2]
-
-
-def invert_affine(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The `(…, 2, 3)` inverse."""
-    linear = np.linalg.inv(matrix[..., :2])
-    return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1, dtype=np.float64)
-
-
-def compose_affine(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`(…, 2, 3)`: first `inner`, then `outer`."""
-    linear = outer[..., :2] @ inner[..., :2]
-    shift = outer[..., :2] @ inner[..., 2:] + outer[..., 2:]
-    return np.concatenate([linear, shift], axis=-1)

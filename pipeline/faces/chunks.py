@@ -6,7 +6,7 @@ A chunk holds one row per face found; faces.py makes a video's faces of all its 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, Face, FaceTracker, RGBFrame
+from pipeline.faces.columns import CHUNK_ARRAYS, FACE_COLUMNS, SEEN
 from pipeline.faces.cuts import signature
+from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.reader import Reader, analysis_frames
-from pipeline.store import published
 
 BATCH_FRAMES = 16
 """Frames held at once by an analysis task."""
@@ -79,19 +80,17 @@ def _chunk(
     signatures: NDArray[np.uint8],
     features: int,
 ) -> Chunk:
-    faces = [face for _, face, _ in found]
-    count = len(faces)
-
-    def column(values: list[Any], *shape: int) -> NDArray[np.float32]:
-        return np.array(values, np.float32).reshape(count, *shape)
-
+    rows: dict[str, list[Any]] = {
+        "frame": [number for number, _, _ in found],
+        "score": [face.score for _, face, _ in found],
+        "pose": [(face.yaw, face.pitch, face.roll) for _, face, _ in found],
+        "box": [face.box for _, face, _ in found],
+        "landmarks_px": [face.landmarks_px for _, face, _ in found],
+    }
+    columns = {name: FACE_COLUMNS[name] for name in SEEN}
     return Chunk(
-        frame=np.array([number for number, _, _ in found], np.int64),
-        score=column([f.score for f in faces]),
-        pose=column([(f.yaw, f.pitch, f.roll) for f in faces], 3),
-        box=column([f.box for f in faces], 4),
-        landmarks_px=column([f.landmarks_px for f in faces], 68, 2),
-        features=column([m for _, _, m in found], features),
+        **{n: np.array(rows[n], c.dtype).reshape(-1, *c.shape) for n, c in columns.items()},
+        features=np.array([m for _, _, m in found], np.float32).reshape(-1, features),
         signatures=signatures,
     )
 
@@ -99,10 +98,10 @@ def _chunk(
 def write_chunk(path: Path, chunk: Chunk) -> None:
     """Publishes a chunk as .npz."""
     with published(path) as partial:
-        np.savez(partial, **{f.name: getattr(chunk, f.name) for f in fields(chunk)})
+        np.savez(partial, **{name: getattr(chunk, name) for name in CHUNK_ARRAYS})
 
 
 def read_chunk(path: Path) -> Chunk:
     """The chunk that `write_chunk` published."""
     with np.load(path) as stored:
-        return Chunk(**{f.name: stored[f.name] for f in fields(Chunk)})
+        return Chunk(**{name: stored[name] for name in CHUNK_ARRAYS})

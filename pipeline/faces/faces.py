@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.interface import AUEstimator
-from keyframes.au import AU_ORDER, AUIntensity
+from keyframes.au import AUIntensity
+from pipeline.columns import joined
 from pipeline.faces.chunks import Chunk
+from pipeline.faces.columns import CARRIED, FACE_COLUMNS, SEEN
 from pipeline.faces.cuts import find_cuts
 from pipeline.faces.track import bridge_gaps, link_faces
 
@@ -88,8 +90,7 @@ def assemble(
     """
     cut = find_cuts(np.concatenate([c.signatures for c in chunks]))
     found = {
-        name: np.concatenate([getattr(c, name) for c in chunks])
-        for name in ("frame", "score", "pose", "box", "landmarks_px", "features")
+        name: np.concatenate([getattr(c, name) for c in chunks]) for name in (*SEEN, "features")
     }
     track = link_faces(found["frame"], found["box"], times_s, cut)
     known = [] if neutral is None else list(neutral)
@@ -102,7 +103,7 @@ def assemble(
         rests.append(rest)
     return Analysis(
         len(times_s),
-        **_joined(parts),
+        **joined(FACE_COLUMNS, parts),
         cut=cut,
         neutral=np.array(rests, np.float32).reshape(len(rests), found["features"].shape[1]),
     )
@@ -118,10 +119,7 @@ def _one_face(
     """A track's columns and its features, gaps bridged."""
     rows = np.flatnonzero(track == number)
     bridge = bridge_gaps(found["frame"][rows], times_s, cut)
-    columns = {
-        name: bridge.fill(found[name][rows])
-        for name in ("score", "pose", "box", "landmarks_px", "features")
-    }
+    columns = {name: bridge.fill(found[name][rows]) for name in CARRIED}
     features = columns.pop("features")
     whole = {
         "frame": bridge.frame,
@@ -130,19 +128,3 @@ def _one_face(
         **columns,
     }
     return whole, features
-
-
-def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    empty = {
-        "frame": np.zeros(0, np.int64),
-        "track": np.zeros(0, np.int64),
-        "bridged": np.zeros(0, bool),
-        "score": np.zeros(0, np.float32),
-        "pose": np.zeros((0, 3), np.float32),
-        "box": np.zeros((0, 4), np.float32),
-        "landmarks_px": np.zeros((0, 68, 2), np.float32),
-        "intensity": np.zeros((0, len(AU_ORDER)), np.float32),
-    }
-    return {
-        name: np.concatenate([blank, *(p[name] for p in parts)]) for name, blank in empty.items()
-    }

@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,14 +26,13 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from keyframes.au import AU_NAMES
+from pipeline.columns import blank, from_arrow, joined, to_arrow
+from pipeline.faces.columns import FACE_COLUMNS
 from pipeline.faces.faces import Analysis
+from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
-from pipeline.store import published
 
 SUFFIXES = (".parquet", ".csv")
-POSE = ("yaw", "pitch", "roll")
-BOX = ("x0", "y0", "x1", "y1")
 NEUTRAL = "aureel:neutral"
 """Key of the schema's metadata with each track's features at rest, as JSON."""
 
@@ -42,33 +40,23 @@ NEUTRAL = "aureel:neutral"
 def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
     """The public table of one video, sorted by frame, then track."""
     lost = np.flatnonzero(analysis.faceless)
-    frame = np.concatenate([analysis.frame, lost])
-    track = np.concatenate([analysis.track, np.full(len(lost), -1)])
-    order = np.lexsort((track, frame))
-
-    def column(values: NDArray[Any]) -> NDArray[Any]:
-        blank = np.full((len(lost), *values.shape[1:]), np.nan, values.dtype)
-        return np.concatenate([values, blank])[order]
-
-    def columns(names: tuple[str, ...], values: NDArray[np.float32]) -> dict[str, object]:
-        return dict(zip(names, column(values).T, strict=True))
-
-    frame, track = frame[order], track[order]
-    landmarks = column(analysis.landmarks_px).reshape(-1)
+    nobody = blank(FACE_COLUMNS, len(lost)) | {"frame": lost, "track": np.full(len(lost), -1)}
+    seen = {name: getattr(analysis, name) for name in FACE_COLUMNS}
+    rows = joined(FACE_COLUMNS, [seen, nobody])
+    order = np.lexsort((rows["track"], rows["frame"]))
+    rows = {name: values[order] for name, values in rows.items()}
+    frame, track = rows["frame"], rows["track"]
+    columns = to_arrow(FACE_COLUMNS, rows) | {"track": pa.array(track, mask=track < 0)}
+    landmarks = columns.pop("landmarks_px")
     table = pa.table(
         {
             "video": pa.array([inspection.info.path] * len(frame), pa.string()),
-            "frame": frame,
+            "frame": columns.pop("frame"),
             "pts": inspection.index.pts[frame],
             "time_s": inspection.times_s[frame],
-            "track": pa.array(track, mask=track < 0),
-            "score": column(analysis.score),
-            **columns(POSE, analysis.pose),
-            **columns(AU_NAMES, analysis.intensity),
-            **columns(BOX, analysis.box),
-            "bridged": np.concatenate([analysis.bridged, np.zeros(len(lost), bool)])[order],
+            **columns,
             "cut": analysis.cut[frame],
-            "landmarks_px": pa.FixedSizeListArray.from_arrays(pa.array(landmarks), 136),
+            "landmarks_px": landmarks,
         }
     )
     return table.replace_schema_metadata({NEUTRAL: json.dumps(analysis.neutral.tolist())})
@@ -82,22 +70,8 @@ def from_table(table: pa.Table) -> Analysis:
     seen = table.filter(table["track"].is_valid()).sort_by(
         [("track", "ascending"), ("frame", "ascending")]
     )
-
-    def stacked(names: tuple[str, ...]) -> NDArray[np.float32]:
-        return np.stack([seen[name].to_numpy() for name in names], axis=1)
-
     return Analysis(
-        frames=len(cut),
-        frame=seen["frame"].to_numpy(),
-        track=seen["track"].to_numpy(),
-        bridged=seen["bridged"].to_numpy(),
-        score=seen["score"].to_numpy(),
-        pose=stacked(POSE),
-        box=stacked(BOX),
-        landmarks_px=_landmarks(seen).reshape(-1, 68, 2),
-        intensity=stacked(AU_NAMES),
-        cut=cut,
-        neutral=_neutral(table),
+        frames=len(cut), **from_arrow(FACE_COLUMNS, seen), cut=cut, neutral=_neutral(table)
     )
 
 

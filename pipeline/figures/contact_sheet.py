@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engines.interface import RGBFrame
 from pipeline.errors import PipelineError
+from pipeline.files import published
 
 SHEET_WIDTH_PX = 1600
 COLUMNS_MAX = 6
@@ -225,11 +226,8 @@ def _fitting(text: str, points: float, room_px: float) -> str:
 
 
 def _write(path: Path, figure: Figure) -> None:
-    part = path.with_name(f".{path.name}.part")
     try:
-        figure.savefig(part, format="png", dpi=_DPI, metadata={"Software": None})
-        part.replace(path)
+        with published(path) as part:
+            figure.savefig(part, format="png", dpi=_DPI, metadata={"Software": None})
     except OSError as error:
         raise PipelineError(f"contact sheet {path}: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)

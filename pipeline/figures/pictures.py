@@ -18,8 +18,9 @@ from pipeline.faces.table import read_analysis
 from pipeline.figures.beside import files_beside
 from pipeline.figures.contact_sheet import contact_sheet
 from pipeline.figures.curves import plot_performance
+from pipeline.files import published
 from pipeline.media.read.decode import decode_range, display_rgb
-from pipeline.media.read.inspection import Inspection, inspect_video
+from pipeline.media.read.inspection import Inspection, inspect_video, read_inspection
 from pipeline.rows import StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.stages import Stopwatch, folder_of
@@ -38,8 +39,9 @@ def plot_stage(
     """Measures the output; beside it come `<name>.curves.png`, `.curves.csv` and `.frames.png`."""
     clock = Stopwatch()
     output = Path(row["output"])
-    source, made = inspect_video(row["source"]), inspect_video(row["output"])
-    before = read_analysis(folder_of(row).analysis(analysis.digest))
+    folder = folder_of(row)
+    source, made = read_inspection(row["source"], folder.inspection), inspect_video(row["output"])
+    before = read_analysis(folder.analysis(analysis.digest))
     after = measure(made, tracker, estimator, before.neutral)
     planned = plan_edits(source, before, settings.sheet, settings.editor.crop_size)
     face, requested = next(iter(planned.requested.items()))
@@ -48,10 +50,8 @@ def plot_stage(
     plot_performance(
         beside["plot"], source.timeline, requested, measured, achieved, title=output.name
     )
-    write_table(
-        beside["table"],
-        performance_columns(source.times_s, requested, measured, achieved),
-    )
+    with published(beside["table"]) as partial:
+        write_table(partial, performance_columns(source.times_s, requested, measured, achieved))
     moments = choose_moments(requested, before, face)
     contact_sheet(
         beside["sheet"],

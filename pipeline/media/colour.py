@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.affine import compose
 from pipeline.errors import MediaError
 from pipeline.media.info import VideoInfo
 from pipeline.media.planes import SampleLayout, VideoFrame, plane_views, sample_layout
@@ -71,26 +72,13 @@ def chroma_from_coded(info: VideoInfo, layout: SampleLayout) -> NDArray[np.float
     return np.array([[1 / layout.step_x, 0, offset_x], [0, 1 / layout.step_y, offset_y]])
 
 
-def compose(b_from_a: NDArray[np.float64], c_from_b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`(2, 3)` affine that does `b_from_a`, then `c_from_b`."""
-    linear = c_from_b[:, :2]
-    return np.column_stack([linear @ b_from_a[:, :2], linear @ b_from_a[:, 2] + c_from_b[:, 2]])
-
-
-def inverse(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`(2, 3)` affine that undoes another."""
-    linear = np.linalg.inv(affine[:, :2]).astype(np.float64)
-    return np.column_stack([linear, -linear @ affine[:, 2]])
-
-
 def crop_rgb(
     frame: VideoFrame, info: VideoInfo, coded_from_crop: NDArray[np.float64], size: int
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """A square crop in RGB, full range, black outside the frame.
 
     Args:
-        coded_from_crop: `(2, 3)`, crop pixel centres → coded pixel centres
-            (`info.coded_from_crop` makes it from upright pixels).
+        coded_from_crop: `(2, 3)`, crop pixel centres → coded pixel centres.
         size: side of the crop, pixels.
     Returns:
         `(size, size, 3)` uint8 for 8-bit footage; uint16 on the scale 0…65535 for deeper footage.
@@ -99,7 +87,7 @@ def crop_rgb(
     """
     layout = sample_layout(frame.format.name)
     affine = _checked(coded_from_crop)
-    chroma = compose(affine, chroma_from_coded(info, layout))
+    chroma = compose(chroma_from_coded(info, layout), affine)
     planes = [
         _warp_plane(view, affine if number == 0 or layout.is_rgb else chroma, size, layout.bits)
         for number, view in enumerate(plane_views(frame))
@@ -139,7 +127,7 @@ def _warp_plane(
     part, part_from_plane = shrink_by_area(part, shrink, low)
     return cv2.warpAffine(
         part,
-        compose(plane_from_crop, part_from_plane),
+        compose(part_from_plane, plane_from_crop),
         (size, size),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,

@@ -180,13 +180,6 @@ class VideoInfo:
         linear = np.diag([self.width / square_w, self.height / square_h]) @ turn
         return np.column_stack([linear, coded_centre - linear @ shown_centre])
 
-    def coded_from_crop(self, frame_from_crop: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`(2, 3)`: a crop's pixel centres → coded pixels, from crop → upright frame pixels."""
-        display = self.coded_from_display
-        crop = np.asarray(frame_from_crop, np.float64)
-        linear = display[:, :2] @ crop[:, :2]
-        return np.column_stack([linear, display[:, :2] @ crop[:, 2] + display[:, 2]])
-
 
 def upright_from_coded(rotation: int, mirrored: bool) -> NDArray[np.float64]:
     """`(2, 2)` turn of a picture (x right, y down): mirrored in x first, then counter-clockwise."""

@@ -18,6 +18,19 @@ MAX_PIXELS = 16384 * 8192
 """The largest frame that is decoded; a decoder refuses beyond it before it allocates."""
 
 
+FOOTAGE = (
+    *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "mpeg"),
+    *("mpegtsraw", "mxf", "mxf_opatom", "nut", "flv", "live_flv", "asf", "asf_o", "ogg", "gxf"),
+    *("dv", "ivf", "h264", "hevc", "av1", "obu", "vvc", "m4v", "mjpeg", "mpegvideo", "vc1"),
+    *("dirac", "rawvideo", "yuv4mpegpipe", "swf", "rm", "wtv", "nsv", "gif", "apng"),
+    *("wav", "mp3", "aac", "flac", "aiff", "caf", "w64", "ac3", "webp_pipe"),
+    *("png_pipe", "jpeg_pipe", "tiff_pipe", "bmp_pipe", "dpx_pipe", "exr_pipe"),
+)
+"""Demuxers that may open a file: of footage, and of sound and pictures, so that those are refused
+by their name. None of them reads other files; playlists (concat, hls, dash, …) do."""
+READING = {"format_whitelist": ",".join(FOOTAGE), "protocol_whitelist": "file"}
+
+
 @contextmanager
 def one_line_errors(path: str | os.PathLike[str], doing: str) -> Iterator[None]:
     """Raise what FFmpeg or the system says as `MediaError: <path>: cannot <doing>: <reason>`."""
@@ -43,7 +56,7 @@ def open_video(path: str) -> Iterator[InputContainer]:
     if file.stat().st_size == 0:
         raise MediaError(f"{path}: the file is empty (0 bytes)")
     try:
-        container = av.open(path, metadata_errors="replace")
+        container = av.open(path, metadata_errors="replace", options=READING)
     except (av.FFmpegError, OSError) as error:
         raise MediaError(
             f"{path}: cannot be opened as a video ({error.strerror or error}): "

@@ -19,7 +19,7 @@ from keyframes.load import parse_sheet
 from pipeline.graph import Job, run
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import video_id
+from pipeline.store import video_row
 
 SMILE = "version: 1\nchannels: {AU12: [[0s, 3]]}\n"
 SHARES = {"cores": (0.0, 0.0), "gpu": (0.5, 1.0)}
@@ -29,17 +29,15 @@ SHARES = {"cores": (0.0, 0.0), "gpu": (0.5, 1.0)}
 def rendered(source: Path, folder: Path, shares: tuple[float, float]) -> dict[str, Any]:
     """Rows by stage, errors, and the output's path."""
     row: VideoRow = {
-        "video": video_id(source),
-        "source": str(source),
-        "output": str(folder / "out.mp4"),
-        "work": str(folder / "_work"),
+        **video_row(source, folder / "out.mp4", folder / "_work"),
+        "request": "twice",
     }
     sheet = parse_sheet(SMILE, "smile")
     # Edits that seem to cost 5 s cut the clip at each of its key frames.
     editor = replace(resolve("editor", "identity"), seconds_per_edit=5.0, gpu_share=shares[1])
     tracker = replace(resolve("tracker", "mesh"), gpu_share=shares[0])
     analysis = AnalysisSettings(tracker, resolve("AU estimator", "mesh"))
-    job = Job(analysis, RenderSettings(sheet, editor), 1.0, {row["video"]: "twice"})
+    job = Job(analysis, RenderSettings(sheet, editor), 1.0)
     rows: Counter[str] = Counter()
     errors: list[str] = []
 

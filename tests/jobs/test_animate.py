@@ -69,7 +69,7 @@ def test_a_rerun_has_nothing_to_do_and_a_changed_curve_keeps_the_analysis(animat
 
 def test_only_the_pieces_that_a_killed_run_left_out_are_made(animate: Animate):
     animate(*IDENTITY)
-    (plan,) = Path("_work").rglob("plan.parquet")
+    (plan,) = Path("_work").rglob("plan-*.parquet")
     assert not list(plan.parent.glob("*.mp4")), "pieces are removed once the video is done"
     assert pq.read_table(plan).num_rows == animate(*IDENTITY, "--overwrite").video["edited_frames"]
 
@@ -171,7 +171,7 @@ def test_a_failing_editor_fails_its_video_and_leaves_nothing_half_written(animat
     assert run.status == 1
     assert (run.video["stage"], run.video["error"]) == ("render", "cannot edit frame 7")
     assert not Path("talk.smile2.mp4").exists()
-    assert not [p for p in Path("_work").rglob("*") if ".part" in p.name]
+    assert not [p for p in Path("_work").rglob("*") if p.name.startswith(".aureel-")]
 
 
 @pytest.mark.parametrize(("kills", "status"), [(1, "done"), (99, "failed")])

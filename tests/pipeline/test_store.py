@@ -1,68 +1,63 @@
-import os
+from pathlib import Path
 
-import pytest
-
-from pipeline.store import VideoFolder, published, read_json, up_to_date, video_id, write_json
+from pipeline.store import VideoFolder, up_to_date, video_row, write_done
 
 
-def test_a_published_file_appears_whole_or_not_at_all(tmp_path):
-    target = tmp_path / "deep" / "a.txt"
-    with published(target) as partial:
-        partial.write_text("whole")
-        assert not target.exists()
-    assert target.read_text() == "whole"
-    with pytest.raises(UnicodeEncodeError), published(target) as partial:
-        partial.write_text("half \udcff", encoding="utf-8")
-    assert target.read_text() == "whole"
-    assert [p.name for p in target.parent.iterdir()] == ["a.txt"]
+def folder_for(tmp_path, output="o.mp4", run="") -> VideoFolder:
+    source = tmp_path / "a.mp4"
+    if not source.exists():
+        source.write_bytes(b"one")
+    return VideoFolder.of(video_row(source, Path("/out") / output, tmp_path / "w", run=run))
 
 
-def test_a_touched_source_is_a_new_video(tmp_path):
-    clip = tmp_path / "a.mp4"
-    clip.write_bytes(b"one")
-    first = video_id(clip)
-    assert video_id(clip) == first
-    os.utime(clip, ns=(1, 1))
-    assert video_id(clip) != first
+def test_a_changed_source_is_a_new_video(tmp_path):
+    before = folder_for(tmp_path)
+    assert folder_for(tmp_path) == before
+    (tmp_path / "a.mp4").write_bytes(b"two")
+    assert folder_for(tmp_path).root != before.root
 
 
 def test_two_outputs_of_one_clip_share_the_analysis_and_nothing_else(tmp_path):
-    smile = VideoFolder.of(str(tmp_path), "v", "/out/smile.mp4")
-    sad = VideoFolder.of(str(tmp_path), "v", "/out/sad.mp4")
+    smile, sad = folder_for(tmp_path, "smile.mp4"), folder_for(tmp_path, "sad.mp4")
     assert smile.analysis("d") == sad.analysis("d")
-    assert smile.piece(0, "mp4") != sad.piece(0, "mp4")
+    assert smile.piece(0, "d", "mp4") != sad.piece(0, "d", "mp4")
 
 
-def test_start_marks_count_and_clear(tmp_path):
-    folder = VideoFolder.of(str(tmp_path), "v", "o")
-    assert [folder.strike(3), folder.strike(3), folder.strike(4)] == [0, 1, 0]
-    folder.clear_strikes(3)
-    assert folder.strike(3) == 0
+def test_two_names_of_one_file_are_two_videos_with_one_analysis(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"one")
+    (tmp_path / "b.mp4").hardlink_to(tmp_path / "a.mp4")
+    a, b = (video_row(tmp_path / n, tmp_path / f"out.{n}", tmp_path) for n in ("a.mp4", "b.mp4"))
+    assert a["video"] != b["video"]
+    assert VideoFolder.of(a).analysis("d") == VideoFolder.of(b).analysis("d")
 
 
-def test_unreadable_json_counts_as_absent(tmp_path):
-    path = tmp_path / "x.json"
-    assert read_json(path) is None
-    path.write_text('{"half":')
-    assert read_json(path) is None
+def test_start_marks_count_and_clear_within_a_run_only(tmp_path):
+    folder = folder_for(tmp_path, run="one")
+    assert [folder.strike("render-3"), folder.strike("render-3"), folder.strike("x")] == [0, 1, 0]
+    assert folder_for(tmp_path, run="two").strike("render-3") == 0
+    folder.clear_strikes("render-3")
+    assert folder.strike("render-3") == 0
 
 
-def test_an_output_is_up_to_date_only_for_the_same_request_and_size(tmp_path):
-    folder = VideoFolder.of(str(tmp_path / "w"), "v", "o")
-    output = tmp_path / "o.mp4"
+def test_an_output_is_up_to_date_only_for_the_same_request_and_bytes(tmp_path):
+    folder, output = folder_for(tmp_path), tmp_path / "o.mp4"
     assert not up_to_date(folder, output, "r")
     output.write_bytes(b"12345")
-    write_json(folder.done, {"request": "r", "bytes": 5})
+    write_done(folder, output, "r")
     assert up_to_date(folder, output, "r")
     assert not up_to_date(folder, output, "other")
-    output.write_bytes(b"replaced by hand")
+    output.touch()
+    assert up_to_date(folder, output, "r")
+    output.write_bytes(b"54321")
     assert not up_to_date(folder, output, "r")
 
 
-def test_orphans_of_a_killed_run_are_swept_and_finished_files_kept(tmp_path):
-    folder = VideoFolder.of(str(tmp_path), "v", "o")
-    folder.job_folder.mkdir(parents=True)
-    (folder.job_folder / ".000001.mp4.abc.part.mp4").touch()
-    folder.marker(0).touch()
-    folder.sweep_orphans()
-    assert [p.name for p in folder.job_folder.iterdir()] == ["000000.json"]
+def test_a_finished_jobs_folder_keeps_its_plan_only(tmp_path):
+    folder = folder_for(tmp_path)
+    kept = [folder.plan("new"), folder.spans("new")]
+    for path in (*kept, folder.plan("old"), folder.piece(0, "d", "mp4"), folder.marker(0, "d")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    folder.strike("render-000000")
+    folder.sweep_job("new")
+    assert sorted(folder.job_folder.iterdir()) == sorted(kept)

@@ -1,16 +1,21 @@
-"""What a container holds, read once per video without decoding a frame."""
+"""What a container holds: read once per video, kept in the run folder, read back by every stage."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keyframes.clock.timeline import Timeline
+from pipeline.errors import MediaError
+from pipeline.files import published
+from pipeline.media.info import Colour, StreamSummary
 from pipeline.media.read.probe import FrameIndex, VideoInfo, probe, scan, times_s
-from pipeline.store import published
 
 
 @dataclass(frozen=True)
@@ -50,15 +55,51 @@ def inspect_video(source: str) -> Inspection:
     return Inspection(info, scan(source, info))
 
 
-def write_index(path: Path, inspection: Inspection) -> None:
-    """Publishes the frame index, so that no later task scans the packets again."""
+def write_inspection(path: Path, inspection: Inspection) -> None:
+    """Publishes an inspection, so that no later stage opens the source to look at it again."""
+    index = inspection.index
     with published(path) as partial:
-        np.savez(partial, **asdict(inspection.index))
+        np.savez(
+            partial,
+            pts=index.pts,
+            is_key=index.is_key,
+            duration=index.duration,
+            notes=np.array(index.notes, np.str_),
+            info=np.array(json.dumps(asdict(inspection.info), default=_plain)),
+        )
 
 
-def read_inspection(source: str, index: Path) -> Inspection:
-    """Headers from the source, the frame index from the run folder."""
-    with np.load(index) as stored:
-        arrays = {name: stored[name] for name in stored.files if name != "notes"}
-        notes = tuple(str(note) for note in stored["notes"])
-    return Inspection(probe(source), FrameIndex(**arrays, notes=notes))
+def read_inspection(source: str, path: Path) -> Inspection:
+    """The inspection that `write_inspection` published, under the name the source has here.
+
+    Raises:
+        MediaError: the file is not there or damaged.
+    """
+    try:
+        with np.load(path) as stored:
+            notes = tuple(str(note) for note in stored["notes"])
+            index = FrameIndex(stored["pts"], stored["is_key"], stored["duration"], notes)
+            info = _info(json.loads(str(stored["info"])))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MediaError(f"{path}: cannot be read ({error}); remove it and run again") from error
+    return Inspection(replace(info, path=source), index)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know."""
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"got a {type(value).__name__} in a video's headers")
+
+
+def _info(stored: dict[str, Any]) -> VideoInfo:
+    values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
+    values |= {
+        "colour": Colour(**stored["colour"]),
+        "hdr": tuple(None if part is None else bytes.fromhex(part) for part in stored["hdr"]),
+        "streams": tuple(StreamSummary(**stream) for stream in stored["streams"]),
+    }
+    values |= {name: Fraction(stored[name]) for name in ("time_base", "frame_rate", "sar")}
+    return VideoInfo(**values)

@@ -23,6 +23,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from pipeline.errors import MediaError
+from pipeline.files import partial_path, publish
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import close_quietly, one_line_errors
 from pipeline.media.planes import VideoFrame
@@ -51,7 +52,7 @@ class PieceWriter:
         self._info = info
         self._convert = FrameConverter(settings.pix_fmt)
         self._tick = 1 / Fraction(settings.frame_rate)
-        self._part = part_path(path)
+        self._part = partial_path(Path(path))
         self._pts: list[int] = []
         self._last_duration = 0
         self._written = 0
@@ -134,7 +135,7 @@ class PieceWriter:
                     f"{self.path}: {self._written} of {len(self._pts)} frames were written, "
                     f"{missing} bytes are missing"
                 )
-            self._part.replace(self.path)
+            publish(self._part, Path(self.path))
         return self._written
 
     def abort(self) -> None:
@@ -173,11 +174,6 @@ class PieceWriter:
         if number + 1 < len(self._pts):
             return self._pts[number + 1] - self._pts[number]
         return self._last_duration or max(1, round(self._tick / self._info.time_base))
-
-
-def part_path(path: str) -> Path:
-    """Where a file is written before it is whole: beside it, so that a rename publishes it."""
-    return Path(path).with_name(f".{Path(path).name}.part")
 
 
 def _clock_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The end of a clip: pieces joined by packet, all else copied by packet, checked, then published.
 
-The output grows as `.<name>.part` in its own folder and takes its name only after it was closed,
-read back and found whole; on any error the part is removed. Times are the source's to the tick.
+The output grows beside its name (pipeline/files.py) and takes it only after it was closed, read
+back and found whole; on any error the part is removed. Times are the source's to the tick.
 Memory does not grow with the clip: the source and one piece are open at a time.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,16 +22,18 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from pipeline.errors import MediaError
+from pipeline.files import published
 from pipeline.media.boxes.movie import foreign_tracks, read_movie
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import close_quietly, one_line_errors, open_video
+from pipeline.media.read.origin import origin_tag
 from pipeline.media.read.probe import probe
 from pipeline.media.read.scan import FrameIndex
 from pipeline.media.read.source_packets import TWO_LAYERS
 from pipeline.media.read.tags import kept_tags
 from pipeline.media.write.containers import MP4_FAMILY, muxer_of, muxer_options
 from pipeline.media.write.copying import add_copies, copied_packets
-from pipeline.media.write.encode import EncodeSettings, part_path
+from pipeline.media.write.encode import EncodeSettings
 from pipeline.media.write.graft import GraftOptions, graft
 from pipeline.media.write.join import JoinPlan, joined_packets, piece_stream, plan_join
 from pipeline.media.write.matroska_aspect import write_pixel_shape
@@ -64,14 +65,18 @@ def finish(
     output: str,
     settings: EncodeSettings,
     *,
+    replace: bool = True,
+    check: Callable[[], None] = lambda: None,
     on_warning: Callable[[str], None] | None = None,
 ) -> FinishedVideo:
     """Join the pieces into the output, with every other stream of the source.
 
-    The output's container follows from its extension. An existing output is replaced.
+    The output's container follows from its extension.
 
     Args:
         pieces: in order; together they hold each frame of the index once.
+        replace: an existing output is replaced; else one that appears meanwhile is left alone.
+        check: called last before the output takes its name; what it raises keeps it from that.
         on_warning: also told each warning as it arises.
     Raises:
         MediaError: pieces that don't fit, a container that cannot hold the video or a sound
@@ -88,10 +93,9 @@ def finish(
         warn(text)
     muxer_of(output)
     plan = plan_join(pieces, info, index)
-    part = part_path(output)
-    try:
+    with _published(output, replace=replace, check=check) as part:
         with one_line_errors(output, "write the output"):
-            track = _write(info, index, plan, output, settings)
+            track = _write(info, index, plan, (part, output), settings)
         if muxer_of(output) in ("matroska", "webm") and probe(str(part)).sar != info.sar:
             write_pixel_shape(str(part), track, info.sar)
         if muxer_of(output) in MP4_FAMILY:
@@ -99,28 +103,37 @@ def finish(
         verified = verify_output(str(part), output, info, index, settings.changes)
         for text in verified.warnings:
             warn(text)
-        with one_line_errors(output, "publish the output"):
-            _publish(part, output)
-    finally:
-        part.unlink(missing_ok=True)
     return FinishedVideo(output, len(index), tuple(warnings))
+
+
+@contextlib.contextmanager
+def _published(output: str, *, replace: bool, check: Callable[[], None]) -> Iterator[Path]:
+    try:
+        with published(Path(output), replace=replace, check=check) as part:
+            yield part
+    except FileExistsError as error:
+        raise MediaError(
+            f"{output}: appeared while the job ran and was left alone; "
+            "pass --overwrite to replace it"
+        ) from error
+    except OSError as error:
+        raise MediaError(f"{output}: cannot publish the output: {error.strerror}") from error
 
 
 def _write(
     info: VideoInfo,
     index: FrameIndex,
     plan: JoinPlan,
-    output: str,
+    where: tuple[Path, str],
     settings: EncodeSettings,
 ) -> int:
     """Writes the part; our stream's number in it."""
+    part, output = where
     shift_s = _shift_s(info, output)
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_video(info.path))
         first_piece = stack.enter_context(open_video(plan.pieces[0]))
-        target = stack.enter_context(
-            _output_container(part_path(output), output, info, index, source)
-        )
+        target = stack.enter_context(_output_container(part, output, info, index, source))
         ours: list[VideoStream] = []
 
         def add_video() -> None:
@@ -128,7 +141,8 @@ def _write(
             ours.append(_add_video(template, target, info, settings, source))
 
         copies = add_copies(source, target, info, add_video)
-        target.metadata.update(kept_tags(source.metadata))
+        kept = kept_tags(source.metadata)
+        target.metadata.update(kept | origin_tag(muxer_of(output), kept))
         target.set_chapters(_chapters(source, shift_s))
         source.streams[info.stream_index].discard = Discard.all
         for packet in heapq.merge(
@@ -247,14 +261,3 @@ def _video_packets(
 def _decoding_s(packet: Packet[Any]) -> float:
     ticks = packet.dts if packet.dts is not None else packet.pts
     return float((ticks or 0) * packet.time_base)
-
-
-def _publish(part: Path, output: str) -> None:
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(output)
-    folder = os.open(Path(output).parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

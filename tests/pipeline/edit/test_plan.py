@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 
 from keyframes.load import parse_sheet
+from pipeline.affine import apply
 from pipeline.edit.plan import plan_edits, read_plan, write_plan
 from pipeline.edit.segments import Span
-from pipeline.faces.align import apply_affine
 from tests.pipeline.faces.test_faces import without_frames
 
 HOLD = parse_sheet("version: 1\nchannels:\n  AU12: [[0.4s, 0], [0.6s, 2]]\n", "hold")
@@ -38,7 +38,7 @@ def test_frames_that_ask_for_a_face_that_is_not_there_are_told(talk):
 
 def test_landmarks_lie_in_the_crop_where_they_lie_in_the_frame(talk):
     plan = plan_edits(talk.inspection, talk.analysis, HOLD, 512).plan
-    there = apply_affine(plan.coded_from_crop, plan.landmarks_px)
+    there = apply(plan.coded_from_crop, plan.landmarks_px)
     assert np.allclose(there, talk.analysis.landmarks_px[plan.frame], atol=0.01)
     assert 0 < plan.landmarks_px.min() < plan.landmarks_px.max() < 512
 

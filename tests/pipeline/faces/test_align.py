@@ -3,13 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import affine
 from pipeline.errors import PipelineError
 from pipeline.faces.align import (
-    apply_affine,
-    compose_affine,
     crop_path,
     face_squares,
-    invert_affine,
 )
 
 FACE = np.random.default_rng(0).uniform(-60, 60, (68, 2))
@@ -23,7 +21,7 @@ def moving(x: np.ndarray, scale: float = 1.0) -> np.ndarray:
 
 
 def centres(path: np.ndarray, size: int = 512) -> np.ndarray:
-    return apply_affine(path, np.full((len(path), 1, 2), size / 2))[:, 0]
+    return affine.apply(path, np.full((len(path), 1, 2), size / 2))[:, 0]
 
 
 finite = st.floats(-500, 500)
@@ -34,8 +32,8 @@ def test_into_the_crop_and_back_is_where_it_was(scale, x, y, angle):
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
     matrix = np.column_stack([turn, [x, y]])
     points = np.array([[0.0, 0.0], [511.0, 3.0], [17.5, 400.25]])
-    assert np.allclose(apply_affine(invert_affine(matrix), apply_affine(matrix, points)), points)
-    unity = compose_affine(matrix, invert_affine(matrix))
+    assert np.allclose(affine.apply(affine.inverse(matrix), affine.apply(matrix, points)), points)
+    unity = affine.compose(matrix, affine.inverse(matrix))
     assert np.allclose(unity, [[1, 0, 0], [0, 1, 0]], atol=1e-6)
 
 
@@ -125,7 +123,7 @@ def test_a_cut_never_bleeds_into_the_shot_before_it():
 def test_the_crop_holds_the_face_at_its_known_place():
     landmarks = moving(np.full(5, 320.0))
     path = crop_path(landmarks, np.arange(5) / 25, NEVER[:5], 512)
-    inside = apply_affine(invert_affine(path), landmarks)
+    inside = affine.apply(affine.inverse(path), landmarks)
     width = np.ptp(inside[0, :, 0])
     assert np.isclose(width * 1.033 * 1.5, 352, atol=0.5)
     assert 0 < inside.min() < inside.max() < 512

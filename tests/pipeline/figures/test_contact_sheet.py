@@ -166,12 +166,13 @@ def test_an_earlier_sheet_is_replaced_and_nothing_else_is_left(tmp_path: Path) -
 
 def test_a_sheet_that_cannot_be_written_says_which_and_leaves_nothing(tmp_path: Path) -> None:
     frames = [plain(RED)], [plain(BLUE)]
-    with pytest.raises(PipelineError, match=r"contact sheet .*gone/s\.png: No such file"):
-        contact_sheet(tmp_path / "gone" / "s.png", *frames, ["x"], "t")
     (tmp_path / "taken").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(PipelineError, match=r"contact sheet .*file/s\.png: Not a directory"):
+        contact_sheet(tmp_path / "file" / "s.png", *frames, ["x"], "t")
     with pytest.raises(PipelineError, match=r"contact sheet .*taken: Is a directory"):
         contact_sheet(tmp_path / "taken", *frames, ["x"], "t")
-    assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "taken"]
 
 
 @pytest.mark.parametrize(

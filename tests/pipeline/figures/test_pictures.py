@@ -18,7 +18,7 @@ from pipeline.edit.batcher import MicroBatcher
 from pipeline.figures.pictures import plot_stage
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import video_id
+from pipeline.store import video_row
 
 RAISED = parse_sheet("version: 1\nchannels:\n  AU1: [[0s, 3]]\n  AU2: [[0s, 3]]\n", "raised")
 
@@ -28,27 +28,25 @@ def plotted(talk, tmp_path_factory) -> Path:
     """The folder of an output in which every single frame has its brows raised alike."""
     folder = tmp_path_factory.mktemp("plotted")
     row: VideoRow = {
-        "video": video_id(talk.path),
-        "source": str(talk.path),
-        "output": str(folder / "raised.mp4"),
-        "work": str(folder / "_work"),
+        **video_row(talk.path, folder / "raised.mp4", folder / "_work"),
+        "request": "raised",
     }
     analysis = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
     settings = RenderSettings(RAISED, resolve("editor", "previz"))
     tracker, estimator = MeshTracker(), MeshAUEstimator()
     for chunk in stages.inspect_stage(row, analysis)[1:]:
         stages.analyse_stage({**row, **_span(chunk)}, analysis, tracker, estimator)
-    stages.assemble_stage(row, analysis, estimator)
+    _, faces = stages.assemble_stage(row, analysis, estimator)
     with MicroBatcher(PrevizEditor(), seed=1) as batcher:
-        for segment in stages.plan_stage(row, analysis, settings)[1:]:
+        for segment in stages.plan_stage(row, faces, settings)[1:]:
             stages.render_stage({**row, **_span(segment)}, settings, batcher)
-    stages.finish_stage(row, settings, "request")
+    stages.finish_stage(row, settings)
     plot_stage(row, analysis, settings, tracker, estimator)
     return folder
 
 
 def _span(row):
-    return {name: row[name] for name in ("number", "first", "last")}
+    return {name: row[name] for name in ("number", "first", "last", "digest")}
 
 
 @pytest.mark.parametrize("au", ["AU1", "AU2"])

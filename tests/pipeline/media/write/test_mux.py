@@ -183,7 +183,7 @@ def test_frames_shown_at_other_times_are_refused(footage, tmp_path):
         ("out.gif", r"cannot write \.gif; known: \.mp4, \.m4v"),
         ("out", "cannot write no extension"),
         ("out.webm", "webm cannot hold its (h264 video|audio stream)"),
-        ("nowhere/out.mp4", "No such file"),
+        ("000000.mp4/out.mp4", "Not a directory"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_refused_in_one_line(footage, tmp_path, name, reason):

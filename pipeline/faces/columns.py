@@ -1,0 +1,26 @@
+"""What is known of each face in each frame: the one list of the face table's columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keyframes.au import AU_NAMES
+from pipeline.columns import Column, Columns
+
+FACE_COLUMNS: Columns = {
+    "frame": Column((), np.int64),
+    "track": Column((), np.int64),
+    "score": Column((), np.float32),
+    "pose": Column((3,), np.float32, ("yaw", "pitch", "roll")),
+    "intensity": Column((len(AU_NAMES),), np.float32, AU_NAMES),
+    "box": Column((4,), np.float32, ("x0", "y0", "x1", "y1")),
+    "bridged": Column((), np.bool_),
+    "landmarks_px": Column((68, 2), np.float32),
+}
+"""In the order of the public table (table.py); `Analysis` has an attribute for each."""
+SEEN = ("frame", "score", "pose", "box", "landmarks_px")
+"""Those a tracker sees in a frame; linking and measuring over the whole video give the others."""
+CARRIED = (*SEEN[1:], "features")
+"""What is carried over short gaps."""
+CHUNK_ARRAYS = (*SEEN, "features", "signatures")
+"""What lies in a chunk file; the width of `features` is the AU estimator's own."""

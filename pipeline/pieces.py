@@ -1,0 +1,99 @@
+"""The encoded pieces of one request: what names them, which are there, and whether they belong.
+
+A piece's name and marker carry the digest of all that its bytes depend on, and the marker holds the
+hash of those bytes, so that nothing that another run or another curve left can be taken for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline.edit.plan import EditPlan, read_plan
+from pipeline.edit.segments import Span
+from pipeline.errors import PipelineError
+from pipeline.files import read_json, sha256_of, write_json
+from pipeline.media.read.inspection import Inspection
+from pipeline.media.write.encode import EncodeSettings, mirror_settings
+from pipeline.settings import RenderSettings, digest_of
+from pipeline.store import VideoFolder
+
+
+def encode_settings(inspection: Inspection, settings: RenderSettings) -> EncodeSettings:
+    """The encoder that mirrors a source; the same for every piece of it."""
+    return mirror_settings(inspection.info, settings.encode_preset, index=inspection.index)
+
+
+def segment_digest(
+    span: Span, plan: EditPlan, settings: RenderSettings, encode: EncodeSettings
+) -> str:
+    """Names all that a piece's bytes depend on."""
+    edits = plan.within(span).digest()
+    return digest_of(asdict(span), edits, settings.editor_digest, asdict(encode))
+
+
+def committed(
+    folder: VideoFolder, span: Span, digest: str, encode: EncodeSettings
+) -> dict[str, Any] | None:
+    """A piece's marker, where its piece is the one that the marker vouches for, byte for byte."""
+    marker = read_json(folder.marker(span.number, digest))
+    piece = folder.piece(span.number, digest, encode.piece_format)
+    if not marker or marker["digest"] != digest or not piece.is_file():
+        return None
+    return marker if sha256_of(piece) == marker["sha256"] else None
+
+
+def commit(
+    folder: VideoFolder, span: Span, digest: str, piece: Path, counts: dict[str, Any]
+) -> None:
+    """Writes a finished piece's marker."""
+    marker = {"digest": digest, "sha256": sha256_of(piece), **counts}
+    write_json(folder.marker(span.number, digest), marker)
+
+
+def write_spans(folder: VideoFolder, request: str, spans: list[Span], digests: list[str]) -> None:
+    """Publishes the segments that a request is made of."""
+    stored = {"request": request, "spans": [asdict(s) for s in spans], "digests": digests}
+    write_json(folder.spans(request), stored)
+
+
+def planned_pieces(
+    folder: VideoFolder,
+    request: str,
+    inspection: Inspection,
+    settings: RenderSettings,
+    encode: EncodeSettings,
+) -> list[Path]:
+    """The pieces of exactly this request, in order.
+
+    Raises:
+        PipelineError: plan, segments and pieces do not belong together; what is wrong is removed.
+    """
+    stored = read_json(folder.spans(request)) or {}
+    plan = read_plan(folder.plan(request))
+    spans = [Span(**s) for s in stored.get("spans", [])]
+    digests = [segment_digest(s, plan, settings, encode) for s in spans]
+    asked = stored.get("request") == request and stored.get("digests") == digests
+    if not asked or not _covers(spans, inspection.frames):
+        folder.spans(request).unlink(missing_ok=True)
+        raise PipelineError(f"{folder.spans(request)}: is not what this run planned; run again")
+    for span, digest in zip(spans, digests, strict=True):
+        if committed(folder, span, digest, encode) is None:
+            folder.marker(span.number, digest).unlink(missing_ok=True)
+            raise PipelineError(
+                f"segment {span.number}: its piece is not the one that was made; run again"
+            )
+    return [
+        folder.piece(s.number, d, encode.piece_format) for s, d in zip(spans, digests, strict=True)
+    ]
+
+
+def _covers(spans: list[Span], frames: int) -> bool:
+    """Whether the spans, in order, hold every frame once."""
+    at = 0
+    for span in spans:
+        if span.first != at:
+            return False
+        at = span.last + 1
+    return at == frames

@@ -1,0 +1,84 @@
+"""The stages in this process, in order: what is read again, what is refused, what is made again."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from engines.choice import resolve
+from engines.editors.identity import IdentityEditor
+from engines.estimators.mesh.estimator import MeshAUEstimator
+from engines.trackers.mesh.tracker import MeshTracker
+from keyframes.load import parse_sheet
+from pipeline import stages
+from pipeline.edit.batcher import MicroBatcher
+from pipeline.rows import VideoRow
+from pipeline.settings import AnalysisSettings, RenderSettings
+from pipeline.store import video_row
+
+ANALYSIS = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
+WHOLE = RenderSettings(
+    parse_sheet("version: 1\nchannels: {AU12: [[0s, 3]]}\n", "smile"),
+    replace(resolve("editor", "identity"), seconds_per_edit=5.0),  # makes several segments
+)
+
+
+@pytest.fixture
+def row(talk, tmp_path) -> VideoRow:
+    source = Path(shutil.copy2(talk.path, tmp_path / "talk.mp4"))
+    made = video_row(source, tmp_path / "out" / "talk.smile.mp4", tmp_path / "_work")
+    return {**made, "request": "asked"}
+
+
+def spans(row: VideoRow, rows: list[Any]) -> list[Any]:
+    """The rows of work still to do."""
+    names = ("number", "first", "last", "digest")
+    return [
+        {**row, **{n: r[n] for n in names}}
+        for r in rows
+        if r["number"] >= 0 and r["stage"] != "render"
+    ]
+
+
+def planned(row: VideoRow, settings: RenderSettings = WHOLE) -> list[Any]:
+    """All stages up to the segments to render."""
+    tracker, estimator = MeshTracker(), MeshAUEstimator()
+    for chunk in spans(row, stages.inspect_stage(row, ANALYSIS)):
+        stages.analyse_stage(chunk, ANALYSIS, tracker, estimator)
+    _, faces = stages.assemble_stage(row, ANALYSIS, estimator)
+    return spans(row, stages.plan_stage(row, faces, settings))
+
+
+def rendered(segments: list[Any], settings: RenderSettings = WHOLE) -> None:
+    with MicroBatcher(IdentityEditor(), seed=1) as batcher:
+        for segment in segments:
+            stages.render_stage(segment, settings, batcher)
+
+
+def test_a_source_is_opened_as_often_as_its_frames_are_needed(row, monkeypatch):
+    opened: Counter[str] = Counter()
+    really = av.open
+
+    def counted(file: Any, mode: Any = None, **options: Any) -> Any:
+        opened[str(file)] += mode != "w"
+        return really(file, mode, **options)
+
+    monkeypatch.setattr(av, "open", counted)
+    segments = planned(row)
+    chunks = 1
+    assert len(segments) >= 2
+    assert opened[row["source"]] == 2 + chunks  # headers, packets, and each chunk's frames
+    rendered(segments)
+    assert opened[row["source"]] == 2 + chunks + len(segments)
+    stages.finish_stage(row, WHOLE)
+    # Sound is copied from it, then the output is held against it: packets and a few pictures.
+    assert opened[row["source"]] <= 2 + chunks + len(segments) + 4
+    opened.clear()
+    assert planned({**row, "request": "another"}) != []
+    assert opened[row["source"]] == 0  # a second curve
