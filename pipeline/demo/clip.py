@@ -7,15 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import cv2
 import numpy as np
-from av.audio.stream import AudioStream
-from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.demo.acting import performance, schedule, voice
@@ -23,11 +17,10 @@ from pipeline.demo.face import FACE_CENTRE, SCALE, TalkingHead, photograph
 from pipeline.errors import MediaError
 from pipeline.files import published
 from pipeline.media.opening import one_line_errors
+from pipeline.media.write.pictures import PictureWriter
 
 AUDIO_RATE_HZ = 48000
 AUDIO_BLOCK = 1024
-BT709 = 1
-LIMITED = 1
 SIDES = (96, 2160)
 ASPECTS = (0.5, 2.0)
 SECONDS = (0.2, 600.0)
@@ -137,62 +130,20 @@ def _pictures(frames: int, rate: Fraction, size: tuple[int, int]) -> Iterator[ND
         yield np.asarray(lit, np.uint8)
 
 
-def _video_stream(container: OutputContainer, rate: Fraction, size: tuple[int, int]) -> VideoStream:
-    """x264 with a fixed number of threads: its bytes depend on that number."""
-    options = {"crf": "18", "preset": "veryfast", "threads": "2"}
-    stream = container.add_stream("libx264", rate=rate, options=options)
-    stream.width, stream.height = size
-    stream.pix_fmt = "yuv420p"
-    stream.time_base = 1 / rate
-    context: Any = stream.codec_context
-    context.time_base = 1 / rate
-    context.gop_size = 50
-    context.color_range = LIMITED
-    context.colorspace = context.color_primaries = context.color_trc = BT709
-    return stream
-
-
-def _audio_stream(container: OutputContainer) -> AudioStream:
-    stream = container.add_stream("aac", rate=AUDIO_RATE_HZ)
-    stream.bit_rate = 96000
-    stream.layout = "mono"
-    return stream
-
-
-def _as_frame(picture: NDArray[np.uint8], pts: int, rate: Fraction) -> av.VideoFrame:
-    """Limited-range bt709 yuv420p."""
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
-        format="yuv420p",
-        src_colorspace=Colorspace.ITU709,
-        dst_colorspace=Colorspace.ITU709,
-        src_color_range=ColorRange.JPEG,
-        dst_color_range=ColorRange.MPEG,
-        interpolation=Interpolation.BICUBIC,
-    )
-    frame.pts, frame.time_base = pts, 1 / rate
-    return frame
-
-
-def _sound(frames: int, rate: Fraction) -> Iterator[av.AudioFrame]:
+def _sound(frames: int, rate: Fraction) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """First sample and samples of each block."""
     samples = math.ceil(frames / rate * AUDIO_RATE_HZ)
     wave = voice(schedule(float(frames / rate)), samples, AUDIO_RATE_HZ)
     for first in range(0, samples, AUDIO_BLOCK):
-        block = np.ascontiguousarray(wave[None, first : first + AUDIO_BLOCK])
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = AUDIO_RATE_HZ, first
-        frame.time_base = Fraction(1, AUDIO_RATE_HZ)
-        yield frame
+        yield first, np.ascontiguousarray(wave[first : first + AUDIO_BLOCK])
 
 
 def _write(path: Path, frames: int, rate: Fraction, size: tuple[int, int]) -> None:
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        video, audio = _video_stream(container, rate, size), _audio_stream(container)
-        sound = _sound(frames, rate)
-        heard = Fraction(0)
+    sound = _sound(frames, rate)
+    heard = Fraction(0)
+    with PictureWriter(path, size, 1 / rate, rate, AUDIO_RATE_HZ) as writer:
         for n, picture in enumerate(_pictures(frames, rate, size)):
-            container.mux(video.encode(_as_frame(picture, n, rate)))
+            writer.show(picture, n)
             while heard < (n + 1) / rate and (block := next(sound, None)) is not None:
-                container.mux(audio.encode(block))
-                heard += Fraction(block.samples, AUDIO_RATE_HZ)
-        for stream in (video, audio):
-            container.mux(stream.encode(None))
+                writer.sound(block[1], block[0])
+                heard += Fraction(len(block[1]), AUDIO_RATE_HZ)

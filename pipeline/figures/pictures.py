@@ -21,6 +21,7 @@ from pipeline.figures.curves import plot_performance
 from pipeline.files import published
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection, inspect_video, read_inspection
+from pipeline.media.write.side_by_side import write_side_by_side
 from pipeline.rows import StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.stages import Stopwatch, folder_of
@@ -36,7 +37,7 @@ def plot_stage(
     tracker: FaceTracker,
     estimator: AUEstimator,
 ) -> StageRow:
-    """Measures the output; beside it come `<name>.curves.png`, `.curves.csv` and `.frames.png`."""
+    """Measures the output; what comes beside it is in `files_beside`."""
     clock = Stopwatch()
     output = Path(row["output"])
     folder = folder_of(row)
@@ -61,6 +62,7 @@ def plot_stage(
         title=f"{output.name}: before and after",
         face_boxes=[box_at(before, face, m) for m in moments],
     )
+    write_side_by_side(beside["before and after"], source, made)
     return stage_row(row["video"], "plot", **clock.read())
 
 
@@ -84,15 +86,19 @@ def measure(
 
 
 def choose_moments(requested: AUDelta, analysis: Analysis, face: int) -> list[int]:
-    """Frames worth looking at: spread over those that show the face, the strongest among them."""
+    """The frames of greatest change that show the face, some way apart from each other."""
     seen = analysis.frame[analysis.rows_of(face)]
     if not len(seen):
         seen = np.arange(analysis.frames)
-    spread = seen[np.linspace(0, len(seen) - 1, MOMENTS).astype(int)]
     strength = np.abs(requested.values[seen]).sum(axis=1)
-    strongest = int(seen[np.argmax(strength)])
-    spread[np.argmin(np.abs(spread - strongest))] = strongest
-    return sorted({int(frame) for frame in spread})
+    apart = max(1, np.count_nonzero(strength) or len(seen)) / (2 * MOMENTS)
+    chosen: list[int] = []
+    for frame in seen[np.argsort(-strength, kind="stable")]:
+        if all(abs(int(frame) - other) >= apart for other in chosen):
+            chosen.append(int(frame))
+        if len(chosen) == MOMENTS:
+            break
+    return sorted(chosen)
 
 
 def frame_at(inspection: Inspection, number: int) -> RGBFrame:
