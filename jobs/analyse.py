@@ -19,7 +19,7 @@ from jobs.command_line.options import MeasureOptions, takes
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
-app = App(name="analyse.py", help=__doc__, help_format="plaintext", version_flags=())
+app = App(name="analyse", help=__doc__, help_format="plaintext", version_flags=())
 
 
 @app.default

@@ -20,7 +20,7 @@ from jobs.command_line.options import AnimateOptions, takes
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
-app = App(name="animate.py", help=__doc__, help_format="plaintext", version_flags=())
+app = App(name="animate", help=__doc__, help_format="plaintext", version_flags=())
 
 
 @app.default

@@ -1,6 +1,7 @@
 """Measure aureel against its own floor, both sides in one run; prints JSON.
 
 python jobs/benchmark.py pipeline [--input clip.mp4]
+python jobs/benchmark.py preview
 python jobs/benchmark.py memory
 python jobs/benchmark.py curves
 python jobs/benchmark.py magicface --random-weights
@@ -25,7 +26,7 @@ from jobs.errors import JobError
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
-app = App(name="benchmark.py", help=__doc__, help_format="plaintext", version_flags=())
+app = App(name="benchmark", help=__doc__, help_format="plaintext", version_flags=())
 
 
 @app.command
@@ -42,6 +43,23 @@ def pipeline(*, input: Path | None = None, rounds: int = 3) -> int:  # noqa: A00
     from jobs.benchmarks.pipeline import measure_pipeline
 
     print(json.dumps(measure_pipeline(input, rounds), indent=1))
+    return 0
+
+
+@app.command
+def preview(*, input: Path | None = None, rounds: int = 5) -> int:  # noqa: A002 - the option's name
+    """Show a second curve on a frame that is open already, with previz, on one core.
+
+    Parameters
+    ----------
+    input
+        A clip. Without: 4 s of the demo clip (512²).
+    rounds
+        Times four curves are shown in turn; medians are printed.
+    """
+    from jobs.benchmarks.preview import measure_preview
+
+    print(json.dumps(measure_preview(input, rounds), indent=1))
     return 0
 
 

@@ -29,7 +29,7 @@ from jobs.ray_cluster.cluster import be_quiet, start
 from jobs.trt_building.progress import EngineProgress
 
 be_quiet()
-app = App(name="build_engines.py", help=__doc__, help_format="plaintext", version_flags=())
+app = App(name="build-engines", help=__doc__, help_format="plaintext", version_flags=())
 
 Target = Literal["auto", "sm75", "sm80", "sm86", "sm89", "sm90", "sm100", "sm120", "sm121"]
 Backend = Literal["auto", "tensorrt", "tensorrt-rtx", "onnxruntime"]

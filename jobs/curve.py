@@ -28,7 +28,7 @@ from keyframes.load import load_sheet
 from keyframes.presets import known_presets, preset_text
 from keyframes.sheet_file.schema import schema_text
 
-app = App(name="curve.py", help=__doc__, help_format="plaintext", version_flags=())
+app = App(name="curve", help=__doc__, help_format="plaintext", version_flags=())
 NO_CLIP = ClipOptions()
 
 

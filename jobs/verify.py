@@ -21,7 +21,7 @@ from cyclopts import App, Parameter
 
 from jobs.command_line.command import main_of
 
-app = App(name="verify.py", help=__doc__, help_format="plaintext", version_flags=())
+app = App(name="verify", help=__doc__, help_format="plaintext", version_flags=())
 
 
 @app.default

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.console import Console
+
 from jobs.animation.call import analysis_settings, asked_engines, gpus_for
 from jobs.command_line.inputs import expand_inputs, refuse_working_copy, video_rows
 from jobs.command_line.options import MeasureOptions
@@ -26,11 +28,19 @@ def run_measurement(options: MeasureOptions) -> int:
     Raises:
         JobError, EngineError: the call itself is wrong.
     """
+    return 1 if measure(options, console()).failed else 0
+
+
+def measure(options: MeasureOptions, screen: Console) -> Report:
+    """The same, with a report, shown on a screen.
+
+    Raises:
+        JobError, EngineError: the call itself is wrong; nothing could be measured.
+    """
     output = _checked_output(options)
     inputs = expand_inputs(options.inputs)
     videos = video_rows(inputs, [output] * len(inputs), options.work)
     check_folder_place(Path(videos[0]["work"]), "--work")
-    screen = console()
     asked = asked_engines(options)
     gpus = gpus_for(asked)
     settings = analysis_settings(options, asked, gpus)
@@ -54,7 +64,7 @@ def run_measurement(options: MeasureOptions) -> int:
     report = run_job(videos, Job(settings, None, gpus), ledger, screen, publish)
     _write(videos, settings, ledger, output)
     screen.print(f"table: {output}")
-    return 1 if report.failed else 0
+    return report
 
 
 def _checked_output(options: MeasureOptions) -> Path:

@@ -27,22 +27,26 @@ WRONG_CALL = (JobError, KeyframeError, EngineError, PipelineError)
 def run_command(app: App, arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; its exit status. Wrong calls, files and curves print one line."""
     arguments = _renamed(sys.argv[1:] if arguments is None else arguments)
+    called = app.name[0]
     try:
-        _, commands, _ = app.parse_commands(arguments)
+        names, commands, _ = app.parse_commands(arguments)
+        called = " ".join((called, *(name for name in names if not name.startswith("-"))))
         for command in commands:
             offer(command.default_command, arguments)
         done = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         inner = error.__cause__
-        return _refused(app, _all(inner) if isinstance(inner, ValidationError) else str(error))
+        return _refused(
+            called, one_line(inner) if isinstance(inner, ValidationError) else str(error)
+        )
     except ValidationError as error:
-        return _refused(app, _all(error))
+        return _refused(called, one_line(error))
     except WRONG_CALL as error:
-        return _refused(app, str(error))
+        return _refused(called, str(error))
     except BrokenPipeError:
         return _reader_left()
     except OSError as error:  # a folder that cannot be written, a disk that is full
-        return _refused(app, f"{error.filename or 'system'}: {error.strerror or error}")
+        return _refused(called, f"{error.filename or 'system'}: {error.strerror or error}")
     return done if isinstance(done, int) else 0
 
 
@@ -57,7 +61,8 @@ def _renamed(arguments: Sequence[str]) -> list[str]:
     return new
 
 
-def _all(error: ValidationError) -> str:
+def one_line(error: ValidationError) -> str:
+    """What of a call's options is wrong, by their names on the command line."""
     return "; ".join(_readable(e) for e in error.errors())
 
 
@@ -68,8 +73,8 @@ def _readable(error: ErrorDetails) -> str:
     return f"--{place}: got {error['input']!r}; {reason[0].lower()}{reason[1:]}"
 
 
-def _refused(app: App, message: str) -> int:
-    print(f"{app.name[0]}: {' '.join(message.split())}", file=sys.stderr)
+def _refused(called: str, message: str) -> int:
+    print(f"{called}: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 

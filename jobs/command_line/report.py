@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import platform
 import re
 import sys
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -14,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engines.choice import Engine
+from pipeline.figures.beside import files_beside
 from pipeline.files import published
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
 
@@ -25,6 +28,14 @@ VERSIONED = (
 )
 COUNTED = re.compile(r"(?P<what>.*): (?P<frames>\d+) frames")
 """What a segment tells of its editor (pipeline/stages.py)."""
+SHOWN = {
+    "status": "status",
+    "frames": "frames",
+    "edited": "edited_frames",
+    "no face": "faceless_frames",
+    "output": "output",
+}
+"""Columns of a report in a notebook: heading → field."""
 LAST_STAGE = {"animate": "finish", "analyse": "assemble"}
 
 Status = Literal["done", "failed", "skipped"]
@@ -65,10 +76,28 @@ class Report(BaseModel):
         """Videos that were not made; each `error` says why."""
         return [video for video in self.videos if video.status == "failed"]
 
+    def _repr_html_(self) -> str:
+        """A notebook's table of the videos, with the sheet of frames where there is one."""
+        head = "".join(f"<th>{name}</th>" for name in SHOWN)
+        rows = "".join(f"<tr>{_cells(video)}</tr>" for video in self.videos)
+        return f"<table><tr>{head}</tr>{rows}</table>{''.join(map(_sheet, self.videos))}"
+
     def write(self, path: Path) -> None:
         """Publishes the report; a reader sees the old one or the new one, never half of it."""
         with published(path) as partial:
             partial.write_text(self.model_dump_json(by_alias=True, indent=2) + "\n")
+
+
+def _cells(video: VideoEntry) -> str:
+    told = {**video.model_dump(), "output": video.error or video.output}
+    return "".join(f"<td>{html.escape(str(told[field]))}</td>" for field in SHOWN.values())
+
+
+def _sheet(video: VideoEntry) -> str:
+    path = files_beside(Path(video.output))["sheet"]
+    if video.status == "failed" or not path.is_file():
+        return ""
+    return f'<img src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}">'
 
 
 class Ledger:

@@ -131,7 +131,8 @@ class MicroBatcher:
 
     def _edit(self, batch: list[_Pending]) -> None:
         try:
-            edits = self._edits([p.request for p in batch])
+            self.calls += 1
+            edits = edit_crops(self._editor, [p.request for p in batch], self._seed)
         except BaseException as error:  # noqa: BLE001 - raised again where the crops are awaited,
             # which would wait for ever otherwise
             for pending in batch:
@@ -140,17 +141,18 @@ class MicroBatcher:
         for pending, edit in zip(batch, edits, strict=True):
             pending.future.set_result(edit)
 
-    def _edits(self, requests: list[CropRequest]) -> list[CropEdit]:
-        padded = requests + [requests[-1]] * (self.batch_size - len(requests))
-        self.calls += 1
-        made = self._editor.edit(*_stacked(padded), seed=self._seed)
-        if len(made) != len(padded):
-            raise EngineError(f"editor: gave {len(made)} crops; expected {len(padded)}")
-        white = float(np.iinfo(requests[0].image.dtype).max)
-        return [
-            CropEdit(edited, reference, mask, made.notes, white)
-            for edited, reference, mask in zip(made.edited, made.reference, made.mask, strict=True)
-        ][: len(requests)]
+
+def edit_crops(editor: FaceEditor, requests: list[CropRequest], seed: int) -> list[CropEdit]:
+    """One batch of at most the editor's size, padded with repeats of its last crop."""
+    padded = requests + [requests[-1]] * (editor.batch_size - len(requests))
+    made = editor.edit(*_stacked(padded), seed=seed)
+    if len(made) != len(padded):
+        raise EngineError(f"editor: gave {len(made)} crops; expected {len(padded)}")
+    white = float(np.iinfo(requests[0].image.dtype).max)
+    return [
+        CropEdit(edited, reference, mask, made.notes, white)
+        for edited, reference, mask in zip(made.edited, made.reference, made.mask, strict=True)
+    ][: len(requests)]
 
 
 def _stacked(requests: list[CropRequest]) -> tuple[AlignedCrops, AUDelta]:

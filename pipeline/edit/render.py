@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from pipeline.edit.batcher import CropEdit, CropRequest, MicroBatcher
 from pipeline.edit.composite import paste_residual
 from pipeline.edit.plan import EditPlan
@@ -79,14 +81,13 @@ def _submit(
     frame: Any, inspection: Inspection, plan: EditPlan, row: int, batcher: MicroBatcher
 ) -> Future[CropEdit]:
     image = crop_rgb(frame, inspection.info, plan.coded_from_crop[row], batcher.crop_size)
-    return batcher.submit(
-        CropRequest(
-            image,
-            plan.landmarks_px[row],
-            int(plan.frame[row]),
-            plan.delta[row],
-            plan.pose[row],
-        )
+    return batcher.submit(crop_request(plan, row, image))
+
+
+def crop_request(plan: EditPlan, row: int, image: NDArray[Any]) -> CropRequest:
+    """A row of a plan for the editor, with its crop."""
+    return CropRequest(
+        image, plan.landmarks_px[row], int(plan.frame[row]), plan.delta[row], plan.pose[row]
     )
 
 

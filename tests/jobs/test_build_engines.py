@@ -48,7 +48,7 @@ def _refusal(capsys, *arguments):
     told = capsys.readouterr().err
     assert status == 2
     assert told.count("\n") == 1, told
-    return told.strip().removeprefix("build_engines.py: ")
+    return told.strip().removeprefix("build-engines: ")
 
 
 def _run(*arguments, cwd):

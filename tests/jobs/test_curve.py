@@ -156,7 +156,7 @@ def test_the_schema_is_a_schema_and_the_presets_fit_it(
         (("presets", "grin"), "no preset 'grin'; known: anger"),
         (("bake", "smile", "--output", "t.csv", "--face", "-1"), "--face -1: the curve asks"),
         (("bake", "smile", "--output", "t.csv", "--face", "7"), "known: 0"),
-        (("bake", "smile", "--output", "t.csv", "--track", "x"), "curve.py: --track: got 'x'"),
+        (("bake", "smile", "--output", "t.csv", "--track", "x"), "curve bake: --track: got 'x'"),
         (("dance",), "Unknown command"),
         (("bake", "video.yaml", "--output", "t.csv"), "measured by jobs/animate.py"),
     ],

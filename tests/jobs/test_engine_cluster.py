@@ -156,7 +156,7 @@ def test_what_a_build_task_says_arrives_in_one_line(nodes: Nodes):
     call = ("build_engines.py", "--weights", stores.small_weights())
     refused = nodes.run(*call, "--backend", "tensorrt-rtx")
     assert refused.returncode == 2
-    assert refused.stderr.startswith("build_engines.py: target SM90: TensorRT-RTX 1.7")
+    assert refused.stderr.startswith("build-engines: target SM90: TensorRT-RTX 1.7")
     assert refused.stderr.count("\n") == 1
     refused = nodes.run(*call)
     assert refused.returncode == 2

@@ -68,7 +68,7 @@ def test_its_options_are_known_for_a_class_that_only_the_call_names(
     assert (refused.status, "--strength" in refused.stderr) == (2, True)
     weights.unlink()
     refused = animate(*CALL, f"--editor={TUNED}", "--strength", "0.5")
-    assert refused.stderr == f"animate.py: editor '{TUNED}': no weights file tuned.bin\n"
+    assert refused.stderr == f"animate: editor '{TUNED}': no weights file tuned.bin\n"
 
 
 def test_other_weights_at_the_same_path_make_another_film(animate: Animate, weights: Path):

@@ -81,7 +81,9 @@ def test_the_only_backend_asked_for_is_refused_in_one_line(no_gpu, backend, caps
         assert not (cache_folder() / "benchmark").exists()
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert told.startswith(f"benchmark.py: backend '{backend}': no CUDA GPU on this machine; ")
+    assert told.startswith(
+        f"benchmark magicface: backend '{backend}': no CUDA GPU on this machine; "
+    )
     assert dict(os.environ) == before
 
 
