@@ -1,4 +1,4 @@
-"""Export MagicFace's networks and build their TensorRT engines, once, with every one checked.
+"""Export MagicFace's networks and build their TensorRT plans, once, with every one checked.
 
 python jobs/build_engines.py --weights DIR                 # for the GPU in this machine
 python jobs/build_engines.py --weights DIR --target sm89   # ahead of time, no GPU needed
@@ -17,22 +17,21 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 
 from cyclopts import App, Parameter
 
-from engines.editors.magicface.backends.build_request import Order, check_buildable
+from engines.editors.magicface.backends.build_request import BuildRequest, check_buildable
 from engines.editors.magicface.backends.builders import plan_build, target_sm
-from engines.editors.magicface.backends.choose import look_around
+from engines.editors.magicface.backends.choose import probe_machine
 from engines.editors.magicface.folders import locate_weights, native_size
 from engines.trt.binding import Binding
-from engines.trt.cache import EngineCache
-from engines.trt.key import BatchProfile
+from engines.trt.store.cache import PlanCache
+from engines.trt.store.key import BatchProfile
 from jobs.command_line.command import main_of
 from jobs.ray_cluster.cluster import be_quiet, start
-from jobs.trt_building.progress import EngineProgress
+from jobs.trt_building.progress import BuildProgress
 
 be_quiet()
 app = App(name="build-engines", help=__doc__, help_format="plaintext", version_flags=())
 
 Target = Literal["auto", "sm75", "sm80", "sm86", "sm89", "sm90", "sm100", "sm120", "sm121"]
-Backend = Literal["auto", "tensorrt", "tensorrt-rtx", "onnxruntime"]
 
 
 @app.default
@@ -40,11 +39,11 @@ def build_engines(
     *,
     weights: str,
     base: str | None = None,
-    backend: Backend = "auto",
+    backend: str = "auto",
     target: Target = "auto",
     batch: str = "1..8",
     size: int | None = None,
-    dtype: Literal["fp16", "bf16", "fp32"] = "fp16",
+    dtype: str = "fp16",
     cache: Path | None = None,
     cluster: Annotated[bool | None, Parameter(negative="--local")] = None,
 ) -> int:
@@ -58,8 +57,8 @@ def build_engines(
     base
         Folder or hub id of Stable Diffusion 1.5, where it is not in the weights folder.
     backend
-        auto takes tensorrt-rtx where it targets the GPU, else tensorrt. onnxruntime exports and
-        checks the graphs only (fp32 is for this one).
+        auto, tensorrt-rtx, tensorrt or onnxruntime. auto takes tensorrt-rtx where it targets the
+        GPU, else tensorrt. onnxruntime exports and checks the graphs only (fp32 is for this one).
     target
         GPU generation. auto: the GPU in this machine. tensorrt-rtx builds for any it targets on a
         machine without a GPU; tensorrt builds on the GPU it builds for.
@@ -71,7 +70,7 @@ def build_engines(
     dtype
         fp16, bf16, or fp32 for onnxruntime.
     cache
-        The store; without: $AUREEL_ENGINES, else aureel/engines in the user's cache folder.
+        The store; without: $AUREEL_PLANS, else aureel/plans in the user's cache folder.
     cluster
         Build once per GPU type of a Ray cluster and copy to its GPU nodes. Without: on under
         `ray job submit`, else --local.
@@ -84,30 +83,31 @@ def build_engines(
         from engines.editors.magicface.backends.on_cluster import build_on_cluster
         from jobs.ray_cluster.nodes import RayNodes
 
-        wanted = Order(folders, dtype, image_size, profile)
+        wanted = BuildRequest(folders, dtype, image_size, profile)
         start()
         build_on_cluster(wanted, backend, target_sm(target), cache, RayNodes(print))
         return 0
-    machine = look_around()
+    machine = probe_machine()
     binding, sm = plan_build(backend, target_sm(target), machine)
     here = (machine.gpu, machine.sm, machine.device)
-    order = Order(folders, dtype, image_size, profile, sm, *here)
+    request = BuildRequest(folders, dtype, image_size, profile, sm, *here)
     if binding is not None:
-        check_buildable(order, binding)
-    make_all(order, binding, EngineCache(cache))
+        check_buildable(request, binding)
+    make_all(request, binding, PlanCache(cache))
     return 0
 
 
-def make_all(order: Order, binding: Binding | None, store: EngineCache) -> None:
-    """Make or find every graph and engine, shown as it goes."""
-    from engines.editors.magicface.backends.prepare import Workshop
+def make_all(request: BuildRequest, binding: Binding | None, store: PlanCache) -> None:
+    """Make or find every graph and plan, shown as it goes."""
+    from engines.editors.magicface.backends.plan_builder import PlanBuilder
 
-    what = "graphs" if binding is None else f"{binding.label} engines for SM{order.sm}"
+    what = "graphs" if binding is None else f"{binding.label} plans for SM{request.sm}"
     print(
-        f"{what}, {order.dtype}, {order.image_size} px, batch {order.batch} frames, in {store.root}"
+        f"{what}, {request.dtype}, {request.image_size} px, batch {request.batch} frames, "
+        f"in {store.root}"
     )
-    with EngineProgress() as progress:
-        for done in Workshop(order, binding, store, progress.report).run():
+    with BuildProgress() as progress:
+        for done in PlanBuilder(request, binding, store, progress.report).run():
             progress.finished(done)
     progress.print_table()
 

@@ -43,11 +43,6 @@ class LiteRTModel:
         (self._input,) = self._interpreter.get_input_details()
         self._outputs = {d["name"]: d["index"] for d in self._interpreter.get_output_details()}
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Of the float32 array a call takes."""
-        return tuple(int(n) for n in self._input["shape"])
-
     def __call__(self, array: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Every output by its tensor name, copied."""
         self._interpreter.set_tensor(self._input["index"], array)

@@ -1,25 +1,36 @@
-"""Which device a small torch network runs on."""
+"""Which device a torch network runs on."""
 
 from __future__ import annotations
+
+import re
 
 import torch
 
 from engines.errors import EngineError, EngineUnavailableError
 
+DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d+)?")
+"""What a user may write; without a number, the process's current GPU."""
 
-def torch_device(engine: str, name: str | None) -> str:
-    """`cpu` or `cuda`; None takes the GPU where there is one.
+
+def resolve_device(asked: str | None, who: str = "") -> torch.device:
+    """`auto` (or None), `cpu`, `cuda` or `cuda:N` → a device that is here.
 
     Args:
-        engine: who asks, for the message.
+        who: begins the message, e.g. `fan tracker`.
     Raises:
         EngineError: another name.
-        EngineUnavailableError: "cuda" where torch sees no GPU.
+        EngineUnavailableError: a GPU was asked for by name and is not here.
     """
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise EngineError(f"{engine} device: got {name!r}; expected 'cpu' or 'cuda'")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise EngineUnavailableError(f"{engine} device 'cuda': torch sees no GPU here")
-    return name
+    what = f"{who} device".lstrip()
+    if asked is not None and not DEVICE_NAME.fullmatch(asked):
+        raise EngineError(f"{what}: got {asked!r}; expected auto, cpu, cuda or cuda:N")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked in (None, "auto"):
+        return torch.device("cuda" if count else "cpu")
+    device = torch.device(asked)
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise EngineUnavailableError(
+            f"{what} {asked!r}: torch {torch.__version__} finds {count} CUDA GPUs here; use cpu or "
+            "auto, or a machine with a GPU"
+        )
+    return device

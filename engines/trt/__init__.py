@@ -1,1 +1,1 @@
-"""TensorRT: export, build, cache and run the MagicFace networks as engines."""
+"""Any torch network as a TensorRT plan: export, proof, build, store, run. It knows no network."""

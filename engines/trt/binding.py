@@ -1,7 +1,7 @@
 """The two TensorRTs behind one thin layer: which one it is, its log, its targets.
 
 Classic `tensorrt` 10 and 11 and TensorRT for RTX (`tensorrt_rtx`) share nearly all of their Python
-surface. What differs is told here and in build.py and runtime.py by `Binding.is_rtx` and by
+surface. What differs is found here and in build.py and runtime.py by `Binding.is_rtx` and by
 what a module has, never by parsing version numbers.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from engines.errors import EngineError, EngineUnavailableError
 
-BACKENDS = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
+MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 """Backend name → module it imports."""
 
 EXTRAS = {"tensorrt": "tensorrt", "tensorrt-rtx": "rtx"}
@@ -80,21 +80,21 @@ def import_binding(name: str) -> Binding:
         EngineError: no such backend.
         EngineUnavailableError: not installed, or too old; says how to get it.
     """
-    if name not in BACKENDS:
-        raise EngineError(f"no TensorRT backend {name!r}; known: {', '.join(BACKENDS)}")
+    if name not in MODULES:
+        raise EngineError(f"no TensorRT backend {name!r}; known: {', '.join(MODULES)}")
     hint = f"pip install 'aureel[{EXTRAS[name]}]'"
     try:
-        module = importlib.import_module(BACKENDS[name])
+        module = importlib.import_module(MODULES[name])
     except (ImportError, OSError) as error:
         reason = " ".join(str(error).split())
         raise EngineUnavailableError(
-            f"backend {name!r}: {BACKENDS[name]} cannot be imported ({reason}); {hint}"
+            f"backend {name!r}: {MODULES[name]} cannot be imported ({reason}); {hint}"
         ) from None
     version = str(getattr(module, "__version__", "unknown"))
     binding = Binding(name, module)
     if not binding.is_rtx and version.split(".", maxsplit=1)[0] not in {"10", "11"}:
         raise EngineUnavailableError(
-            f"backend {name!r}: found {BACKENDS[name]} {version}, expected 10.x or 11.x; {hint}"
+            f"backend {name!r}: found {MODULES[name]} {version}, expected 10.x or 11.x; {hint}"
         )
     return binding
 
@@ -111,8 +111,10 @@ class BuildLog:
 
     def reason(self, most: int = 3) -> str:
         """The last few errors as one line; warnings when there are none."""
-        told = self.errors() or [text for _, text in self.lines]
-        return " | ".join(" ".join(t.split()) for t in told[-most:]) or "the library gave no reason"
+        lines = self.errors() or [text for _, text in self.lines]
+        return (
+            " | ".join(" ".join(t.split()) for t in lines[-most:]) or "the library gave no reason"
+        )
 
 
 def _logger(trt: Any) -> BuildLog:

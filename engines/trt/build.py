@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from engines.trt.binding import Binding
-from engines.trt.errors import EngineBuildError
-from engines.trt.key import BatchProfile
+from engines.trt.errors import PlanBuildError
+from engines.trt.store.key import BatchProfile
 
 Progress = Callable[[str, float], None]
-"""Told the phase's name and how far it is, 0…1; called from the library's own threads."""
+"""Called with the phase's name and how far it is, 0…1, from the library's own threads."""
 
 
 def check_target(binding: Binding, sm: int) -> None:
     """Refuse a GPU generation the library cannot build for.
 
     Raises:
-        EngineBuildError: listing what it targets and what to use instead.
+        PlanBuildError: listing what it targets and what to use instead.
     """
     known = binding.targets()
     if binding.is_rtx and sm not in known:
-        raise EngineBuildError(
+        raise PlanBuildError(
             f"target SM{sm}: {binding.label} targets {', '.join(map(str, known))}; "
             "use backend tensorrt or compile there"
         )
@@ -49,7 +49,7 @@ def build_plan(
     Returns:
         The serialized plan; the memory belongs to the library and lives as long as the view.
     Raises:
-        EngineBuildError: with the file, the library and the reason it logged.
+        PlanBuildError: with the file, the library and the reason it logged.
     """
     check_target(binding, sm)
     trt, log = binding.trt, binding.log()
@@ -57,12 +57,12 @@ def build_plan(
     try:
         builder = trt.Builder(log)
     except TypeError:  # pybind11: the factory gave a null pointer
-        raise EngineBuildError(f"{what}: no builder here: {log.reason()}") from None
+        raise PlanBuildError(f"{what}: no builder here: {log.reason()}") from None
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(onnx_path)):
-        told = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-        raise EngineBuildError(f"{what}: {' | '.join(told[:3]) or log.reason()}")
+        errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
+        raise PlanBuildError(f"{what}: {' | '.join(errors[:3]) or log.reason()}")
     config = builder.create_builder_config()
     config.add_optimization_profile(_profile(builder, network, batch))
     if binding.is_rtx:
@@ -73,7 +73,7 @@ def build_plan(
         config.progress_monitor = monitor
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise EngineBuildError(f"{what}: {log.reason()}")
+        raise PlanBuildError(f"{what}: {log.reason()}")
     return memoryview(plan)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engines.editors.magicface.backends.ports import GRAPH_FILE, INPUTS, OUTPUTS
-from engines.trt.errors import EngineBuildError
+from engines.trt.errors import PlanBuildError
+from engines.trt.network import GRAPH_FILE, NetworkPorts
 
 EXPORTED_AT_BATCH = 2
 """Batch of the example; 1 would be taken for a constant by the exporter."""
@@ -21,18 +21,24 @@ LARGEST_BATCH = 1024
 
 
 def export_graph(
-    component: str, module: nn.Module, sample: Mapping[str, Tensor], folder: Path, *, opset: int
+    ports: NetworkPorts,
+    module: nn.Module,
+    sample: Mapping[str, Tensor],
+    folder: Path,
+    *,
+    opset: int,
 ) -> Path:
     """Write `model.onnx` and its external weights into a folder.
 
     Args:
-        module: flat, as `components.flat_module` gives it; its dtypes become the graph's.
+        module: takes `ports.inputs` and gives `ports.outputs`, tensors all; its dtypes become the
+            graph's.
         sample: inputs by name at batch 2 or more.
     Raises:
-        EngineBuildError: the exporter's reason, in one line.
+        PlanBuildError: the exporter's reason, in one line.
     """
     batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
-    values = tuple(sample[name] for name in INPUTS[component])
+    values = tuple(sample[name] for name in ports.inputs)
     shapes = tuple({0: batch} if value.ndim else None for value in values)
     path = folder / GRAPH_FILE
     try:
@@ -42,22 +48,23 @@ def export_graph(
                 values,
                 dynamo=True,
                 opset_version=opset,
-                input_names=list(INPUTS[component]),
-                output_names=list(OUTPUTS[component]),
-                dynamic_shapes=_like_signature(component, shapes),
+                input_names=list(ports.inputs),
+                output_names=list(ports.outputs),
+                dynamic_shapes=_like_signature(ports, shapes),
                 verbose=False,
             )
             _forget_sources(program.model)
             program.save(str(path), external_data=True)
     except (RuntimeError, ValueError, TypeError) as error:
         reason = next((ln.strip() for ln in str(error).splitlines() if ln.strip()), "no reason")
-        raise EngineBuildError(f"export of the {component} at opset {opset}: {reason}") from error
+        raise PlanBuildError(f"export of the {ports.name} at opset {opset}: {reason}") from error
     return path
 
 
-def _like_signature(component: str, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Nest the shapes as the module's arguments: `*id_kv` is one argument of many tensors."""
-    return (*shapes[:4], shapes[4:]) if component == "denoiser" else shapes
+def _like_signature(ports: NetworkPorts, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Nest the shapes as the module's arguments: `*arguments` are one argument of many tensors."""
+    first = ports.variadic_from
+    return shapes if first is None else (*shapes[:first], shapes[first:])
 
 
 def _forget_sources(model: Any) -> None:

@@ -1,7 +1,7 @@
 """An exported graph run by onnxruntime, on torch tensors without copies: CPU, CUDA where built in.
 
 It is a backend of its own, and the witness for every graph: what onnxruntime computes from the
-file is compared with torch before any engine is built from it.
+file is compared with torch before any plan is built from it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from engines.errors import EngineError, EngineUnavailableError
-from engines.trt.errors import EngineBuildError
+from engines.trt.errors import PlanBuildError
 
-DTYPES = {
+TENSOR_TYPES = {
     "tensor(float)": (torch.float32, 1),
     "tensor(float16)": (torch.float16, 10),
     "tensor(bfloat16)": (torch.bfloat16, 16),
@@ -37,7 +37,7 @@ class OnnxSession:
             threads: CPU threads; None = as torch uses.
         Raises:
             EngineUnavailableError: onnxruntime, or its CUDA provider, is not there.
-            EngineBuildError: the file cannot be loaded; with onnxruntime's reason.
+            PlanBuildError: the file cannot be loaded; with onnxruntime's reason.
         """
         provider = check_provider(device)
         ort = _import()
@@ -50,7 +50,7 @@ class OnnxSession:
             )
         except _failures() as error:
             reason = " ".join(str(error).split())
-            raise EngineBuildError(f"onnxruntime cannot load {path}: {reason}") from None
+            raise PlanBuildError(f"onnxruntime cannot load {path}: {reason}") from None
         loaded = self._session.get_providers()
         if provider not in loaded:  # onnxruntime tells so in its log only, and goes on
             raise EngineUnavailableError(
@@ -68,12 +68,12 @@ class OnnxSession:
         batch = next(t.shape[0] for t in kept.values() if t.ndim)
         where = self._device.type, self._device.index or 0
         outputs: dict[str, Tensor] = {}
-        for told in self._session.get_outputs():
-            dtype, number = DTYPES[told.type]
-            shape = [batch, *told.shape[1:]]
-            outputs[told.name] = torch.empty(shape, dtype=dtype, device=self._device)
-            pointer = outputs[told.name].data_ptr()
-            binding.bind_output(told.name, *where, number, shape, pointer)
+        for port in self._session.get_outputs():
+            dtype, number = TENSOR_TYPES[port.type]
+            shape = [batch, *port.shape[1:]]
+            outputs[port.name] = torch.empty(shape, dtype=dtype, device=self._device)
+            pointer = outputs[port.name].data_ptr()
+            binding.bind_output(port.name, *where, number, shape, pointer)
         if self._device.type == "cuda":  # onnxruntime has a stream of its own
             torch.cuda.current_stream(self._device).synchronize()
         self._session.run_with_iobinding(binding)
@@ -81,15 +81,15 @@ class OnnxSession:
         return outputs
 
     def _bind_input(self, binding: Any, name: str, tensor: Tensor) -> Tensor:
-        told = self._inputs[name]
-        dtype, number = DTYPES[told.type]
-        fits = tensor.ndim == len(told.shape) and all(
-            isinstance(n, str) or n == m for n, m in zip(told.shape, tensor.shape, strict=True)
+        port = self._inputs[name]
+        dtype, number = TENSOR_TYPES[port.type]
+        fits = tensor.ndim == len(port.shape) and all(
+            isinstance(n, str) or n == m for n, m in zip(port.shape, tensor.shape, strict=True)
         )
         if tensor.dtype != dtype or not fits:
             raise EngineError(
                 f"input {name}: got {tensor.dtype} {tuple(tensor.shape)}; "
-                f"expected {dtype} {tuple(told.shape)}"
+                f"expected {dtype} {tuple(port.shape)}"
             )
         dense = tensor.to(self._device).contiguous()
         where = self._device.type, self._device.index or 0

@@ -1,15 +1,15 @@
 """A plan run on torch tensors: their memory is bound as it is, nothing passes through the host.
 
-With CUDA graphs (for the denoiser, which runs at every step) a batch size has fixed buffers: small
-inputs are copied into them, the identity's keys and values only when they are other tensors than
-last time. Without graphs (one call per frame batch) the caller's tensors are bound themselves.
+With CUDA graphs (for a network that runs again and again) a batch size has fixed buffers: small
+inputs are copied into them, steady ones only when they are other tensors than last time. Without
+graphs (one call per frame batch) the caller's tensors are bound themselves.
 """
 
 from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.editors.magicface.backends.ports import KV_NAMES
 from engines.errors import EngineError
 from engines.trt.binding import Binding
-from engines.trt.errors import EngineBuildError
+from engines.trt.errors import PlanBuildError
 
-DTYPES = {
+TENSOR_TYPES = {
     "FLOAT": torch.float32,
     "HALF": torch.float16,
     "BF16": torch.bfloat16,
@@ -62,7 +61,7 @@ class _Buffers:
 
 
 class TrtSession:
-    """A loaded engine; a `Session`. One thread at a time."""
+    """A loaded plan; a `Session`. One thread at a time."""
 
     def __init__(
         self,
@@ -71,52 +70,56 @@ class TrtSession:
         *,
         device: str = "cuda",
         cuda_graphs: bool = False,
+        steady: Collection[str] = (),
         runtime_cache: Path | None = None,
     ) -> None:
         """Load a plan.
 
         Args:
             cuda_graphs: replay one graph per batch size.
+            steady: inputs that come as the very same tensors from call to call; with CUDA graphs
+                they are copied once.
             runtime_cache: file with the kernels that TensorRT-RTX compiled here before; written by
                 `save_runtime_cache`. It fits one RTX version, GPU and driver, and is ignored
                 elsewhere.
         Raises:
-            EngineBuildError: the library refuses the plan; with the reason it logged.
+            PlanBuildError: the library refuses the plan; with the reason it logged.
         """
         self._binding = binding
         self._device = torch.device(device)
         self._log = binding.log()
         self._what = f"{binding.label}, {plan_path.parent.name}"
         self._graphs = cuda_graphs
+        self._steady = frozenset(steady)
         self._cache_path = runtime_cache
         self._runtime_cache: Any = None
         with self._on_device():
             self._runtime = binding.trt.Runtime(self._log)
-            self._engine = self._runtime.deserialize_cuda_engine(plan_path.read_bytes())
-            if self._engine is None:
-                raise EngineBuildError(
+            self._cuda_engine = self._runtime.deserialize_cuda_engine(plan_path.read_bytes())
+            if self._cuda_engine is None:
+                raise PlanBuildError(
                     f"{binding.label} cannot load {plan_path}: {self._log.reason()}; "
                     "rebuild it here with jobs/build_engines.py"
                 )
             self._context = None if cuda_graphs else self._new_context()
-        self.ports = tuple(self._port(i) for i in range(self._engine.num_io_tensors))
+        self.ports = tuple(self._port(i) for i in range(self._cuda_engine.num_io_tensors))
         self.batches = self._batches()
         self._buffers: dict[int, _Buffers] = {}
         self._stream = torch.cuda.Stream(self._device) if self._on_gpu else None
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Run once; outputs are new tensors on the engine's device.
+        """Run once; outputs are new tensors on the plan's device.
 
-        Keys and values that are the same objects as in the last call of this batch size are taken
-        to be unchanged.
+        Steady inputs that are the same objects as in the last call of this batch size are taken to
+        be unchanged.
 
         Raises:
-            EngineError: a batch, shape or dtype the engine was not built for; a failed run.
+            EngineError: a batch, shape or dtype the plan was not built for; a failed run.
         """
         batch = self._checked_batch(inputs)
         with self._on_device(), self._on_stream():
             outputs = self._replay(batch, inputs) if self._graphs else self._run(batch, inputs)
-        if self._on_gpu:  # made on the engine's stream, about to be used on the caller's
+        if self._on_gpu:  # made on the plan's stream, about to be used on the caller's
             for tensor in outputs.values():
                 tensor.record_stream(torch.cuda.current_stream(self._device))
         return outputs
@@ -152,7 +155,7 @@ class TrtSession:
             if buffers.copied.get(port.name) is given:
                 continue
             buffers.tensors[port.name].copy_(given, non_blocking=True)
-            if port.name in KV_NAMES:
+            if port.name in self._steady:
                 buffers.copied[port.name] = given
         if buffers.graph is None:
             self._execute(buffers.context)
@@ -193,18 +196,18 @@ class TrtSession:
 
     def _new_context(self) -> Any:
         if self._binding.is_rtx:
-            context = self._engine.create_execution_context(self._rtx_config())
+            context = self._cuda_engine.create_execution_context(self._rtx_config())
         else:
-            context = self._engine.create_execution_context()
+            context = self._cuda_engine.create_execution_context()
         if context is None:
-            raise EngineBuildError(
+            raise PlanBuildError(
                 f"{self._what}: no execution context: {self._log.reason()}; "
                 "free GPU memory or build for smaller batches"
             )
         return context
 
     def _rtx_config(self) -> Any:
-        config = self._engine.create_runtime_config()
+        config = self._cuda_engine.create_runtime_config()
         if self._runtime_cache is None:
             self._runtime_cache = config.create_runtime_cache()
             if self._cache_path is not None and self._cache_path.is_file():
@@ -220,15 +223,15 @@ class TrtSession:
         return config
 
     def _port(self, index: int) -> Port:
-        name = self._engine.get_tensor_name(index)
-        mode = self._engine.get_tensor_mode(name)
-        dtype = str(self._engine.get_tensor_dtype(name).name)
-        shape = tuple(self._engine.get_tensor_shape(name))
-        return Port(name, mode == self._binding.trt.TensorIOMode.INPUT, DTYPES[dtype], shape)
+        name = self._cuda_engine.get_tensor_name(index)
+        mode = self._cuda_engine.get_tensor_mode(name)
+        dtype = str(self._cuda_engine.get_tensor_dtype(name).name)
+        shape = tuple(self._cuda_engine.get_tensor_shape(name))
+        return Port(name, mode == self._binding.trt.TensorIOMode.INPUT, TENSOR_TYPES[dtype], shape)
 
     def _batches(self) -> tuple[int, int]:
         dynamic = next(p for p in self._inputs if -1 in p.shape)
-        least, _, most = self._engine.get_tensor_profile_shape(dynamic.name, 0)
+        least, _, most = self._cuda_engine.get_tensor_profile_shape(dynamic.name, 0)
         return int(next(iter(least))), int(next(iter(most)))
 
     def _checked_batch(self, inputs: Mapping[str, Tensor]) -> int:
@@ -264,12 +267,12 @@ class TrtSession:
         return self._device.type == "cuda"
 
     def _on_device(self) -> contextlib.AbstractContextManager[Any]:
-        """TensorRT works on the current GPU, which need not be this engine's."""
+        """TensorRT works on the current GPU, which need not be this plan's."""
         return torch.cuda.device(self._device) if self._on_gpu else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _on_stream(self) -> Iterator[None]:
-        """Work on the engine's own stream, ordered after and before the caller's: on the default
+        """Work on the plan's own stream, ordered after and before the caller's: on the default
         stream TensorRT would synchronise the whole device."""
         if self._stream is None:
             yield

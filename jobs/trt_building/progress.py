@@ -1,4 +1,4 @@
-"""What building engines looks like: a live line on a terminal, a plain line per step elsewhere."""
+"""What building plans looks like: a live line on a terminal, a plain line per step elsewhere."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from engines.editors.magicface.backends.prepare import Prepared
+from engines.editors.magicface.backends.plan_builder import Prepared
 
 MAIN_PHASE = "building: Building engine"
 """The phase of TensorRT that lasts; the others are steps inside it."""
 PLAIN_EVERY = 0.25
-"""On a plain log the main phase is told in quarters."""
+"""On a plain log the main phase is reported in quarters."""
 
 
-class EngineProgress:
+class BuildProgress:
     """A context manager around a build; `report` may be called from any thread."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -41,19 +41,20 @@ class EngineProgress:
                 self._status.update(f"{component}: {step}{share} · {elapsed.strip()}")
                 return
             quarter = "" if fraction is None else str(int(fraction / PLAIN_EVERY))
-            if (told := f"{component}: {step}{quarter}") != self._last:
-                self._last = told
+            if (line := f"{component}: {step}{quarter}") != self._last:
+                self._last = line
                 self._console.print(f"{elapsed} {component}: {step}{share}", highlight=False)
 
     def finished(self, prepared: Prepared) -> None:
-        """One graph or engine is there."""
+        """One graph or plan is there."""
         self._done.append(prepared)
         entry = prepared.entry
         how = "made" if prepared.made_now else "found"
         with self._lock:
             self._console.print(
                 f"{how} {entry.component} {entry.kind} in {prepared.seconds:.2f} s, "
-                f"{entry.size_bytes / 1e6:,.1f} MB; parity {entry.made.get('parity', 'unknown')}",
+                f"{entry.size_bytes / 1e6:,.1f} MB; "
+                f"accuracy {entry.made.get('accuracy', 'unknown')}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -68,7 +69,7 @@ class EngineProgress:
             table.add_row(entry.component, entry.kind, how, f"{prepared.seconds:.2f}", size)
         self._console.print(table)
 
-    def __enter__(self) -> EngineProgress:
+    def __enter__(self) -> BuildProgress:
         if self._console.is_terminal:
             self._status.start()
         return self

@@ -1,4 +1,4 @@
-"""The command that builds engines: what it makes and finds, and what it refuses in one line."""
+"""The command that builds plans: what it makes and finds, and what it refuses in one line."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from engines.editors.magicface.backends.choose import Machine
 from engines.editors.magicface.backends.on_cluster import GpuType, build_before_actors, by_type
 from engines.editors.magicface.settings import resolved
 from engines.errors import EngineError
-from engines.trt.cache import EngineCache
+from engines.trt.store.cache import PlanCache
 from jobs.build_engines import app
 from jobs.command_line.command import run_command
 from jobs.ray_cluster.nodes import nodes_with_gpus
@@ -20,7 +20,9 @@ from jobs.ray_cluster.nodes import nodes_with_gpus
 pytestmark = pytest.mark.timeout(900)  # the first test waits for the exports
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
-stores = pytest.importorskip("tests.engines.trt.stores", exc_type=ImportError)
+stores = pytest.importorskip(
+    "tests.engines.editors.magicface.backends.stores", exc_type=ImportError
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def _run(*arguments, cwd):
     )
 
 
-def test_engines_already_in_the_store_are_found_at_once_from_any_folder(
+def test_plans_already_in_the_store_are_found_at_once_from_any_folder(
     built, small_weights, small_store, tmp_path
 ):
     arguments = ("--weights", small_weights, "--target", "sm89", "--batch", "1..2..3")
@@ -71,7 +73,7 @@ def test_engines_already_in_the_store_are_found_at_once_from_any_folder(
     assert len(lines) == 8
     assert all(float(line.split(" in ")[1].split()[0]) < 1 for line in lines)
     assert "made" not in found.stdout
-    assert "engines for SM89, fp16, 128 px, batch 1..2..3 frames" in found.stdout
+    assert "plans for SM89, fp16, 128 px, batch 1..2..3 frames" in found.stdout
     assert "MB; parity vae_encoder onnxruntime" in found.stdout
 
 
@@ -163,8 +165,8 @@ def test_a_named_target_is_built_by_a_task_of_the_cluster(
         cwd=tmp_path,
     )
     assert found.returncode == 0, found.stderr
-    assert "no GPU node: engines found here" in found.stdout
-    assert len(EngineCache(small_store.root).entries()) >= 8
+    assert "no GPU node: plans found here" in found.stdout
+    assert len(PlanCache(small_store.root).entries()) >= 8
 
 
 class Listener:
@@ -178,16 +180,16 @@ class Listener:
     "settings",
     [{"backend": "eager"}, {"backend": "onnxruntime"}, {"dtype": "fp32"}, {"device": "cpu"}],
 )
-def test_actors_that_run_no_engine_have_none_built(settings):
+def test_actors_that_run_no_plan_have_none_built(settings):
     said = []
     build_before_actors(resolved(**settings), Listener(said))
     assert said == []
 
 
-def test_auto_goes_on_without_engines_and_an_explicit_backend_does_not(tmp_path):
+def test_auto_goes_on_without_plans_and_an_explicit_backend_does_not(tmp_path):
     said = []
     build_before_actors(resolved(weights=str(tmp_path)), Listener(said))
-    assert said[0].startswith(f"no TensorRT engines were built: weights folder {tmp_path}: no ID_")
+    assert said[0].startswith(f"no TensorRT plans were built: weights folder {tmp_path}: no ID_")
     asked = resolved(weights=str(tmp_path), backend="tensorrt")
     with pytest.raises(EngineError, match="no ID_enc, denoising_unet"):
         build_before_actors(asked, Listener(said))

@@ -1,4 +1,4 @@
-"""Engines on a cluster of several Ray nodes, all on this machine, each with its own store.
+"""Plans on a cluster of several Ray nodes, all on this machine, each with its own store.
 
 A node's GPU is pretended: Ray is told a number, and torch in the node's processes tells a name and
 a generation. TensorRT-RTX builds for them in earnest; it can run nothing. Slow: `make test-slow`.
@@ -19,13 +19,15 @@ from typing import Any
 import pytest
 
 from engines.editors.magicface.backends.ports import COMPONENTS
-from engines.trt.cache import EngineCache
-from engines.trt.entry import Entry
+from engines.trt.store.cache import PlanCache
+from engines.trt.store.entry import CacheEntry
 from pipeline.media.read.inspection import inspect_video
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 pytest.importorskip("tensorrt_rtx")
-stores = pytest.importorskip("tests.engines.trt.stores", exc_type=ImportError)
+stores = pytest.importorskip(
+    "tests.engines.editors.magicface.backends.stores", exc_type=ImportError
+)
 ROOT = Path(__file__).resolve().parents[2]
 PRETENDED_GPU = '''
 """Python imports this by itself: torch tells of the GPU that AUREEL_TEST_GPU names."""
@@ -74,7 +76,7 @@ class Nodes:
             for graph in made.root.glob("*-graph-*"):
                 (store / graph.name).symlink_to(graph)
         environment = {
-            "AUREEL_ENGINES": str(store),
+            "AUREEL_PLANS": str(store),
             "AUREEL_TEST_GPU": gpu,
             "PYTHONPATH": os.pathsep.join([str(self.folder / "python"), str(ROOT)]),
         }
@@ -112,8 +114,8 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
         cluster.shutdown()
 
 
-def engines(store: Path) -> dict[str, Entry]:
-    return {e.component: e for e in EngineCache(store).entries() if e.kind == "engine"}
+def plans(store: Path) -> dict[str, CacheEntry]:
+    return {e.component: e for e in PlanCache(store).entries() if e.kind == "plan"}
 
 
 def test_each_gpu_type_is_built_once_and_copied_and_never_again(nodes: Nodes):
@@ -124,31 +126,31 @@ def test_each_gpu_type_is_built_once_and_copied_and_never_again(nodes: Nodes):
     assert built.returncode == 0, built.stdout + built.stderr
     for label, copies in (("GPU NVIDIA L4 (SM89)", 4), ("GPU NVIDIA RTX PRO 6000 (SM120)", 0)):
         lines = [line for line in built.stdout.splitlines() if line.startswith(label)]
-        assert sum("made" in line and "engine" in line for line in lines) == 4, built.stdout
+        assert sum("made" in line and "plan" in line for line in lines) == 4, built.stdout
         assert sum("copied to 1 more" in line for line in lines) == copies
-    first, second = map(engines, ada)
-    assert set(first) == set(second) == set(engines(blackwell)) == set(COMPONENTS)
+    first, second = map(plans, ada)
+    assert set(first) == set(second) == set(plans(blackwell)) == set(COMPONENTS)
     for component, entry in first.items():
         assert entry.facts["target"] == "sm89"
         assert entry.made == second[component].made, "a copy, down to the time it was made"
         assert second[component].faults(hashes=True) == []
-    assert {e.facts["target"] for e in engines(blackwell).values()} == {"sm120"}
-    assert engines(nodes.folder / "head") == {}
+    assert {e.facts["target"] for e in plans(blackwell).values()} == {"sm120"}
+    assert plans(nodes.folder / "head") == {}
 
     again = nodes.run(*call)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "GPU NVIDIA L4 (SM89): engines found on all of 2" in again.stdout
-    assert "GPU NVIDIA RTX PRO 6000 (SM120): engines found on all of 1" in again.stdout
+    assert "GPU NVIDIA L4 (SM89): plans found on all of 2" in again.stdout
+    assert "GPU NVIDIA RTX PRO 6000 (SM120): plans found on all of 1" in again.stdout
     assert "made" not in again.stdout
 
     shutil.rmtree(first["denoiser"].folder)
     mended = nodes.run(*call, "--target", "sm89")
     assert mended.returncode == 0, mended.stdout + mended.stderr
     assert "made" not in mended.stdout
-    assert "found denoiser engine" in mended.stdout
+    assert "found denoiser plan" in mended.stdout
     assert mended.stdout.count("copied to 1 more") == 1
     assert "GPU NVIDIA RTX PRO 6000 (SM120): not SM89; left out" in mended.stdout
-    assert engines(ada[0])["denoiser"].made == second["denoiser"].made
+    assert plans(ada[0])["denoiser"].made == second["denoiser"].made
 
 
 def test_what_a_build_task_says_arrives_in_one_line(nodes: Nodes):
@@ -180,14 +182,14 @@ def test_a_job_builds_the_engines_that_its_actors_then_find(nodes: Nodes, shared
     job = _animate(nodes, shared, stores.small_weights(), *asked)
     told = job.stdout + job.stderr
     assert job.returncode == 1, told
-    assert sum("made" in line and "engine" in line for line in job.stdout.splitlines()) == 4, told
-    assert set(engines(store)) == set(COMPONENTS)
-    assert {e.facts["batch"] for e in engines(store).values()} == {"1..2..2", "1..4..4"}
+    assert sum("made" in line and "plan" in line for line in job.stdout.splitlines()) == 4, told
+    assert set(plans(store)) == set(COMPONENTS)
+    assert {e.facts["batch"] for e in plans(store).values()} == {"1..2..2", "1..4..4"}
     (video,) = json.loads((nodes.folder / "report.json").read_text())["videos"]
-    plan = engines(store)["vae_encoder"].path("engine.plan")
+    plan = plans(store)["vae_encoder"].path("network.plan")
     assert f"cannot load {plan}: " in video["error"], video
     again = _animate(nodes, shared, stores.small_weights(), *asked, "--overwrite")
-    assert "engines found on all of 1" in again.stdout
+    assert "plans found on all of 1" in again.stdout
     assert "made" not in again.stdout
 
 
@@ -196,7 +198,7 @@ def test_a_job_tells_before_it_starts_that_no_engine_could_be_built(nodes: Nodes
     job = _animate(nodes, shared, shared / "golden/magicface")
     assert job.returncode == 0, job.stdout + job.stderr
     assert "Ray counts GPUs there, torch finds none; left out" in job.stdout
-    assert "no TensorRT engines were built: --target auto: no node of the Ray" in job.stdout
+    assert "no TensorRT plans were built: --target auto: no node of the Ray" in job.stdout
     video = inspect_video(str(nodes.folder / "d18.short.mp4"))
     assert video.frames == inspect_video(str(nodes.folder / "d18.mp4")).frames
 
@@ -206,5 +208,5 @@ def test_a_job_on_the_cpu_builds_nothing(nodes: Nodes, shared: Path):
     asked = ("--backend", "onnxruntime", "--device", "cpu", "--dtype", "fp32")
     job = _animate(nodes, shared, stores.GOLDEN, *asked)
     assert job.returncode == 0, job.stdout + job.stderr
-    assert "engine" not in job.stdout.replace("engines", "")
-    assert engines(store) == {}
+    assert "TensorRT" not in job.stdout
+    assert plans(store) == {}

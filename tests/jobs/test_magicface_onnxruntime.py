@@ -38,7 +38,7 @@ def run_job(folder: Path, weights: Path, backend: str) -> dict[str, Any]:
         *("--editor", "magicface", "--weights", str(weights), "--steps", "2", "--batch", "2"),
         *("--device", "cpu", "--dtype", "fp32", "--backend", backend),
     ]
-    environment = os.environ | {"AUREEL_ENGINES": str(folder / "engines")}
+    environment = os.environ | {"AUREEL_PLANS": str(folder / "engines")}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from engines.editors.magicface.backends.ports import COMPONENTS
-from engines.trt.cache import EngineCache
+from engines.trt.store.cache import PlanCache
 from pipeline.demo.clip import make_demo_clip
 from pipeline.media.read.inspection import inspect_video
 
@@ -121,7 +121,7 @@ def test_submitted_engines_are_built_into_the_store_and_then_found(cluster: str,
     assert made.returncode == 0, made.stdout + made.stderr
     for component in COMPONENTS:
         assert f"no GPU node: made {component} engine in " in made.stdout
-    engines = {e.component: e for e in EngineCache(store).entries() if e.kind == "engine"}
+    engines = {e.component: e for e in PlanCache(store).entries() if e.kind == "engine"}
     assert set(engines) == set(COMPONENTS)
     for entry in engines.values():
         assert entry.facts["target"] == "sm89"

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engines.devices.batches import ShrinkingBatch
+from engines.devices.precision import DTYPES
+from engines.devices.torch_device import resolve_device
 from engines.devices.transfer import start_download, upload
 from engines.editors.magicface import settings as magicface_settings
 from engines.editors.magicface.backends.backends import make_networks
@@ -18,7 +20,7 @@ from engines.editors.magicface.conditioning.background import Conditioner, to_ui
 from engines.editors.magicface.conditioning.masks import paste_mask
 from engines.editors.magicface.folders import locate_weights, native_size, read_config
 from engines.editors.magicface.model.networks import Networks
-from engines.editors.magicface.model.torch_networks import DTYPES, VAE_SCALE
+from engines.editors.magicface.model.torch_networks import VAE_SCALE
 from engines.editors.magicface.model.vae import to_network, to_pixels
 from engines.editors.magicface.sampling.sampler import (
     frame_seeds,
@@ -27,7 +29,7 @@ from engines.editors.magicface.sampling.sampler import (
     make_scheduler,
     sample,
 )
-from engines.editors.magicface.speed.speed import resolve_device, resolve_dtype, running
+from engines.editors.magicface.speed.speed import resolve_dtype, running
 from engines.errors import EngineError, EngineUnavailableError
 from engines.interface import AlignedCrops, Cluster, EditedCrops
 from keyframes.au import AUDelta
@@ -69,7 +71,7 @@ class MagicFaceEditor:
         settings: keyword arguments as `MagicFaceSettings` has them.
     Attributes:
         settings: as resolved.
-        told: what was loaded, compiled and compared while the editor was made, line by line.
+        startup_log: what was loaded, compiled and compared while the editor was made, line by line.
     Raises:
         EngineError: settings out of range, weights that do not fit, a backend that is not here.
     """
@@ -82,7 +84,7 @@ class MagicFaceEditor:
         self._dtype_name = resolve_dtype(self.settings.dtype, self._device)
         self._dtype = DTYPES[self._dtype_name]
         self._conditioner = Conditioner(self.settings.mask)
-        self.told: list[str] = []
+        self.startup_log: list[str] = []
         folders = locate_weights(self.settings.weights, self.settings.base)
         self._schedule = read_config(folders.scheduler, "scheduler_config.json")
         make_scheduler(self.settings.scheduler, self._schedule, self.settings.steps)
@@ -96,7 +98,7 @@ class MagicFaceEditor:
                 image_size=self.settings.size,
                 device=str(self._device),
                 cuda_graphs=self.settings.cuda_graphs,
-                say=self.told.append,
+                say=self.startup_log.append,
             )
         self._networks = networks
         self._batch = ShrinkingBatch(self.settings.batch, networks.forget)

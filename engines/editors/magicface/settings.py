@@ -14,7 +14,7 @@ from engines.editors.magicface.folders import content_hashes, locate_weights
 from engines.editors.magicface.traits import (
     BACKENDS,
     BATCH_MAX,
-    DTYPE_NAMES,
+    DTYPE_CHOICES,
     GUIDANCE_MAX,
     MASK_MODES,
     NOISE_MODES,
@@ -69,7 +69,7 @@ class MagicFaceSettings:
         _one_of("scheduler", self.scheduler, SCHEDULER_NAMES)
         _one_of("noise mode", self.noise, NOISE_MODES)
         _one_of("mask mode", self.mask, MASK_MODES)
-        _one_of("dtype", self.dtype, DTYPE_NAMES)
+        _one_of("dtype", self.dtype, DTYPE_CHOICES)
         _one_of("backend", self.backend, BACKENDS)
         most = STEPS_MAX.get(self.scheduler, 1000)
         if not 1 <= self.steps <= most:

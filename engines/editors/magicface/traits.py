@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engines.devices.dtype_names import DTYPE_NAMES
 from engines.traits import Option, Traits
 
 QUALITIES: dict[str, tuple[int, float]] = {
@@ -21,7 +22,7 @@ TFLOP per frame."""
 SCHEDULER_NAMES = ("unipc", "dpm++", "ddim", "lcm")
 NOISE_MODES = ("shared", "per-frame")
 MASK_MODES = ("person", "face")
-DTYPE_NAMES = ("auto", "fp32", "fp16", "bf16")
+DTYPE_CHOICES = ("auto", *DTYPE_NAMES)
 BACKENDS = ("auto", "eager", "compile", "onnxruntime", "tensorrt", "tensorrt-rtx")
 STEPS_MAX = {"lcm": 50}
 """Most steps where it is not the 1000 of training: LCM samples a subset of 50."""
@@ -45,7 +46,7 @@ TRAITS = Traits(
         Option("noise", str, "one for the shot, or one per frame", choices=NOISE_MODES),
         Option("batch", int, "frames at once: 1, 2, 4, …", least=1, most=BATCH_MAX),
         Option("device", str, "auto, cpu, cuda, cuda:1"),
-        Option("dtype", str, "of the networks", choices=DTYPE_NAMES),
+        Option("dtype", str, "of the networks", choices=DTYPE_CHOICES),
         Option("backend", str, "what runs the networks", choices=BACKENDS),
         Option("mask", str, "what the background image blacks out", choices=MASK_MODES),
     ),

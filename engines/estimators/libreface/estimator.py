@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from engines.devices.torch_device import torch_device
+from engines.devices.torch_device import resolve_device
 from engines.errors import EngineError, EngineUnavailableError
 from engines.estimators.checks import check_features, check_measured
 from engines.estimators.libreface.align import aligned_face
@@ -80,7 +80,7 @@ class LibreFaceEstimator:
     ) -> None:
         if batch_size < 1:
             raise EngineError(f"LibreFace batch size: got {batch_size}; expected 1 or more")
-        self._device = torch_device("LibreFace", device)
+        self._device = str(resolve_device(device, "LibreFace"))
         self._network = load_network(weight_file(weights), self._device)
         self._batch_size = batch_size
 
@@ -91,7 +91,7 @@ class LibreFaceEstimator:
         """Why it cannot run with these settings, told before anything loads; None when it can."""
         try:
             weight_file(weights)
-            torch_device("LibreFace", device)
+            resolve_device(device, "LibreFace")
         except EngineUnavailableError as error:
             return str(error)
         return None

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.devices.torch_device import torch_device
+from engines.devices.torch_device import resolve_device
 from engines.errors import EngineError, EngineUnavailableError
 from engines.faces.points_pose import pose_from_points
 from engines.interface import Face, RGBFrame
@@ -67,7 +67,7 @@ class FanTracker:
         self._max_faces, self._score_min, self._batch = max_faces, score_min, batch
         self._networks: FaceNetworks = networks or FaceAlignmentNetworks(
             weights=_folder(weights),
-            device=torch_device("fan tracker", device),
+            device=str(resolve_device(device, "fan tracker")),
             detect_side=detect_side,
             mirror=mirror,
         )
@@ -79,7 +79,7 @@ class FanTracker:
         """Why it cannot run with these settings, told before anything loads; None when it can."""
         try:
             weight_files(_folder(weights))
-            torch_device("fan tracker", device)
+            resolve_device(device, "fan tracker")
         except EngineUnavailableError as error:
             return str(error)
         return None

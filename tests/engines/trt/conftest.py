@@ -1,67 +1,30 @@
-"""The shared stores as fixtures."""
+"""One small network that is no MagicFace, and every pretended TensorRT."""
 
 import contextlib
 import importlib.util
 
 import pytest
 
-from engines.trt.cache import EngineCache
-
-ABSENT = [
-    name
-    for name in ("torch", "diffusers", "transformers", "onnx", "onnxruntime")
-    if importlib.util.find_spec(name) is None
-]
-collect_ignore = ["test_build_rtx.py", "test_runtime.py"] if ABSENT else []
+ABSENT = [n for n in ("torch", "onnx", "onnxruntime") if importlib.util.find_spec(n) is None]
+collect_ignore = ["test_accuracy.py", "test_export.py", "test_runtime.py"] if ABSENT else []
 if not ABSENT:
-    from tests.engines.trt import stores
-    from tests.engines.trt.fake_tensorrt import NAMES
+    from tests.engines.trt import small_network
+    from tests.engines.trt.fake_tensorrt import NAMES, fake_binding
+    from tests.one_thread import one_thread
 
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    with contextlib.nullcontext() if ABSENT else stores.one_thread():
+    with contextlib.nullcontext() if ABSENT else one_thread():
         yield
 
 
 @pytest.fixture(scope="session")
-def golden_store():
-    """A store with the golden networks' graphs in fp32."""
-    if not stores.GOLDEN.is_dir():
-        pytest.skip("no ../shared/golden beside this checkout")
-    return stores.golden_store()
-
-
-@pytest.fixture(scope="session")
-def small_weights():
-    """Seeded random weights with real head dimensions."""
-    return stores.small_weights()
-
-
-@pytest.fixture(scope="session")
-def small_store():
-    """A store with the small network's fp16 graphs."""
-    pytest.importorskip("tensorrt_rtx")
-    if stores.GOLDEN.is_dir():
-        stores.golden_process()
-    return stores.small_store()
-
-
-@pytest.fixture(scope="session")
-def built():
-    """(component, sm) → what building said; every engine of the small network."""
-    pytest.importorskip("tensorrt_rtx")
-    return stores.built()
-
-
-@pytest.fixture
-def store(small_store, tmp_path):
-    """The small graphs in a store of its own, so that engines of one test do not meet others'."""
-    for graph in small_store.root.glob("*-graph-*"):
-        (tmp_path / graph.name).symlink_to(graph)
-    return EngineCache(tmp_path)
+def graph(tmp_path_factory):
+    """The small network's fp16 graph with its golden sample, in a store."""
+    return small_network.graph_in(tmp_path_factory.mktemp("graph"))
 
 
 @pytest.fixture(params=[] if ABSENT else NAMES)
 def binding(request):
-    return stores.fake_binding(request.param)
+    return fake_binding(request.param)

@@ -76,7 +76,7 @@ class ICudaEngine:
         if self._of.faults.context:
             self._log.log(self._of.ILogger.Severity.ERROR, self._of.faults.context)
             return None
-        self._of.told.contexts += 1
+        self._of.seen.contexts += 1
         return self._of.IExecutionContext(self)
 
 
@@ -102,7 +102,7 @@ class IExecutionContext:
         if self._of.faults.run:
             self._engine._log.log(self._of.ILogger.Severity.ERROR, self._of.faults.run)
             return False
-        self._of.told.runs += 1
+        self._of.seen.runs += 1
         session = self._engine._session
         binding = session.io_binding()
         batch = next(s[0] for s in self._shapes.values() if s)
@@ -137,7 +137,7 @@ class IRuntimeCache:
         return self._of.IHostMemory(b"kernels of this GPU")
 
     def deserialize(self, blob):
-        self._of.told.caches.append(bytes(blob))
+        self._of.seen.caches.append(bytes(blob))
         return True
 
 
@@ -158,7 +158,7 @@ class IRuntimeConfig:
 
     @cuda_graph_strategy.setter
     def cuda_graph_strategy(self, strategy):
-        self._of.told.strategies.append(self._of.CudaGraphStrategy(strategy).name)
+        self._of.seen.strategies.append(self._of.CudaGraphStrategy(strategy).name)
         self._strategy = strategy
 
     @property
@@ -168,7 +168,7 @@ class IRuntimeConfig:
     @dynamic_shapes_kernel_specialization_strategy.setter
     def dynamic_shapes_kernel_specialization_strategy(self, strategy):
         known = self._of.DynamicShapesKernelSpecializationStrategy
-        self._of.told.kernels.append(known(strategy).name)
+        self._of.seen.kernels.append(known(strategy).name)
         self._kernels = strategy
 
 

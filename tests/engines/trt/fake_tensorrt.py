@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+from engines.trt.binding import Binding
 from tests.engines.trt import fake_building, fake_running
 
 SURFACES = Path(__file__).parent / "surfaces"
@@ -29,16 +30,21 @@ def fake_tensorrt(name):
     Its `faults` (a namespace) make it fail: `build`, `load`, `context`, `run` hold what the library
     would log, `spoil` is added to every output.
     """
-    told = surface(name)
-    module = SimpleNamespace(__version__=told["version"])
+    found = surface(name)
+    module = SimpleNamespace(__version__=found["version"])
     module.faults = SimpleNamespace(build="", load="", context="", run="", spoil=0.0)
-    module.told = SimpleNamespace(contexts=0, runs=0, strategies=[], kernels=[], caches=[])
-    for enum_name, values in told["enums"].items():
+    module.seen = SimpleNamespace(contexts=0, runs=0, strategies=[], kernels=[], caches=[])
+    for enum_name, values in found["enums"].items():
         setattr(module, enum_name, enum.IntEnum(enum_name, values))
     classes = {c.__name__: c for c in (*fake_building.CLASSES, *fake_running.CLASSES)}
-    if "ComputeCapability" in told["enums"]:
+    if "ComputeCapability" in found["enums"]:
         classes |= fake_running.RTX
-    for class_name, found in classes.items():
-        own = type(class_name, (found,), {"__slots__": (), "_of": module})
+    for class_name, base in classes.items():
+        own = type(class_name, (base,), {"__slots__": (), "_of": module})
         setattr(module, class_name, own)
     return module
+
+
+def fake_binding(name):
+    """The same behind our own thin layer."""
+    return Binding("tensorrt-rtx" if "rtx" in name else "tensorrt", fake_tensorrt(name))

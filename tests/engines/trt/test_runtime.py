@@ -1,4 +1,4 @@
-"""Engines run on torch's memory: the same class for classic TensorRT 10 and 11 and for RTX.
+"""Plans run on torch's memory: the same class for classic TensorRT 10 and 11 and for RTX.
 
 The libraries here are fakes with recorded surfaces (fake_tensorrt.py); the real TensorRT-RTX takes
 part as far as a machine without a GPU goes.
@@ -9,19 +9,16 @@ import sys
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from engines.editors.magicface.backends.ports import KV_NAMES, PLAN_FILE, SAMPLE_FILE
-from engines.editors.magicface.backends.prepare import Workshop
 from engines.errors import EngineError
 from engines.trt.binding import Binding, import_binding
-from engines.trt.errors import EngineBuildError, ParityError
+from engines.trt.errors import AccuracyError, PlanBuildError
+from engines.trt.network import PLAN_FILE
 from engines.trt.runtime import TrtSession
-from tests.engines.trt.fake_tensorrt import NAMES, fake_tensorrt, surface
-from tests.engines.trt.stores import engine_of, fake_binding, order_of
-
-pytestmark = pytest.mark.timeout(900)  # the first test waits for the exports
-CLASSIC = [name for name in NAMES if "rtx" not in name]
+from engines.trt.store.cache import PlanCache
+from engines.trt.store.key import StoreKey
+from tests.engines.trt.fake_tensorrt import NAMES, fake_binding, fake_tensorrt, surface
+from tests.engines.trt.small_network import PORTS, inputs_of, plan_in
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -44,160 +41,120 @@ def test_the_recorded_rtx_surface_is_that_of_the_installed_one():
     assert recorder.surface_of(rtx) == told
 
 
-def test_an_engine_is_checked_on_its_gpu_before_it_is_stored(binding, store, small_weights):
-    made = engine_of(binding, store, small_weights)
-    assert made.made_now
-    assert binding.label in made.entry.made["parity"]
-    assert "≤ 5e-03" in made.entry.made["parity"]
-    again = engine_of(binding, store, small_weights)
-    assert not again.made_now
-    assert again.seconds < 1
-    expected = "sm89" if binding.is_rtx else "sm89 NVIDIA L4"
-    assert made.entry.facts["target"] == expected
-
-
-def test_an_engine_that_computes_something_else_is_not_stored(binding, store, small_weights):
+def test_a_plan_that_computes_something_else_is_not_stored(binding, graph, tmp_path):
     binding.trt.faults.spoil = 0.5
-    with pytest.raises(ParityError, match="exceeds 5e-03; the engine is not used"):
-        engine_of(binding, store, small_weights)
-    assert {e.kind for e in store.entries()} == {"graph"}
+    with pytest.raises(AccuracyError, match=r"exceeds .*; it is not used"):
+        plan_in(tmp_path, binding, graph)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("graphs", [False, True])
 def test_outputs_belong_to_the_caller_and_no_later_call_writes_into_them(
-    binding, store, small_weights, graphs
+    binding, graph, tmp_path, graphs
 ):
-    entry = engine_of(binding, store, small_weights).entry
+    entry = plan_in(tmp_path, binding, graph)
     session = TrtSession(binding, entry.path(PLAN_FILE), device="cpu", cuda_graphs=graphs)
-    images = load_file(entry.path(SAMPLE_FILE))["in.images"]
-    first = session({"images": images})["latents"]
+    one = inputs_of(1)
+    other = one | {"images": -one["images"]}
+    first = session(one)["latents"]
     kept = first.clone()
-    second = session({"images": -images})["latents"]
+    second = session(other)["latents"]
     assert torch.equal(first, kept)
     assert not torch.equal(first, second)
-    both = session({"images": torch.cat([images, -images])})["latents"]
+    rows = {n: torch.cat([one[n], other[n]]) for n in one if n != "gain"}
+    both = session(rows | {"gain": one["gain"]})["latents"]
     torch.testing.assert_close(both, torch.cat([first, second]), atol=2e-3, rtol=0)
 
 
 def test_with_graphs_every_batch_size_has_buffers_and_a_context_of_its_own(
-    binding, store, small_weights
+    binding, graph, tmp_path
 ):
-    entry = engine_of(binding, store, small_weights).entry
-    before = binding.trt.told.contexts
+    entry = plan_in(tmp_path, binding, graph)
+    before = binding.trt.seen.contexts
     session = TrtSession(binding, entry.path(PLAN_FILE), device="cpu", cuda_graphs=True)
-    images = load_file(entry.path(SAMPLE_FILE))["in.images"]
     for batch in (1, 2, 1, 2):
-        session({"images": images.repeat(batch, 1, 1, 1)})
-    assert binding.trt.told.contexts - before == 2
+        session(inputs_of(batch))
+    assert binding.trt.seen.contexts - before == 2
     session.forget()
-    session({"images": images})
-    assert binding.trt.told.contexts - before == 3
+    session(inputs_of(1))
+    assert binding.trt.seen.contexts - before == 3
 
 
-def test_the_identity_is_copied_only_when_it_is_another(store, small_weights):
+def test_a_steady_input_is_copied_only_when_it_is_another(graph, tmp_path):
     binding = fake_binding("tensorrt-11.4")
-    entry = engine_of(binding, store, small_weights, "denoiser").entry
-    session = TrtSession(binding, entry.path(PLAN_FILE), device="cpu", cuda_graphs=True)
-    stored = load_file(entry.path(SAMPLE_FILE))
-    inputs = {name[3:]: t for name, t in stored.items() if name.startswith("in.")}
-    first = session(inputs)["eps"]
-    inputs["id_key_00"].zero_()  # against the contract: the same object, changed in place
-    assert torch.equal(session(inputs)["eps"], first)
-    other = inputs | {name: torch.zeros_like(inputs[name]) for name in KV_NAMES}
-    assert not torch.equal(session(other)["eps"], first)
+    plan = plan_in(tmp_path, binding, graph).path(PLAN_FILE)
+    session = TrtSession(binding, plan, device="cpu", cuda_graphs=True, steady=PORTS.steady)
+    inputs = inputs_of(1)
+    first = session(inputs)["latents"]
+    inputs["style_a"].zero_()  # against the contract: the same object, changed in place
+    assert torch.equal(session(inputs)["latents"], first)
+    other = inputs | {"style_a": torch.zeros_like(inputs["style_a"])}
+    assert not torch.equal(session(other)["latents"], first)
 
 
-def test_what_an_engine_was_not_built_for_is_refused(binding, store, small_weights):
-    entry = engine_of(binding, store, small_weights).entry
+def test_what_a_plan_was_not_built_for_is_refused(binding, graph, tmp_path):
+    entry = plan_in(tmp_path, binding, graph)
     session = TrtSession(binding, entry.path(PLAN_FILE), device="cpu")
     what = f"{binding.label}, {entry.folder.name}"
     with pytest.raises(EngineError) as caught:
-        session({"images": torch.zeros(3, 3, 128, 128, dtype=torch.float16)})
+        session(inputs_of(3))
     assert str(caught.value) == (
         f"{what}: got a batch of 3; it was built for 1..2; rebuild with a wider --batch"
     )
     with pytest.raises(EngineError) as caught:
-        session({"images": torch.zeros(1, 3, 128, 128)})
+        session(inputs_of(1) | {"images": torch.zeros(1, 3, 16, 16)})
     assert str(caught.value) == (
-        f"{what}, input images: got torch.float32 (1, 3, 128, 128); "
-        "expected torch.float16 (1, 3, 128, 128)"
+        f"{what}, input images: got torch.float32 (1, 3, 16, 16); "
+        "expected torch.float16 (1, 3, 16, 16)"
     )
 
 
 @pytest.mark.parametrize(
     ("fault", "text"),
     [
-        ("load", "cannot load .*engine.plan: out of luck; rebuild it here"),
+        ("load", "cannot load .*network.plan: out of luck; rebuild it here"),
         ("context", "no execution context: out of luck; free GPU memory or build for smaller"),
         ("run", "the run failed: out of luck"),
     ],
 )
-def test_a_failure_carries_what_the_library_logged(binding, store, small_weights, fault, text):
-    entry = engine_of(binding, store, small_weights).entry
+def test_a_failure_carries_what_the_library_logged(binding, graph, tmp_path, fault, text):
+    entry = plan_in(tmp_path, binding, graph)
     setattr(binding.trt.faults, fault, "out of\nluck")
     with pytest.raises(EngineError, match=text) as caught:
-        TrtSession(binding, entry.path(PLAN_FILE), device="cpu")(
-            {"images": torch.zeros(1, 3, 128, 128, dtype=torch.float16)}
-        )
+        TrtSession(binding, entry.path(PLAN_FILE), device="cpu")(inputs_of(1))
     assert "\n" not in str(caught.value)
 
 
-def test_a_build_that_fails_carries_the_reason_and_not_the_warnings(binding, store, small_weights):
+def test_a_build_that_fails_carries_the_reason_and_not_the_warnings(binding, graph, tmp_path):
     binding.trt.faults.build = "Error Code 10: no tactic"
-    with pytest.raises(EngineBuildError) as caught:
-        engine_of(binding, store, small_weights)
-    assert str(caught.value).startswith(f"{binding.label} could not build vae_encoder-graph-")
+    with pytest.raises(PlanBuildError) as caught:
+        plan_in(tmp_path, binding, graph)
+    assert str(caught.value).startswith(f"{binding.label} could not build steered-graph-")
     assert str(caught.value).endswith("for SM89: Error Code 10: no tactic")
 
 
-def test_a_plan_of_another_version_is_refused_by_the_library_too(store, small_weights):
-    entry = engine_of(fake_binding("tensorrt-10.16"), store, small_weights).entry
-    with pytest.raises(EngineBuildError, match=r"TensorRT 11.4.0.106 cannot load .* Version tag"):
+def test_a_plan_of_another_version_is_refused_by_the_library_too(graph, tmp_path):
+    entry = plan_in(tmp_path, fake_binding("tensorrt-10.16"), graph)
+    with pytest.raises(PlanBuildError, match=r"TensorRT 11.4.0.106 cannot load .* Version tag"):
         TrtSession(fake_binding("tensorrt-11.4"), entry.path(PLAN_FILE), device="cpu")
 
 
-@pytest.mark.parametrize("name", CLASSIC)
-def test_classic_tensorrt_needs_the_gpu_it_builds_for(store, small_weights, name):
-    with pytest.raises(EngineBuildError) as caught:
-        Workshop(order_of(small_weights, sm=90), fake_binding(name), store)
-    assert str(caught.value) == (
-        f"{fake_binding(name).label} builds on the GPU an engine is for: asked SM90, found no CUDA "
-        "GPU; run this on such a machine, or build ahead of time with --backend tensorrt-rtx "
-        "where it targets that GPU"
-    )
-
-
-def test_rtx_keeps_what_it_compiled_and_takes_it_up_again(store, small_weights):
+def test_rtx_keeps_what_it_compiled_and_takes_it_up_again(graph, tmp_path):
     binding = fake_binding("tensorrt-rtx-1.7")
-    entry = engine_of(binding, store, small_weights).entry
+    entry = plan_in(tmp_path, binding, graph)
     kept = entry.path("runtime-l4.cache")
     for expected in ([], [b"kernels of this GPU"]):
         session = TrtSession(
             binding, entry.path(PLAN_FILE), device="cpu", cuda_graphs=True, runtime_cache=kept
         )
-        session({"images": torch.zeros(1, 3, 128, 128, dtype=torch.float16)})
+        session(inputs_of(1))
         session.save_runtime_cache()
-        assert binding.trt.told.caches == expected
-    assert set(binding.trt.told.strategies) == {"WHOLE_GRAPH_CAPTURE"}
-    assert set(binding.trt.told.kernels) == {"EAGER"}
+        assert binding.trt.seen.caches == expected
+    assert set(binding.trt.seen.strategies) == {"WHOLE_GRAPH_CAPTURE"}
+    assert set(binding.trt.seen.kernels) == {"EAGER"}
     assert [p.name for p in entry.folder.glob("*.tmp*")] == []
-    assert store.load(_key_of(store, entry)) == entry
-
-
-def _key_of(store, entry):
-    from engines.trt.key import StoreKey
-
-    return StoreKey("engine", entry.component, entry.facts)
-
-
-def test_the_real_rtx_says_that_there_is_no_driver(small_store, small_weights, tmp_path):
-    if torch.cuda.is_available():
-        pytest.skip("there is a driver here")
-    rtx = import_binding("tensorrt-rtx")
-    workshop = Workshop(order_of(small_weights, sm=89), rtx, small_store)
-    made = workshop.engine("vae_encoder", workshop.graph("vae_encoder").entry)
-    with pytest.raises(EngineBuildError, match=r"TensorRT-RTX .* cannot load .*engine.plan: .+"):
-        TrtSession(rtx, made.entry.path(PLAN_FILE), device="cpu")
+    key = StoreKey("plan", entry.component, entry.facts)
+    assert PlanCache(tmp_path).load(key) == entry, "what a runtime learned is no part of the plan"
 
 
 def test_a_library_that_is_not_there_is_named_with_its_extra(monkeypatch):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from torch import Tensor
 
-from engines.editors.magicface.backends.ports import INPUTS, KV_NAMES, OUTPUTS
+from engines.editors.magicface.backends.ports import KV_NAMES, PORTS
 from engines.editors.magicface.model.networks import IDKeyValues, Networks
 from engines.editors.magicface.model.vae import TorchCodec
+from engines.trt.network import Session
 
 
 def flatten_kv(id_kv: IDKeyValues) -> tuple[Tensor, ...]:
@@ -20,14 +20,6 @@ def flatten_kv(id_kv: IDKeyValues) -> tuple[Tensor, ...]:
 def pair_kv(tensors: tuple[Tensor, ...]) -> IDKeyValues:
     """32 tensors in the order of `KV_NAMES` → 16 pairs."""
     return tuple(zip(tensors[::2], tensors[1::2], strict=True))
-
-
-class Session(Protocol):
-    """One network with named inputs and outputs: an ONNX graph or a TensorRT engine."""
-
-    def __call__(self, inputs: Mapping[str, Tensor], /) -> dict[str, Tensor]:
-        """Run once. The outputs are the caller's: no later call writes into them."""
-        ...
 
 
 class SessionIDEncoder:
@@ -64,12 +56,12 @@ class SessionDenoiser:
             self._repeated = tuple(_repeat(tensor, rows) for tensor in flatten_kv(id_kv))
             self._given, self._rows = id_kv, rows
         values = (latents, background, timestep, au, *self._repeated)
-        return self._session(dict(zip(INPUTS["denoiser"], values, strict=True)))["eps"]
+        return self._session(dict(zip(PORTS["denoiser"].inputs, values, strict=True)))["eps"]
 
 
 def one_to_one(component: str, session: Session) -> Callable[[Tensor], Tensor]:
     """A session of one input and one output as a function."""
-    (given,), (made,) = INPUTS[component], OUTPUTS[component]
+    (given,), (made,) = PORTS[component].inputs, PORTS[component].outputs
     return lambda tensor: session({given: tensor})[made]
 
 

@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engines.devices.dtype_names import DTYPE_NAMES
 from engines.editors.magicface.backends.fingerprint import weights_sha256
-from engines.editors.magicface.backends.ports import GRAPH_FILE
+from engines.editors.magicface.backends.ports import PORTS, RECIPE_VERSION
 from engines.editors.magicface.folders import WeightFolders, read_config
 from engines.errors import EngineError
 from engines.trt.binding import Binding
 from engines.trt.build import check_target
-from engines.trt.entry import Entry
-from engines.trt.errors import EngineBuildError
-from engines.trt.key import BatchProfile, StoreKey, engine_key, graph_key
+from engines.trt.errors import PlanBuildError
+from engines.trt.network import GRAPH_FILE
+from engines.trt.store.entry import CacheEntry
+from engines.trt.store.key import BatchProfile, StoreKey, graph_key, plan_key
 
 FLAGS = "strongly typed"
 SD15_SCALING_FACTOR = 0.18215
-DTYPE_NAMES = ("fp16", "bf16", "fp32")
+RECIPE_LIBRARIES = ("diffusers",)
 SIZE_STEP = 64
 """The UNet halves its latents three times, and those are an eighth of the image."""
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What is to be made.
 
     Attributes:
         folders: the weights.
-        dtype: `fp16`, `bf16` or `fp32`; engines exist in the first two only.
+        dtype: `fp16`, `bf16` or `fp32`; plans exist in the first two only.
         image_size: side in pixels; the graphs work at this size only.
         batch: frames per call.
-        sm: GPU generation the engines are for; None for graphs alone.
+        sm: GPU generation the plans are for; None for graphs alone.
         gpu: name of the GPU present, None without one.
         gpu_sm: its generation.
-        device: where an engine for this GPU is checked.
+        device: where a plan for this GPU is checked.
     """
 
     folders: WeightFolders
@@ -49,7 +51,7 @@ class Order:
         if self.dtype not in DTYPE_NAMES:
             raise EngineError(f"no dtype {self.dtype!r}; known: {', '.join(DTYPE_NAMES)}")
         if self.sm is not None and self.dtype == "fp32":
-            raise EngineError("TensorRT engines in fp32: got fp32, expected fp16 or bf16")
+            raise EngineError("TensorRT plans in fp32: got fp32, expected fp16 or bf16")
         if self.image_size < SIZE_STEP or self.image_size % SIZE_STEP:
             raise EngineError(
                 f"image size {self.image_size}: expected a positive multiple of {SIZE_STEP}"
@@ -57,7 +59,10 @@ class Order:
 
     def profile(self, component: str) -> BatchProfile:
         """Rows per call: frames, and for the denoiser up to two of each (guidance)."""
-        return self.batch.rows() if component == "denoiser" else self.batch
+        frames = self.batch
+        if component != "denoiser":
+            return frames
+        return BatchProfile(frames.smallest, 2 * frames.best, 2 * frames.largest)
 
 
 def opset_for(component: str, binding: Binding | None) -> int:
@@ -76,50 +81,54 @@ def scaling_factor(folders: WeightFolders) -> float:
     return float(read_config(folders.vae).get("scaling_factor", SD15_SCALING_FACTOR))
 
 
-def graph_key_of(order: Order, component: str, binding: Binding | None) -> StoreKey:
+def graph_key_of(request: BuildRequest, component: str, binding: Binding | None) -> StoreKey:
     """The key of a component's graph."""
     return graph_key(
-        component,
-        weights_sha256=weights_sha256(component, order.folders),
+        PORTS[component],
+        weights_sha256=weights_sha256(component, request.folders),
+        recipe=str(RECIPE_VERSION),
         opset=opset_for(component, binding),
-        dtype=order.dtype,
-        image_size=order.image_size,
+        dtype=request.dtype,
+        sizes={"image_size": str(request.image_size)},
+        libraries=RECIPE_LIBRARIES,
     )
 
 
-def engine_key_of(order: Order, component: str, binding: Binding, graph: Entry) -> StoreKey:
-    """The key of a component's engine; classic plans fit one GPU model, RTX's one generation."""
-    return engine_key(
+def plan_key_of(
+    request: BuildRequest, component: str, binding: Binding, graph: CacheEntry
+) -> StoreKey:
+    """The key of a component's plan; classic plans fit one GPU model, RTX's one generation."""
+    return plan_key(
         component,
         graph_sha256=graph.files[GRAPH_FILE][1],
         graph_facts=graph.facts,
         backend=binding.name,
         backend_version=binding.version,
-        target=target_name(binding, order.sm, order.gpu),
-        batch=order.profile(component),
+        target=target_name(binding, request.sm, request.gpu),
+        batch=request.profile(component),
         flags=FLAGS,
     )
 
 
 def target_name(binding: Binding, sm: int | None, gpu: str | None) -> str:
-    """What an engine fits: `sm89` (RTX), `sm90 NVIDIA H200` (classic)."""
+    """What a plan fits: `sm89` (RTX), `sm90 NVIDIA H200` (classic)."""
     return f"sm{sm}" if binding.is_rtx else f"sm{sm} {gpu}"
 
 
-def check_buildable(order: Order, binding: Binding) -> None:
-    """Refuse an engine that cannot be built here.
+def check_buildable(request: BuildRequest, binding: Binding) -> None:
+    """Refuse a plan that cannot be built here.
 
     Raises:
-        EngineBuildError: RTX does not target the generation; or classic TensorRT, which builds on
-            the GPU the engine is for, does not find it.
+        PlanBuildError: RTX does not target the generation; or classic TensorRT, which builds on
+            the GPU the plan is for, does not find it.
     """
-    if order.sm is None:
-        raise EngineBuildError(f"{binding.label}: no target GPU named; expected e.g. sm89")
-    check_target(binding, order.sm)
-    if not binding.is_rtx and order.sm != order.gpu_sm:
-        found = "no CUDA GPU" if order.gpu is None else f"{order.gpu}, SM{order.gpu_sm}"
-        raise EngineBuildError(
-            f"{binding.label} builds on the GPU an engine is for: asked SM{order.sm}, found "
+    if request.sm is None:
+        raise PlanBuildError(f"{binding.label}: no target GPU named; expected e.g. sm89")
+    check_target(binding, request.sm)
+    if not binding.is_rtx and request.sm != request.gpu_sm:
+        found = "no CUDA GPU" if request.gpu is None else f"{request.gpu}, SM{request.gpu_sm}"
+        raise PlanBuildError(
+            f"{binding.label} builds on the GPU a plan is for: asked SM{request.sm}, found "
             f"{found}; run this on such a machine, or build ahead of time with "
             "--backend tensorrt-rtx where it targets that GPU"
         )

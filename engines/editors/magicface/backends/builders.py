@@ -1,12 +1,15 @@
-"""Who builds an engine, and for which GPU: what `--backend` and `--target` mean on a machine."""
+"""Who builds a plan, and for which GPU: what `--backend` and `--target` mean on a machine."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from engines.editors.magicface.backends.choose import Machine, obstacle
+from engines.editors.magicface.backends.choose import Machine, unavailable_reason
 from engines.errors import EngineError
-from engines.trt.binding import RTX_SMS, Binding, import_binding
+from engines.trt.binding import MODULES, RTX_SMS, Binding, import_binding
+
+BUILDERS = ("auto", *MODULES, "onnxruntime")
+"""What `--backend` may be; the last exports graphs only."""
 
 
 def target_sm(target: str) -> int | None:
@@ -20,8 +23,11 @@ def plan_build(
     """Who builds on this machine, and for which GPU generation; (None, None) exports graphs only.
 
     Raises:
-        EngineError: `--target auto` without a GPU; a generation or a library that does not fit.
+        EngineError: no such backend; `--target auto` without a GPU; a generation or a library that
+            does not fit.
     """
+    if backend not in BUILDERS:
+        raise EngineError(f"no backend {backend!r} that builds; known: {', '.join(BUILDERS)}")
     if backend == "onnxruntime":
         if asked_sm is not None:
             raise EngineError(
@@ -50,7 +56,7 @@ def planned(backend: str, asked_sm: int | None, machine: Machine) -> tuple[str, 
     rtx_fits = sm in machine.rtx_sms and "tensorrt-rtx" in machine.versions
     if rtx_fits or (sm in RTX_SMS and "tensorrt" not in machine.versions):
         return "tensorrt-rtx", sm
-    why = obstacle("tensorrt", replace(machine, sm=sm))
+    why = unavailable_reason("tensorrt", replace(machine, sm=sm))
     if why is not None:
         raise EngineError(
             f"--backend auto for SM{sm}: TensorRT-RTX targets {', '.join(map(str, RTX_SMS))}, and "

@@ -11,11 +11,9 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engines.editors.magicface.traits import BACKENDS
 from engines.errors import EngineError, EngineUnavailableError
-from engines.trt.binding import BACKENDS, RTX_SMS
-
-NAMES = ("auto", "eager", "compile", "onnxruntime", "tensorrt", "tensorrt-rtx")
-"""What a user may ask for."""
+from engines.trt.binding import MODULES, RTX_SMS
 
 DISTRIBUTIONS = {
     "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
@@ -68,7 +66,7 @@ class Choice:
     reason: str
 
 
-def look_around(device: str | None = None) -> Machine:
+def probe_machine(device: str | None = None) -> Machine:
     """This machine, by asking torch for the GPU and the package metadata for the rest.
 
     Args:
@@ -85,7 +83,7 @@ def look_around(device: str | None = None) -> Machine:
 
 
 def _installed(backend: str) -> str | None:
-    module = {**BACKENDS, "compile": "triton"}.get(backend, backend)
+    module = {**MODULES, "compile": "triton"}.get(backend, backend)
     if importlib.util.find_spec(module) is None:
         return None
     for name in DISTRIBUTIONS[backend]:
@@ -96,19 +94,19 @@ def _installed(backend: str) -> str | None:
     return "of unknown version"
 
 
-def obstacle(backend: str, machine: Machine) -> str | None:
+def unavailable_reason(backend: str, machine: Machine) -> str | None:
     """Why a backend cannot run on a machine, with what can be done; None when it can.
 
     Raises:
         EngineError: no such backend.
     """
-    if backend not in NAMES[1:]:
-        raise EngineError(f"no backend {backend!r}; known: {', '.join(NAMES)}")
+    if backend not in BACKENDS[1:]:
+        raise EngineError(f"no backend {backend!r}; known: {', '.join(BACKENDS)}")
     if backend == "eager" or (backend == "onnxruntime" and backend in machine.versions):
         return None
     if machine.sm is None and backend != "onnxruntime":
         ahead = ", or build for another machine with jobs/build_engines.py --target sm89"
-        advice = "use backend=eager or onnxruntime" + (ahead if backend in BACKENDS else "")
+        advice = "use backend=eager or onnxruntime" + (ahead if backend in MODULES else "")
         return f"no CUDA GPU on this machine; {advice}"
     if backend not in machine.versions:
         return NOT_INSTALLED[backend]
@@ -129,7 +127,7 @@ def candidates(backend: str, machine: Machine) -> list[Choice]:
         EngineUnavailableError: an explicit backend that cannot run here.
     """
     if backend != "auto":
-        if (why := obstacle(backend, machine)) is not None:
+        if (why := unavailable_reason(backend, machine)) is not None:
             raise EngineUnavailableError(f"backend {backend!r}: {why}")
         return [Choice(backend, f"asked for by name; {machine.label}")]
     if machine.sm is None:
@@ -137,7 +135,7 @@ def candidates(backend: str, machine: Machine) -> list[Choice]:
     passed: list[str] = []
     found: list[Choice] = []
     for name in ("tensorrt-rtx", "tensorrt", "compile", "eager"):
-        if (why := obstacle(name, machine)) is not None:
+        if (why := unavailable_reason(name, machine)) is not None:
             passed.append(f"not {name}: {_finding(why)}")
             continue
         reason = f"auto: {name} {machine.versions.get(name, '')}".rstrip()
@@ -145,18 +143,9 @@ def candidates(backend: str, machine: Machine) -> list[Choice]:
     return found
 
 
-def choose(backend: str, machine: Machine) -> Choice:
-    """The first candidate: what runs where every engine it needs has been built.
-
-    Raises:
-        EngineUnavailableError: an explicit backend that cannot run here.
-    """
-    return candidates(backend, machine)[0]
-
-
-def _finding(obstacle_text: str) -> str:
-    """An obstacle without its advice, which is the last clause."""
-    return obstacle_text.rpartition("; ")[0]
+def _finding(reason: str) -> str:
+    """A reason without its advice, which is the last clause."""
+    return reason.rpartition("; ")[0]
 
 
 def _rtx_label(machine: Machine) -> str:

@@ -8,15 +8,13 @@ them (engines/editors/magicface/backends/adapters.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
 from engines.editors.magicface.backends.adapters import flatten_kv, pair_kv
-from engines.editors.magicface.backends.ports import INPUTS
+from engines.editors.magicface.backends.ports import PORTS
 from engines.editors.magicface.model.torch_networks import VAE_SCALE, TorchModules
-from engines.trt.parity import reference_outputs
+from engines.trt.accuracy import reference_outputs
 
 
 class FlatDenoiser(nn.Module):
@@ -55,7 +53,7 @@ class OneInput(nn.Module):
 
 
 def flat_module(component: str, modules: TorchModules) -> nn.Module:
-    """One torch network in the flat form of `INPUTS` and `OUTPUTS`; on any device, in any dtype."""
+    """One torch network in the flat form of its `PORTS`; on any device, in any dtype."""
     flat = {
         "denoiser": lambda: FlatDenoiser(modules.denoiser),
         "id_encoder": lambda: FlatIDEncoder(modules.id_encoder),
@@ -63,14 +61,6 @@ def flat_module(component: str, modules: TorchModules) -> nn.Module:
         "vae_decoder": lambda: OneInput(modules.vae_decoder),
     }
     return flat[component]().eval()
-
-
-def repeat_rows(inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
-    """Inputs or outputs of one row at a batch of `rows` equal ones; scalars stay."""
-    return {
-        name: tensor.repeat(rows, *([1] * (tensor.ndim - 1))) if tensor.ndim else tensor
-        for name, tensor in inputs.items()
-    }
 
 
 def sample_inputs(
@@ -99,7 +89,9 @@ def sample_inputs(
         return {"source_latents": latents}
     background, au = noise(4, side, side), 2 * noise(12)
     id_encoder = flat_module("id_encoder", modules)
-    id_kv = reference_outputs("id_encoder", id_encoder, {"source_latents": background}).values()
+    id_kv = reference_outputs(
+        PORTS["id_encoder"], id_encoder, {"source_latents": background}
+    ).values()
     timestep = torch.tensor(501, device=device)
     values = (latents, background, timestep, au, *(t.to(dtype).contiguous() for t in id_kv))
-    return dict(zip(INPUTS["denoiser"], values, strict=True))
+    return dict(zip(PORTS["denoiser"].inputs, values, strict=True))

@@ -11,22 +11,22 @@ from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engines.editors.magicface.backends.build_request import Order, check_buildable
+from engines.editors.magicface.backends.build_request import BuildRequest, check_buildable
 from engines.editors.magicface.backends.builders import planned
-from engines.editors.magicface.backends.choose import Machine, look_around
-from engines.editors.magicface.backends.find import held_engine
-from engines.editors.magicface.backends.ports import ORDER
+from engines.editors.magicface.backends.choose import Machine, probe_machine
+from engines.editors.magicface.backends.find import held_plan
+from engines.editors.magicface.backends.ports import COMPONENTS
 from engines.editors.magicface.folders import WeightFolders, locate_weights, native_size
 from engines.editors.magicface.settings import MagicFaceSettings
 from engines.errors import EngineError
 from engines.interface import Cluster
-from engines.trt.binding import BACKENDS, import_binding
-from engines.trt.cache import EngineCache
-from engines.trt.entry import Entry
-from engines.trt.key import BatchProfile
+from engines.trt.binding import MODULES, import_binding
+from engines.trt.store.cache import PlanCache
+from engines.trt.store.entry import CacheEntry
+from engines.trt.store.key import BatchProfile
 
 if TYPE_CHECKING:
-    from engines.editors.magicface.backends.prepare import Prepared
+    from engines.editors.magicface.backends.plan_builder import Prepared
 
 BUILD_CPUS = 2
 """For a build; a node with fewer gives what it has."""
@@ -35,15 +35,15 @@ A_LITTLE = 0.001
 
 
 @dataclass(frozen=True)
-class Packed:
-    """One step of a build: what is told, and an engine's files when one is ready.
+class BuildStep:
+    """One step of a build: a line for people, and a plan's files when one is ready.
 
     Attributes:
-        name: the engine's folder in a store; "" where there is only something to tell.
+        plan: the plan's folder in a store; "" where there is only a line.
     """
 
-    told: str
-    name: str = ""
+    line: str
+    plan: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
@@ -76,7 +76,7 @@ def by_type(machines: Mapping[str, Machine]) -> list[GpuType]:
 def look_at_nodes(cluster: Cluster) -> list[GpuType]:
     """Every GPU type of the cluster, by a short task on each GPU node."""
     nodes = cluster.gpu_nodes()
-    looks = [cluster.start(look_around, node=node, cpus=0, gpus=A_LITTLE) for node in nodes]
+    looks = [cluster.start(probe_machine, node=node, cpus=0, gpus=A_LITTLE) for node in nodes]
     machines: dict[str, Machine] = dict(zip(nodes, cluster.results(looks), strict=True))
     for node, machine in machines.items():
         if machine.sm is None:
@@ -85,30 +85,30 @@ def look_at_nodes(cluster: Cluster) -> list[GpuType]:
 
 
 def build_before_actors(asked: MagicFaceSettings, cluster: Cluster) -> None:
-    """The engines that actors of the editor will look for, built before they start.
+    """The plans that actors of the editor will look for, built before they start.
 
     Nothing happens where the settings ask for another backend, for fp32 or for the CPU. With
-    `backend=auto`, what cannot be built is told, and the actors choose for themselves.
+    `backend=auto`, what cannot be built is said, and the actors choose for themselves.
 
     Raises:
         EngineError: a TensorRT asked for by name cannot serve this cluster.
     """
-    if asked.backend not in {"auto", *BACKENDS} or asked.dtype == "fp32" or asked.device == "cpu":
+    if asked.backend not in {"auto", *MODULES} or asked.dtype == "fp32" or asked.device == "cpu":
         return
     try:
         folders = locate_weights(asked.weights, asked.base)
         dtype = "fp16" if asked.dtype == "auto" else asked.dtype
         batch = BatchProfile(1, asked.batch, asked.batch)
-        wanted = Order(folders, dtype, asked.size or native_size(folders), batch)
+        wanted = BuildRequest(folders, dtype, asked.size or native_size(folders), batch)
         build_on_cluster(wanted, asked.backend, None, None, cluster)
     except EngineError as error:
         if asked.backend != "auto":
             raise
-        cluster.say(f"no TensorRT engines were built: {error}")
+        cluster.say(f"no TensorRT plans were built: {error}")
 
 
 def build_on_cluster(
-    wanted: Order, backend: str, asked_sm: int | None, cache: Path | None, cluster: Cluster
+    wanted: BuildRequest, backend: str, asked_sm: int | None, cache: Path | None, cluster: Cluster
 ) -> int:
     """Build for every GPU type there is, or for one named generation, and copy to the GPU nodes.
 
@@ -118,12 +118,12 @@ def build_on_cluster(
             node this runs on.
         cache: the store's root on every node; None = each node's default.
     Returns:
-        Engines that were copied to a node that did not have them.
+        Plans that were copied to a node that did not have them.
     Raises:
         EngineError: no GPU in the cluster and no target named; what a build raised.
     """
     if backend == "onnxruntime":
-        raise EngineError("--cluster builds engines; got --backend onnxruntime, which has none")
+        raise EngineError("--cluster builds plans; got --backend onnxruntime, which has none")
     wanted = replace(wanted, folders=_absolute(wanted.folders))
     types = look_at_nodes(cluster)
     if asked_sm is None and not types:
@@ -132,11 +132,11 @@ def build_on_cluster(
             "build for, e.g. --target sm89"
         )
     copied = 0
-    for gpu in types or [GpuType(look_around("cpu"), ())]:
+    for gpu in types or [GpuType(probe_machine("cpu"), ())]:
         if asked_sm is not None and gpu.nodes and gpu.machine.sm != asked_sm:
             cluster.say(f"{gpu.machine.label}: not SM{asked_sm}; left out")
             continue
-        copied += _Site(cluster, gpu, cache).serve(wanted, backend, asked_sm)
+        copied += _NodeGroup(cluster, gpu, cache).serve(wanted, backend, asked_sm)
     return copied
 
 
@@ -146,7 +146,7 @@ def _absolute(folders: WeightFolders) -> WeightFolders:
 
 
 @dataclass(frozen=True)
-class _Site:
+class _NodeGroup:
     """The nodes of one GPU type; without any, the node this runs on."""
 
     cluster: Cluster
@@ -157,8 +157,8 @@ class _Site:
     def label(self) -> str:
         return self.gpu.machine.label if self.gpu.nodes else "no GPU node"
 
-    def serve(self, wanted: Order, backend: str, asked_sm: int | None) -> int:
-        """Have the engines on every node; returns how many were copied."""
+    def serve(self, wanted: BuildRequest, backend: str, asked_sm: int | None) -> int:
+        """Have the plans on every node; returns how many were copied."""
         machine = self.gpu.machine
         name, sm = planned(backend, asked_sm, machine)
         classic = name == "tensorrt"  # RTX compiles without a GPU
@@ -169,7 +169,7 @@ class _Site:
         held: list[bool] = self.cluster.results(holds)
         if all(held):
             where = f"on all of {len(nodes)}" if self.gpu.nodes else "here"
-            self.cluster.say(f"{self.label}: engines found {where}")
+            self.cluster.say(f"{self.label}: plans found {where}")
             return 0
         source = nodes[held.index(True)] if any(held) else nodes[0]
         needy = [n for n, has in zip(nodes, held, strict=True) if not has and n != source]
@@ -186,36 +186,36 @@ class _Site:
     def _copy(self, step: Any, source: str, needy: list[str]) -> int:
         """One step of the build to the nodes that lack it; the driver never holds the bytes."""
         made = [self._start(_install, step, self.cache, node=node) for node in needy]
-        told, *installed = self.cluster.results([self._start(_told, step, node=source), *made])
+        line, *installed = self.cluster.results([self._start(_line, step, node=source), *made])
         new = sum(map(bool, installed))
-        self.cluster.say(f"{self.label}: {told}" + (f"; copied to {new} more" if new else ""))
+        self.cluster.say(f"{self.label}: {line}" + (f"; copied to {new} more" if new else ""))
         return new
 
 
-def _holds(order: Order, backend: str, cache: Path | None) -> bool:
-    """In a task: whether its node's store has every engine of an order."""
+def _holds(request: BuildRequest, backend: str, cache: Path | None) -> bool:
+    """In a task: whether its node's store has every plan of a request."""
     binding = import_binding(backend)
-    check_buildable(order, binding)
-    store = EngineCache(cache)
-    return all(held_engine(store, order, component, binding) for component in ORDER)
+    check_buildable(request, binding)
+    store = PlanCache(cache)
+    return all(held_plan(store, request, component, binding) for component in COMPONENTS)
 
 
-def _build_all(order: Order, backend: str, cache: Path | None) -> Generator[Packed]:
-    """In a task: every engine of an order, packed as it is ready."""
-    from engines.editors.magicface.backends.prepare import Workshop
+def _build_all(request: BuildRequest, backend: str, cache: Path | None) -> Generator[BuildStep]:
+    """In a task: every plan of a request, packed as it is ready."""
+    from engines.editors.magicface.backends.plan_builder import PlanBuilder
 
-    binding, store = import_binding(backend), EngineCache(cache)
-    workshop = Workshop(order, binding, store)
-    yield Packed(f"{binding.label} engines for SM{order.sm}")
-    for component in ORDER:
-        found = held_engine(store, order, component, binding)
+    binding, store = import_binding(backend), PlanCache(cache)
+    builder = PlanBuilder(request, binding, store)
+    yield BuildStep(f"{binding.label} plans for SM{request.sm}")
+    for component in COMPONENTS:
+        found = held_plan(store, request, component, binding)
         if found is None:
-            graph = workshop.graph(component)
-            yield Packed(_step(graph))
-            made = workshop.engine(component, graph.entry)
+            graph = builder.graph(component)
+            yield BuildStep(_step(graph))
+            made = builder.plan(component, graph.entry)
             yield _pack(store, made.entry, _step(made))
         else:
-            yield _pack(store, found, f"found {component} engine")
+            yield _pack(store, found, f"found {component} plan")
 
 
 def _step(prepared: Prepared) -> str:
@@ -223,16 +223,16 @@ def _step(prepared: Prepared) -> str:
     return f"{how} {prepared.entry.component} {prepared.entry.kind} in {prepared.seconds:.1f} s"
 
 
-def _pack(store: EngineCache, entry: Entry, told: str) -> Packed:
+def _pack(store: PlanCache, entry: CacheEntry, line: str) -> BuildStep:
     name = entry.folder.name
-    return Packed(f"{told}, {entry.size_bytes / 1e6:,.1f} MB", name, store.pack(name))
+    return BuildStep(f"{line}, {entry.size_bytes / 1e6:,.1f} MB", name, store.pack(name))
 
 
-def _install(packed: Packed, cache: Path | None) -> bool:
+def _install(step: BuildStep, cache: Path | None) -> bool:
     """In a task on the node that will serve: put it into that node's store."""
-    return bool(packed.name) and EngineCache(cache).install(packed.name, packed.files)
+    return bool(step.plan) and PlanCache(cache).install(step.plan, step.files)
 
 
-def _told(packed: Packed) -> str:
+def _line(step: BuildStep) -> str:
     """In a task where the step was made."""
-    return packed.told
+    return step.line

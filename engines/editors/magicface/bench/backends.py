@@ -1,7 +1,7 @@
 """MagicFace on every backend that can run here, beside eager and compile, in one run.
 
 All compute the same frames (source and background encoded, ID encoder, all steps with guidance,
-decode) from the same weights; engines that are not in the store are built first.
+decode) from the same weights; plans that are not in the store are built first.
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ import torch
 from rich.table import Table
 from torch import Tensor
 
+from engines.devices.precision import DTYPES
+from engines.devices.torch_device import resolve_device
 from engines.editors.magicface.backends.backends import make_networks
-from engines.editors.magicface.backends.build_request import Order
-from engines.editors.magicface.backends.choose import NAMES, Machine, look_around, obstacle
-from engines.editors.magicface.backends.prepare import Workshop
+from engines.editors.magicface.backends.build_request import BuildRequest
+from engines.editors.magicface.backends.choose import Machine, probe_machine, unavailable_reason
+from engines.editors.magicface.backends.plan_builder import PlanBuilder
 from engines.editors.magicface.bench.frames import GUIDANCE, NetworkSource, our_frame, same_frames
 from engines.editors.magicface.bench.timing import apart, machine_facts, release, timed, used_gb
 from engines.editors.magicface.bench.weights import random_weights
 from engines.editors.magicface.folders import WeightFolders
 from engines.editors.magicface.model.networks import Networks
-from engines.editors.magicface.model.torch_networks import DTYPES
-from engines.editors.magicface.speed.speed import resolve_device, running
+from engines.editors.magicface.traits import BACKENDS
+from engines.editors.magicface.speed.speed import running
 from engines.errors import EngineError, EngineUnavailableError
-from engines.trt.binding import BACKENDS, import_binding
-from engines.trt.cache import EngineCache
-from engines.trt.key import BatchProfile
+from engines.trt.binding import MODULES, import_binding
+from engines.trt.store.cache import PlanCache
+from engines.trt.store.key import BatchProfile
 
 BESIDE = ("eager", "compile")
 """Measured with every other, as what it is compared with."""
@@ -75,10 +77,12 @@ def asked_backends(names: Sequence[str], machine: Machine) -> tuple[list[str], d
         EngineError: no such backend.
         EngineUnavailableError: the only one asked for by name cannot run here.
     """
-    if unknown := [name for name in names if name not in NAMES]:
-        raise EngineError(f"no backend {unknown[0]!r}; known: {', '.join(NAMES)}")
-    asked = NAMES[1:] if "auto" in names else tuple(dict.fromkeys((*BESIDE, *names)))
-    reasons = {name: why for name in asked if (why := obstacle(name, machine)) is not None}
+    if unknown := [name for name in names if name not in BACKENDS]:
+        raise EngineError(f"no backend {unknown[0]!r}; known: {', '.join(BACKENDS)}")
+    asked = BACKENDS[1:] if "auto" in names else tuple(dict.fromkeys((*BESIDE, *names)))
+    reasons = {
+        name: why for name in asked if (why := unavailable_reason(name, machine)) is not None
+    }
     if len(names) == 1 and (why := reasons.get(names[0])) is not None:
         raise EngineUnavailableError(f"backend {names[0]!r}: {why}")
     return [name for name in asked if name not in reasons], reasons
@@ -89,14 +93,14 @@ class _Bench:
     source: NetworkSource
     folders: WeightFolders
     machine: Machine
-    cache: EngineCache
+    cache: PlanCache
     batches: tuple[int, ...]
     repeats: int
     say: Say
 
     def networks(self, backend: str, dtype: str) -> Networks:
-        """Ready to run at every batch size; engines are built where the store has none."""
-        if backend in BACKENDS:
+        """Ready to run at every batch size; plans are built where the store has none."""
+        if backend in MODULES:
             self._build(backend, dtype)
         made, _ = make_networks(
             self.folders,
@@ -113,9 +117,11 @@ class _Bench:
     def _build(self, backend: str, dtype: str) -> None:
         machine, most = self.machine, max(self.batches)
         here = (machine.sm, machine.gpu, machine.sm, str(self.source.device))
-        order = Order(self.folders, dtype, self.source.size, BatchProfile(1, most, most), *here)
-        workshop = Workshop(order, import_binding(backend), self.cache)
-        for done in workshop.run():
+        request = BuildRequest(
+            self.folders, dtype, self.source.size, BatchProfile(1, most, most), *here
+        )
+        builder = PlanBuilder(request, import_binding(backend), self.cache)
+        for done in builder.run():
             how = "made" if done.made_now else "found"
             self.say(f"{how} {done.entry.component} {done.entry.kind} in {done.seconds:.1f} s")
 
@@ -163,7 +169,7 @@ def run_backends(
     dtype: Sequence[str] = (),
     device: str = "auto",
     repeats: int = 2,
-    cache: EngineCache | None = None,
+    cache: PlanCache | None = None,
     on_row: Callable[[BackendRow], None] = lambda _: None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
@@ -172,11 +178,11 @@ def run_backends(
     Args:
         weights, base: as the editor's; "" = random weights, kept in aureel's cache folder.
         network: size of the random weights, of `benchmark_weights.SIZES`.
-        backend: of `choose.NAMES`; `auto` = all.
+        backend: of `settings.BACKENDS`; `auto` = all.
         steps: default 50 on a GPU, 2 on a CPU.
         batch: frames at once; default `BATCHES`.
         dtype: default fp16 on a GPU, fp32 on a CPU.
-        on_row, say: told each row, and what is built and compared.
+        on_row, say: called with each row, and with what is built and compared.
     Returns:
         `machine`, `rows` (dicts of `BackendRow`), and `cannot_run`: backend → reason.
     Raises:
@@ -189,12 +195,12 @@ def run_backends(
         raise EngineError(f"no dtype {wrong[0]!r}; known: {', '.join(DTYPES)}")
     if min(*steps, *batches, repeats) < 1:
         raise EngineError(f"got steps {steps}, batch {batches}, repeats {repeats}; expected ≥ 1")
-    machine = look_around(str(on))
+    machine = probe_machine(str(on))
     able, cannot = asked_backends(backend, machine)
     facts = machine_facts(on)
     source = NetworkSource(weights or str(random_weights(network)), base, on)
     assert source.folders is not None
-    store = cache or EngineCache()
+    store = cache or PlanCache()
     bench = _Bench(source, source.folders, machine, store, batches, repeats, say)
     rows: list[BackendRow] = []
     known: dict[tuple[str, str, int, int], tuple[float, Tensor]] = {}

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engines.devices.precision import DTYPES
+from engines.devices.torch_device import resolve_device
 from engines.editors.magicface.bench.frames import (
     GUIDANCE,
     Frame,
@@ -24,11 +26,10 @@ from engines.editors.magicface.bench.frames import (
     our_networks,
     same_frames,
 )
-from engines.editors.magicface.bench.table import Row
+from engines.editors.magicface.bench.row import Row
 from engines.editors.magicface.bench.timing import apart, machine_facts, peak_gb, release, timed
 from engines.editors.magicface.model.networks import Networks
-from engines.editors.magicface.model.torch_networks import DTYPES
-from engines.editors.magicface.speed.speed import resolve_device, running
+from engines.editors.magicface.speed.speed import running
 from engines.errors import EngineError
 
 MODES = ("eager", "graphs", "compile")
@@ -158,7 +159,7 @@ def run(
         dtype: of ours; default fp32, fp16 and bf16 on a GPU, fp32 on a CPU.
         mode: of ours, of `MODES`; default all on a GPU, eager on a CPU.
         official: time the official way too (speed-ups and `apart` need it).
-        on_row: told each row as it is done.
+        on_row: called with each row as it is done.
     Returns:
         `machine`, `floor_tflops` per dtype, and `rows` (dicts of `Row`).
     Raises:

@@ -167,6 +167,6 @@ def _write_text_encoder(folder: Path, size: Size) -> None:
     )
 
 
-def _write_json(folder: Path, name: str, told: dict[str, Any]) -> None:
+def _write_json(folder: Path, name: str, content: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(json.dumps(told, indent=1), encoding="utf-8")
+    (folder / name).write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -14,7 +11,6 @@ from torch import Tensor, nn
 
 from engines.editors.magicface import checkpoint
 from engines.editors.magicface.folders import WeightFolders
-from engines.editors.magicface.model.networks import Networks
 from engines.editors.magicface.model.unet import (
     DenoiserUNet,
     IDEncoderUNet,
@@ -22,10 +18,9 @@ from engines.editors.magicface.model.unet import (
     IDProjection,
     transformer_blocks,
 )
-from engines.editors.magicface.model.vae import TorchCodec, VAEDecoder, VAEEncoder
+from engines.editors.magicface.model.vae import VAEDecoder, VAEEncoder
 from engines.errors import EngineError
 
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 VAE_SCALE = 8
 """Pixels per latent along each side."""
 
@@ -60,11 +55,6 @@ class TorchModules:
     def dtype(self) -> torch.dtype:
         """Of all networks' numbers."""
         return self.denoiser.unet.dtype
-
-    def networks(self, runs_on: str) -> Networks:
-        """As the sampler sees them, just as they are."""
-        codec = TorchCodec(self.vae_encoder, self.vae_decoder, self.scaling_factor)
-        return Networks(self.id_encoder, self.denoiser, codec, self.image_size, runs_on)
 
 
 def _check_parts(
@@ -130,19 +120,3 @@ def load_modules(
     for part in parts:
         part.to(device)
     return assemble(id_unet, denoiser_unet, vae, prompt_embeds)
-
-
-@contextmanager
-def exact_fp32() -> Iterator[None]:
-    """Full float32 in convolutions and matrix products on CUDA while open (no TF32).
-
-    cuDNN convolutions use TF32 by default, which is worth three decimal digits.
-    """
-    matmul: Any = torch.backends.cuda.matmul
-    conv: Any = torch.backends.cudnn
-    before = matmul.allow_tf32, conv.allow_tf32
-    matmul.allow_tf32 = conv.allow_tf32 = False
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, conv.allow_tf32 = before

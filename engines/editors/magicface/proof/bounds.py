@@ -10,11 +10,11 @@ precision really gave was 0.6 to 2.5 times that (11 sets of networks, fp16 and b
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from engines.devices.precision import round_layers
 from engines.editors.magicface.model.torch_networks import TorchModules
 from engines.editors.magicface.proof.golden import Recomputed
 
@@ -61,14 +61,6 @@ def deviation(kind: str, ours: Tensor, expected: Tensor) -> float:
     return float(apart.max()) / (1.0 if kind == "png" else max(float(theirs.abs().max()), 1.0))
 
 
-def _rounded(value: Any, dtype: torch.dtype) -> Any:
-    if isinstance(value, Tensor) and value.is_floating_point():
-        return value.to(dtype).to(value.dtype)
-    if isinstance(value, tuple):
-        return tuple(_rounded(part, dtype) for part in value)
-    return value
-
-
 def round_every_layer(modules: TorchModules, dtype: torch.dtype) -> TorchModules:
     """Make half-precision networks compute in float32, rounding what enters and leaves each layer.
 
@@ -76,20 +68,11 @@ def round_every_layer(modules: TorchModules, dtype: torch.dtype) -> TorchModules
         modules: in the half precision, so that their weights are rounded; taken over.
         dtype: the half precision.
     """
-
-    def on_the_way_in(_layer: nn.Module, inputs: tuple[Any, ...]) -> Any:
-        return _rounded(inputs, dtype)
-
-    def on_the_way_out(_layer: nn.Module, _inputs: tuple[Any, ...], output: Any) -> Any:
-        return _rounded(output, dtype)
-
     parts = (modules.id_encoder, modules.denoiser, modules.vae_encoder, modules.vae_decoder)
     for part in parts:
         part.float()
-    layers = {layer for part in parts for layer in part.modules() if not [*layer.children()]}
-    for layer in layers:
-        layer.register_forward_pre_hook(on_the_way_in)
-        layer.register_forward_hook(on_the_way_out)
+    # one list: the ID encoder ends in layers of the denoiser, which are rounded once
+    round_layers(nn.ModuleList(parts), dtype)
     return modules
 
 

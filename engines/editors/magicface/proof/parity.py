@@ -24,7 +24,8 @@ import torch
 from cyclopts import App, Parameter
 from torch import Tensor
 
-from engines.editors.magicface.model.torch_networks import DTYPES, exact_fp32, load_modules
+from engines.devices.precision import DTYPES, exact_fp32
+from engines.editors.magicface.model.torch_networks import load_modules
 from engines.editors.magicface.proof.bounds import (
     Bounds,
     deviation,

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from engines.editors.magicface.model.networks import Denoiser, IDKeyValues
 from engines.editors.magicface.sampling.unipc import HostUniPC
-from engines.editors.magicface.traits import STEPS_MAX
+from engines.editors.magicface.traits import NOISE_MODES, SCHEDULER_NAMES, STEPS_MAX
 from engines.errors import EngineError
 from keyframes.au import AU_ORDER
 
@@ -53,7 +53,7 @@ def make_scheduler(name: str, base_config: Mapping[str, Any], steps: int) -> Any
         EngineError: an unknown name, steps out of range, or a model that does not predict eps.
     """
     if name not in SCHEDULERS:
-        raise EngineError(f"no scheduler {name!r}; known: {', '.join(SCHEDULERS)}")
+        raise EngineError(f"no scheduler {name!r}; known: {', '.join(SCHEDULER_NAMES)}")
     most = STEPS_MAX.get(name, 1000)
     if not 1 <= steps <= most:
         raise EngineError(f"scheduler {name!r}: got {steps} steps; expected 1…{most}")
@@ -85,7 +85,7 @@ def frame_seeds(seed: int, noise: str, frame_index: NDArray[np.int64]) -> list[i
             int(np.random.SeedSequence([seed, int(n)]).generate_state(1, np.uint64)[0])
             for n in frame_index
         ]
-    raise EngineError(f"no noise mode {noise!r}; known: shared, per-frame")
+    raise EngineError(f"no noise mode {noise!r}; known: {', '.join(NOISE_MODES)}")
 
 
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:

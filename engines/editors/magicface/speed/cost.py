@@ -182,7 +182,7 @@ def main(*, floor_tflops: float = H200_TFLOPS) -> int:
     Parameters
     ----------
     floor_tflops:
-        Rate of dense half-precision products the floor is told for, TFLOP/s.
+        Rate of dense half-precision products the floor is given for, TFLOP/s.
     """
     costs = network_costs()
     console = Console(width=110)

@@ -18,11 +18,11 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from engines.devices.precision import exact_fp32
 from engines.editors.magicface.model.networks import Networks
-from engines.editors.magicface.model.torch_networks import TorchModules, exact_fp32
+from engines.editors.magicface.model.torch_networks import TorchModules
 from engines.editors.magicface.model.vae import TorchCodec
 from engines.editors.magicface.speed.static_call import StaticCall, cuda_capture
-from engines.errors import EngineUnavailableError
 
 ATTENTION_ORDER = [
     SDPBackend.CUDNN_ATTENTION,
@@ -32,7 +32,6 @@ ATTENTION_ORDER = [
 ]
 ATTENTION_SHAPES = ((40, 1024, 2048), (80, 1024, 2048), (160, 256, 512), (160, 64, 77))
 """SD 1.5's head sizes with some query and key counts."""
-COMPILE_MODES = ("default", "max-autotune-no-cudagraphs")
 
 
 @contextmanager
@@ -106,7 +105,7 @@ def torch_networks(
     """Modules as networks, made fast for the device they are on.
 
     Args:
-        compile_mode: None = eager, else one of `COMPILE_MODES`.
+        compile_mode: None = eager, else torch.compile's mode.
         cuda_graphs: capture each network per batch size; only on a GPU.
     """
     device = modules.device
@@ -137,24 +136,6 @@ def _forget(graphs: dict[str, StaticCall]) -> None:
 def _networks(modules: TorchModules, parts: dict[str, Any], runs_on: str) -> Networks:
     codec = TorchCodec(parts["vae_encoder"], parts["vae_decoder"], modules.scaling_factor)
     return Networks(parts["id_encoder"], parts["denoiser"], codec, modules.image_size, runs_on)
-
-
-def resolve_device(asked: str) -> torch.device:
-    """`auto`, `cpu`, `cuda` or `cuda:N` → a device that is here.
-
-    Raises:
-        EngineUnavailableError: a GPU was asked for and is not here.
-    """
-    if asked == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(asked)
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise EngineUnavailableError(
-            f"device {asked!r}: torch {torch.__version__} finds {count} CUDA GPUs here; use cpu or "
-            "auto, or a machine with a GPU"
-        )
-    return device
 
 
 def resolve_dtype(asked: str, device: torch.device) -> str:

@@ -18,6 +18,7 @@ from engines.interface import AlignedCrops, FaceEditor
 from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.au import AUDelta
 from pipeline.faces.align import face_squares
+from tests.engines.editors.magicface.tiny import networks_of
 
 SIZE = 64
 
@@ -100,7 +101,7 @@ def test_a_frame_whose_delta_is_zero_comes_back_as_it_is(editor, faces):
 
 
 def test_a_batch_of_zero_deltas_runs_no_network(tiny_weights, faces):
-    networks = load_modules(find_folders(tiny_weights)).networks("never called")
+    networks = networks_of(load_modules(find_folders(tiny_weights)), "never called")
     refusing = replace(networks, denoiser=None, id_encoder=None, codec=None)
     editor = MagicFaceEditor(weights=str(tiny_weights), networks=refusing)
     edited = editor.edit(_crops(faces, [0, 1]), _delta(0, 0), seed=1)
@@ -171,7 +172,7 @@ class _OutOfMemory:
 
 
 def test_a_batch_out_of_gpu_memory_is_halved_on_the_same_frames(tiny_weights, faces):
-    networks = load_modules(find_folders(tiny_weights)).networks("memory of two frames")
+    networks = networks_of(load_modules(find_folders(tiny_weights)), "memory of two frames")
     small = _OutOfMemory(networks.denoiser, most_rows=4)
     forgotten = []
     tight = replace(networks, denoiser=small, forget=lambda: forgotten.append(1))
@@ -190,7 +191,7 @@ def test_a_batch_out_of_gpu_memory_is_halved_on_the_same_frames(tiny_weights, fa
 
 
 def test_memory_for_not_even_one_frame_is_one_clear_line(tiny_weights, faces):
-    networks = load_modules(find_folders(tiny_weights)).networks("no memory")
+    networks = networks_of(load_modules(find_folders(tiny_weights)), "no memory")
     tight = replace(networks, denoiser=_OutOfMemory(networks.denoiser, most_rows=0))
     editor = MagicFaceEditor(weights=str(tiny_weights), networks=tight, steps=1, batch=2)
     with pytest.raises(EngineUnavailableError, match="out of GPU memory with one frame at a time"):
@@ -198,7 +199,7 @@ def test_memory_for_not_even_one_frame_is_one_clear_line(tiny_weights, faces):
 
 
 def test_pixels_that_overflow_name_the_dtype(tiny_weights, faces):
-    networks = load_modules(find_folders(tiny_weights)).networks("overflows")
+    networks = networks_of(load_modules(find_folders(tiny_weights)), "overflows")
 
     class Overflowing:
         scaling_factor = 0.18215

@@ -8,6 +8,9 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from engines.editors.magicface.model.networks import Networks
+from engines.editors.magicface.model.vae import TorchCodec
+
 CHANNELS = (16, 16, 32, 16)
 TEXT = 16
 SCHEDULER = {
@@ -130,3 +133,9 @@ def make_weights(root: Path, seed: int = 7, *, channels=CHANNELS, text: int = TE
     (root / "scheduler").mkdir()
     (root / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULER))
     return root
+
+
+def networks_of(modules, runs_on: str) -> Networks:
+    """Torch modules as the sampler sees them, just as they are."""
+    codec = TorchCodec(modules.vae_encoder, modules.vae_decoder, modules.scaling_factor)
+    return Networks(modules.id_encoder, modules.denoiser, codec, modules.image_size, runs_on)

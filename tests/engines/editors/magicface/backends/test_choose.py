@@ -5,9 +5,8 @@ import pytest
 from engines.editors.magicface.backends.choose import (
     Machine,
     candidates,
-    choose,
-    look_around,
-    obstacle,
+    probe_machine,
+    unavailable_reason,
 )
 from engines.errors import EngineError, EngineUnavailableError
 
@@ -22,19 +21,19 @@ HOPPER = Machine("NVIDIA H200", 90, ALL)
 
 
 def test_auto_without_a_gpu_is_torch_on_the_cpu():
-    choice = choose("auto", Machine(versions=ALL))
+    choice = candidates("auto", Machine(versions=ALL))[0]
     assert choice.backend == "eager"
     assert "no CUDA GPU" in choice.reason
 
 
 def test_auto_on_a_gpu_that_rtx_targets_is_rtx():
-    choice = choose("auto", ADA)
+    choice = candidates("auto", ADA)[0]
     assert choice.backend == "tensorrt-rtx"
     assert choice.reason == "auto: tensorrt-rtx 1.7.1.116 on GPU NVIDIA GeForce RTX 4090 (SM89)"
 
 
 def test_auto_on_hopper_is_classic_tensorrt_and_says_why_not_rtx():
-    choice = choose("auto", HOPPER)
+    choice = candidates("auto", HOPPER)[0]
     assert choice.backend == "tensorrt"
     assert "not tensorrt-rtx: GPU NVIDIA H200 is SM90; TensorRT-RTX 1.7 targets 75" in choice.reason
 
@@ -59,7 +58,7 @@ def test_auto_goes_down_its_list_and_names_what_it_passed_over(absent, expected)
 
 def test_rtx_on_hopper_is_refused_with_what_it_targets_and_what_to_use():
     with pytest.raises(EngineUnavailableError) as caught:
-        choose("tensorrt-rtx", HOPPER)
+        candidates("tensorrt-rtx", HOPPER)
     assert str(caught.value) == (
         "backend 'tensorrt-rtx': GPU NVIDIA H200 is SM90; TensorRT-RTX 1.7 targets "
         "75, 80, 86, 89, 120, 121; use backend=tensorrt or compile"
@@ -69,7 +68,7 @@ def test_rtx_on_hopper_is_refused_with_what_it_targets_and_what_to_use():
 @pytest.mark.parametrize("backend", ["tensorrt", "tensorrt-rtx"])
 def test_an_engine_backend_without_a_gpu_is_refused_and_points_to_building_ahead(backend):
     with pytest.raises(EngineUnavailableError) as caught:
-        choose(backend, Machine(versions=ALL))
+        candidates(backend, Machine(versions=ALL))
     assert str(caught.value) == (
         f"backend '{backend}': no CUDA GPU on this machine; use backend=eager or onnxruntime, "
         "or build for another machine with jobs/build_engines.py --target sm89"
@@ -87,7 +86,7 @@ def test_an_engine_backend_without_a_gpu_is_refused_and_points_to_building_ahead
 )
 def test_a_missing_library_is_named_with_what_installs_it(backend, text):
     with pytest.raises(EngineUnavailableError) as caught:
-        choose(backend, Machine("NVIDIA L4", 89))
+        candidates(backend, Machine("NVIDIA L4", 89))
     assert str(caught.value) == f"backend '{backend}': {text}"
 
 
@@ -97,11 +96,11 @@ def test_an_explicit_backend_has_no_second_candidate():
 
 def test_an_unknown_backend_is_answered_with_the_known_ones():
     with pytest.raises(EngineError, match="no backend 'trt'; known: auto, eager, compile, onnx"):
-        obstacle("trt", ADA)
+        unavailable_reason("trt", ADA)
 
 
 def test_onnxruntime_needs_no_gpu():
-    assert choose("onnxruntime", Machine(versions=ALL)).backend == "onnxruntime"
+    assert candidates("onnxruntime", Machine(versions=ALL))[0].backend == "onnxruntime"
 
 
 def test_networks_for_the_cpu_do_not_see_a_gpu(monkeypatch):
@@ -109,13 +108,13 @@ def test_networks_for_the_cpu_do_not_see_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (8, 9))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: f"GPU of {device}")
-    assert look_around("cpu").sm is None
-    assert candidates("auto", look_around("cpu"))[0].backend == "eager"
-    assert look_around("cuda:1").label == "GPU GPU of cuda:1 (SM89)"
+    assert probe_machine("cpu").sm is None
+    assert candidates("auto", probe_machine("cpu"))[0].backend == "eager"
+    assert probe_machine("cuda:1").label == "GPU GPU of cuda:1 (SM89)"
 
 
 def test_this_machine_can_be_described():
     pytest.importorskip("torch")
-    machine = look_around()
+    machine = probe_machine()
     assert (machine.gpu is None) == (machine.sm is None)
     assert candidates("auto", machine)[-1].backend == "eager"

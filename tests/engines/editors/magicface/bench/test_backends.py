@@ -10,16 +10,16 @@ import pytest
 import torch
 from rich.console import Console
 
+from engines.devices.precision import DTYPES
 from engines.editors.magicface.backends.choose import Machine
 from engines.editors.magicface.bench.backends import asked_backends, backends_table, run_backends
 from engines.editors.magicface.bench.frames import NetworkSource, our_networks
 from engines.editors.magicface.bench.weights import SMALL, random_weights
-from engines.editors.magicface.model.torch_networks import DTYPES
 from engines.errors import EngineError, EngineUnavailableError
 from engines.weights.file_hash import cache_folder
 from jobs.benchmark import app
 from jobs.command_line.command import run_command
-from tests.engines.trt import stores
+from tests.engines.editors.magicface.backends import stores
 
 NOWHERE = Machine(versions={"onnxruntime": "1.32.0", "tensorrt-rtx": "1.7.1.116"})
 HOPPER = Machine("NVIDIA H200", 90, {"onnxruntime": "1", "tensorrt": "11.4.0", "compile": "3.5"})
@@ -38,7 +38,7 @@ def no_gpu():
 def golden_engines(golden):
     """Where the golden networks' graphs lie, as the job is told it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUREEL_ENGINES", str(stores.golden_store().root))
+        patch.setenv("AUREEL_PLANS", str(stores.golden_store().root))
         yield golden
 
 

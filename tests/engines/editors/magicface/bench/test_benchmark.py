@@ -2,10 +2,8 @@
 
 import pytest
 import torch
-from rich.console import Console
 
 from engines.editors.magicface.bench import benchmark
-from engines.editors.magicface.bench.table import table
 from engines.editors.magicface.folders import find_folders
 from engines.editors.magicface.model import full_size
 from engines.editors.magicface.speed.cost import network_costs
@@ -59,15 +57,6 @@ def test_the_official_way_is_charged_for_its_own_algebra(measured, tiny_weights)
     assert costs.ours(2, 3.0) < costs.official(2, 3.0)
 
 
-def test_the_table_tells_the_machine_and_each_row(measured):
-    console = Console(width=200)
-    with console.capture() as captured:
-        console.print(table(measured[0]))
-    told = captured.get()
-    assert "MagicFace on cpu" in told
-    assert told.count("ours bf16 eager") == 2
-
-
 def test_out_of_memory_is_a_row_and_not_the_end(tiny_weights, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -77,10 +66,6 @@ def test_out_of_memory_is_a_row_and_not_the_end(tiny_weights, monkeypatch):
         weights=str(tiny_weights), steps=(1,), batch=(1,), device="cpu", official=False
     )
     assert [row["fault"] for row in result["rows"]] == ["out of memory"]
-    console = Console(width=200)
-    with console.capture() as captured:
-        console.print(table(result))
-    assert "out of memory" in captured.get()
 
 
 @pytest.mark.parametrize(

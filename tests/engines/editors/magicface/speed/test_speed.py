@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from engines.devices.batches import ShrinkingBatch
+from engines.devices.torch_device import resolve_device
 from engines.devices.transfer import start_download, upload
 from engines.editors.magicface.folders import find_folders
 from engines.editors.magicface.model.torch_networks import load_modules
@@ -19,7 +20,6 @@ from engines.editors.magicface.speed import speed
 from engines.editors.magicface.speed.speed import (
     ATTENTION_ORDER,
     attention_order,
-    resolve_device,
     resolve_dtype,
     running,
     steady_kernels,

@@ -1,4 +1,4 @@
-"""One stored graph or engine, as the sidecar in its folder tells it."""
+"""One stored graph or plan, as the sidecar in its folder describes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.trt.errors import StaleEngineError
+from engines.trt.errors import StalePlanError
 from engines.weights.file_hash import read_sha256
 
 SIDECAR = "entry.json"
@@ -17,14 +17,14 @@ REBUILD = "rebuild with jobs/build_engines.py"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One stored graph or engine, as its sidecar tells it.
+class CacheEntry:
+    """One stored graph or plan, as its sidecar describes it.
 
     Attributes:
         folder: where it lies.
         facts: its key's facts.
         files: file name → (bytes, SHA-256).
-        made: how it was made: seconds, sizes, parity, versions; free text for people.
+        made: how it was made: seconds, sizes, accuracy, versions; free text for people.
         used_at: seconds since the epoch of its last load (the sidecar's modification time).
     """
 
@@ -59,30 +59,31 @@ class Entry:
         return faults
 
 
-def read_entry(folder: Path) -> Entry:
+def read_entry(folder: Path) -> CacheEntry:
     """The entry in a folder, from its sidecar alone.
 
     Raises:
-        StaleEngineError: no sidecar, not readable, or of another format.
+        StalePlanError: no sidecar, not readable, or of another format.
     """
     sidecar = folder / SIDECAR
     try:
-        told: Any = json.loads(sidecar.read_text(encoding="utf-8"))
-        if told["format"] != FORMAT:
-            raise StaleEngineError(
-                f"stale entry {folder}: sidecar format {told['format']}, known: {FORMAT}; {REBUILD}"
+        found: Any = json.loads(sidecar.read_text(encoding="utf-8"))
+        if found["format"] != FORMAT:
+            raise StalePlanError(
+                f"stale entry {folder}: sidecar format {found['format']}, known: {FORMAT}; "
+                f"{REBUILD}"
             )
-        files = {n: (int(f["bytes"]), str(f["sha256"])) for n, f in told["files"].items()}
-        return Entry(
+        files = {n: (int(f["bytes"]), str(f["sha256"])) for n, f in found["files"].items()}
+        return CacheEntry(
             folder,
-            str(told["kind"]),
-            str(told["component"]),
-            {str(k): str(v) for k, v in told["facts"].items()},
+            str(found["kind"]),
+            str(found["component"]),
+            {str(k): str(v) for k, v in found["facts"].items()},
             files,
-            {str(k): str(v) for k, v in told["made"].items()},
+            {str(k): str(v) for k, v in found["made"].items()},
             sidecar.stat().st_mtime,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StaleEngineError(
+        raise StalePlanError(
             f"damaged entry {folder}: {SIDECAR} cannot be read ({error!r}); {REBUILD}"
         ) from None

@@ -1,63 +1,65 @@
-"""Where graphs and engines are kept: one folder each, whole or absent, checked when loaded.
+"""Where graphs and plans are kept: one folder each, whole or absent, checked when loaded.
 
-    ROOT/denoiser-engine-1f0c…/engine.plan      the bytes
-                               entry.json       the sidecar: key, sizes, SHA-256, how it was made
-                               runtime-….cache  what a runtime learned here (not part of the engine)
+    ROOT/denoiser-plan-1f0c…/network.plan     the bytes
+                             entry.json       the sidecar: key, sizes, SHA-256, how it was made
+                             runtime-….cache  what a runtime learned here (not part of the plan)
     ROOT/denoiser-graph-77ab…/model.onnx, model.onnx.data, entry.json
 
 A folder appears under its name in one rename, after everything in it was flushed to disk.
-`python -m engines.trt.cache list|prune` shows and clears it.
+`python -m engines.trt list|prune` shows and clears it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from engines.editors.magicface.backends.ports import COMPONENTS
 from engines.errors import EngineError
-from engines.trt.entry import FORMAT, REBUILD, SIDECAR, Entry, read_entry
-from engines.trt.errors import StaleEngineError
-from engines.trt.key import StoreKey
-from engines.trt.lock import build_lock
+from engines.trt.errors import StalePlanError
+from engines.trt.store.entry import FORMAT, REBUILD, SIDECAR, CacheEntry, read_entry
+from engines.trt.store.key import StoreKey
+from engines.trt.store.lock import build_lease
 from engines.weights.file_hash import cache_folder, read_sha256
 
+ENTRY_NAME = re.compile(r"\w+-(graph|plan|engine)-[0-9a-f]{20}")
+"""Folders of ours; `engine` is what plans were called once."""
 LEFTOVER_AGE_S = 6 * 3600.0
 """Half-written folders younger than this may belong to a build that still runs."""
 
 
 def default_root() -> Path:
-    """`$AUREEL_ENGINES`, else `engines` in `$AUREEL_CACHE`, else in the user's cache folder."""
-    if named := os.environ.get("AUREEL_ENGINES"):
+    """`$AUREEL_PLANS` (once `$AUREEL_ENGINES`), else `plans` in aureel's cache folder."""
+    if named := os.environ.get("AUREEL_PLANS") or os.environ.get("AUREEL_ENGINES"):
         return Path(named).expanduser()
-    return cache_folder() / "engines"
+    return cache_folder() / "plans"
 
 
-class EngineCache:
+class PlanCache:
     """The store under one root folder, shared by all processes of a machine or of a mount."""
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
 
-    def find(self, key: StoreKey) -> Entry | None:
+    def find(self, key: StoreKey) -> CacheEntry | None:
         """The entry of a key, its sidecar and sizes checked but not its bytes; None when absent.
 
         Raises:
-            StaleEngineError: a folder of that name is there, but is not what the key says.
+            StalePlanError: a folder of that name is there, but is not what the key says.
         """
         folder = self.root / key.name
         if not folder.is_dir():
             return None
         entry = read_entry(folder)
         if different := key.differences(entry.facts):
-            raise StaleEngineError(f"stale entry {folder}: {different[0]}; {REBUILD}")
+            raise StalePlanError(f"stale entry {folder}: {different[0]}; {REBUILD}")
         if faults := entry.faults(hashes=False):
-            raise StaleEngineError(f"damaged entry {folder}: {faults[0]}; {REBUILD}")
+            raise StalePlanError(f"damaged entry {folder}: {faults[0]}; {REBUILD}")
         return entry
 
     def load(
@@ -65,8 +67,8 @@ class EngineCache:
         key: StoreKey,
         *,
         open_facts: Collection[str] = (),
-        accept: Callable[[Entry], bool] = lambda _: True,
-    ) -> Entry:
+        accept: Callable[[CacheEntry], bool] = lambda _: True,
+    ) -> CacheEntry:
         """The entry of a key with every byte checked against the sidecar, marked as used now.
 
         Args:
@@ -74,13 +76,13 @@ class EngineCache:
                 made is taken.
             accept: judges an entry by its open facts.
         Raises:
-            StaleEngineError: absent (with the nearest entry and how it differs), stale or damaged.
+            StalePlanError: absent (with the nearest entry and how it differs), stale or damaged.
         """
-        entry = self.fitting(key, open_facts, accept) if open_facts else self.find(key)
+        entry = self.matching(key, open_facts, accept) if open_facts else self.find(key)
         if entry is None:
-            raise StaleEngineError(self.explain_absence(key, open_facts))
+            raise StalePlanError(self.explain_absence(key, open_facts))
         if faults := entry.faults(hashes=True):
-            raise StaleEngineError(f"damaged entry {entry.folder}: {faults[0]}; {REBUILD}")
+            raise StalePlanError(f"damaged entry {entry.folder}: {faults[0]}; {REBUILD}")
         os.utime(entry.path(SIDECAR))
         return entry
 
@@ -90,7 +92,7 @@ class EngineCache:
         make: Callable[[Path], Mapping[str, str]],
         *,
         on_wait: Callable[[str], None] = lambda _: None,
-    ) -> tuple[Entry, bool]:
+    ) -> tuple[CacheEntry, bool]:
         """The entry of a key, made by `make` where absent; True when it was made by this call.
 
         Args:
@@ -101,7 +103,7 @@ class EngineCache:
         if (entry := self._find_sound(key)) is not None:
             return entry, False
         self.root.mkdir(parents=True, exist_ok=True)
-        with build_lock(self.root / f"{key.name}.lock", on_wait=on_wait):
+        with build_lease(self.root / f"{key.name}.lock", on_wait=on_wait):
             if (entry := self._find_sound(key)) is not None:
                 return entry, False
             started = time.monotonic()
@@ -110,6 +112,8 @@ class EngineCache:
             try:
                 made = dict(make(unfinished))
                 made.setdefault("wall_s", f"{time.monotonic() - started:.1f}")
+                if (entry := self._find_sound(key)) is not None:  # the lease was taken over
+                    return entry, False
                 return self._publish(key, unfinished, made), True
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
@@ -122,10 +126,10 @@ class EngineCache:
         """Put a packed entry into this store, checked byte by byte; False when it was there.
 
         Raises:
-            StaleEngineError: what arrived is not what its sidecar says.
+            StalePlanError: what arrived is not what its sidecar says.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        with build_lock(self.root / f"{key_name}.lock"):
+        with build_lease(self.root / f"{key_name}.lock"):
             final = self.root / key_name
             if final.is_dir() and not read_entry(final).faults(hashes=False):
                 return False
@@ -135,21 +139,21 @@ class EngineCache:
                 for name, content in files.items():
                     (unfinished / name).write_bytes(content)
                 if faults := read_entry(unfinished).faults(hashes=True):
-                    raise StaleEngineError(f"copy of {key_name} to {self.root}: {faults[0]}")
+                    raise StalePlanError(f"copy of {key_name} to {self.root}: {faults[0]}")
                 self._reveal(unfinished, final)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
             return True
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """Every readable entry, by name."""
-        found: list[Entry] = []
+        found: list[CacheEntry] = []
         for sidecar in sorted(self.root.glob(f"*/{SIDECAR}")):
             if ".tmp-" in sidecar.parent.name:
                 continue
             try:
                 found.append(read_entry(sidecar.parent))
-            except StaleEngineError:
+            except StalePlanError:
                 continue
         return found
 
@@ -165,7 +169,7 @@ class EngineCache:
         differences = [key.differences(e.facts, without=open_facts) for e in alike]
         vague = [fact for fact in open_facts if not key.facts.get(fact)]
         nearest = min(differences, key=len) or [
-            told for e in alike for told in key.differences(e.facts, without=vague)
+            difference for e in alike for difference in key.differences(e.facts, without=vague)
         ]
         return (
             f"{what} in {self.root} fits: the nearest differs, {'; '.join(nearest[:3])}; {REBUILD}"
@@ -176,31 +180,31 @@ class EngineCache:
         old = time.time() - LEFTOVER_AGE_S
         torn = [p for p in self.root.glob("*.tmp-*") if p.stat().st_mtime < old]
         sound = {e.folder for e in self.entries()}
-        names = [p for c in COMPONENTS for p in self.root.glob(f"{c}-*") if p.is_dir()]
-        return torn + [p for p in names if p not in sound and ".tmp-" not in p.name]
+        named = [p for p in self.root.glob("*") if ENTRY_NAME.fullmatch(p.name) and p.is_dir()]
+        return torn + [p for p in named if p not in sound]
 
-    def fitting(
-        self, key: StoreKey, open_facts: Collection[str], accept: Callable[[Entry], bool]
-    ) -> Entry | None:
+    def matching(
+        self, key: StoreKey, open_facts: Collection[str], accept: Callable[[CacheEntry], bool]
+    ) -> CacheEntry | None:
         """The last made of the entries that agree with a key but for its open facts, and that
         `accept` takes; none of its bytes is read."""
-        fitting = [
+        matching = [
             e
             for e in self.entries()
             if (e.kind, e.component) == (key.kind, key.component)
             and not key.differences(e.facts, without=open_facts)
             and accept(e)
         ]
-        return max(fitting, key=lambda e: e.made.get("at", ""), default=None)
+        return max(matching, key=lambda e: e.made.get("at", ""), default=None)
 
-    def _find_sound(self, key: StoreKey) -> Entry | None:
+    def _find_sound(self, key: StoreKey) -> CacheEntry | None:
         """As `find`, but a stale or damaged entry counts as absent: it is about to be replaced."""
         try:
             return self.find(key)
-        except StaleEngineError:
+        except StalePlanError:
             return None
 
-    def _publish(self, key: StoreKey, unfinished: Path, made: Mapping[str, str]) -> Entry:
+    def _publish(self, key: StoreKey, unfinished: Path, made: Mapping[str, str]) -> CacheEntry:
         files = {
             p.name: {"bytes": p.stat().st_size, "sha256": read_sha256(p)}
             for p in sorted(unfinished.iterdir())
@@ -240,9 +244,3 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-if __name__ == "__main__":
-    from engines.trt.cache_cli import app
-
-    app()

@@ -1,4 +1,4 @@
-"""What makes two stored graphs or engines the same one: every fact that changes their bytes."""
+"""What makes two stored graphs or plans the same one: every fact that changes their bytes."""
 
 from __future__ import annotations
 
@@ -7,27 +7,18 @@ import importlib.metadata
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from engines.editors.magicface.backends.ports import COMPONENTS, INPUTS, OUTPUTS
 from engines.errors import EngineError, EngineUnavailableError
+from engines.trt.network import NetworkPorts
 
 DIGEST_LENGTH = 20
 """Hex digits kept of the key's SHA-256: 80 bits, far past any chance of two equal names."""
 
-Kind = Literal["graph", "engine"]
+Kind = Literal["graph", "plan"]
 
-LIBRARIES = ("torch", "diffusers", "onnx", "onnxscript")
-OUR_CODE = (
-    "../editors/magicface/model/attention.py",
-    "../editors/magicface/model/unet.py",
-    "../editors/magicface/model/vae.py",
-    "../editors/magicface/backends/components.py",
-    "export.py",
-    "../editors/magicface/backends/ports.py",
-)
-"""Files of ours that shape a graph: a change in one makes another graph."""
+EXPORTERS = ("torch", "onnx", "onnxscript")
+"""Packages that shape every graph."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +26,8 @@ class StoreKey:
     """The identity of one stored thing.
 
     Attributes:
-        kind: "graph" (an exported ONNX network) or "engine" (a built plan).
-        component: one of `COMPONENTS`.
+        kind: "graph" (an exported ONNX network) or "plan" (what TensorRT built of it).
+        component: the network's name.
         facts: name → value of everything that changes the bytes; values are compared as text.
     """
 
@@ -44,15 +35,11 @@ class StoreKey:
     component: str
     facts: Mapping[str, str]
 
-    def __post_init__(self) -> None:
-        if self.component not in COMPONENTS:
-            raise EngineError(f"no component {self.component!r}; known: {', '.join(COMPONENTS)}")
-
     @property
     def digest(self) -> str:
         """SHA-256 of kind, component and facts in canonical JSON, its first hex digits."""
-        told = json.dumps([self.kind, self.component, dict(self.facts)], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:DIGEST_LENGTH]
+        text = json.dumps([self.kind, self.component, dict(self.facts)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
     @property
     def name(self) -> str:
@@ -75,7 +62,7 @@ class StoreKey:
 
 @dataclass(frozen=True)
 class BatchProfile:
-    """Batch sizes an engine serves; `best` is the one its kernels are tuned for."""
+    """Batch sizes a plan serves; `best` is the one its kernels are tuned for."""
 
     smallest: int
     best: int
@@ -95,10 +82,6 @@ class BatchProfile:
         """Whether this batch size can be served."""
         return self.smallest <= batch <= self.largest
 
-    def rows(self) -> BatchProfile:
-        """The denoiser's profile for this one in frames: guidance doubles the rows."""
-        return BatchProfile(self.smallest, 2 * self.best, 2 * self.largest)
-
     @classmethod
     def parse(cls, text: str) -> BatchProfile:
         """`"1..8"` → 1 to 8, tuned for 8; `"4"` → only 4; `"1..4..8"` → tuned for 4.
@@ -117,31 +100,39 @@ class BatchProfile:
 
 
 def graph_key(
-    component: str, *, weights_sha256: str, opset: int, dtype: str, image_size: int
+    ports: NetworkPorts,
+    *,
+    weights_sha256: str,
+    recipe: str,
+    opset: int,
+    dtype: str,
+    sizes: Mapping[str, str],
+    libraries: Collection[str] = (),
 ) -> StoreKey:
     """The key of an exported graph: weights, recipe, versions, sizes and names.
 
     Needs no torch: versions come from the packages' metadata.
 
+    Args:
+        recipe: names the code that shapes the graph; another one makes another graph.
+        sizes: name → value of what is fixed in the graph, e.g. the image's side.
+        libraries: packages whose code the network is made of, besides `EXPORTERS`.
     Raises:
-        EngineUnavailableError: one of `LIBRARIES` is not installed.
+        EngineUnavailableError: one of the packages is not installed.
     """
-    here = Path(__file__).parent
-    code = hashlib.sha256(b"".join((here / name).read_bytes() for name in OUR_CODE))
-    versions = {name: _version(name) for name in LIBRARIES}
     return StoreKey(
         "graph",
-        component,
+        ports.name,
         {
+            **sizes,
             "weights_sha256": weights_sha256,
             "opset": str(opset),
             "exporter": "torch.onnx dynamo",
             "dtype": dtype,
-            "image_size": str(image_size),
-            "code": code.hexdigest()[:16],
-            "inputs": " ".join(INPUTS[component]),
-            "outputs": " ".join(OUTPUTS[component]),
-            **versions,
+            "recipe": recipe,
+            "inputs": " ".join(ports.inputs),
+            "outputs": " ".join(ports.outputs),
+            **{name: _version(name) for name in (*EXPORTERS, *libraries)},
         },
     )
 
@@ -155,7 +146,7 @@ def _version(package: str) -> str:
         ) from None
 
 
-def engine_key(
+def plan_key(
     component: str,
     *,
     graph_sha256: str,
@@ -175,7 +166,7 @@ def engine_key(
         flags: builder settings that change the plan, as text.
     """
     return StoreKey(
-        "engine",
+        "plan",
         component,
         {
             **graph_facts,

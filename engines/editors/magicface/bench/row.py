@@ -1,11 +1,8 @@
-"""What the benchmark measured, row by row, and as a table."""
+"""What the benchmark measured, row by row."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -44,34 +41,3 @@ class Row:
     speedup: float | None = None
     apart: float | None = None
     fault: str = ""
-
-
-def table(result: dict[str, Any]) -> Table:
-    """What `run` measured, for a person."""
-    machine = result["machine"]
-    floors = ", ".join(f"{name} {rate:.3g}" for name, rate in result["floor_tflops"].items())
-    title = (
-        f"MagicFace on {machine['device']} ({machine['processor']}, {machine['threads']} threads, "
-        f"torch {machine['torch']}); dense products, TFLOP/s: {floors}"
-    )
-    names = ("way", "batch", "steps", "ms/frame", "frames/s", "TFLOP/s", "of floor")
-    shown = Table(*names, "+ reference, ms", "peak GB", "× official", "apart", title=title)
-    for row in (Row(**fields) for fields in result["rows"]):
-        way = f"{row.way} {row.dtype} {row.mode}"
-        if row.fault:
-            shown.add_row(way, str(row.batch), row.fault)
-            continue
-        shown.add_row(
-            way,
-            str(row.batch),
-            str(row.steps),
-            f"{row.ms_per_frame:.1f}",
-            f"{row.frames_per_s:.3g}",
-            f"{row.tflops:.3g}",
-            f"{row.share_of_floor:.0%}",
-            f"{row.reference_ms:.1f}" if row.way == "ours" else "",
-            f"{row.peak_gb:.1f}",
-            "" if row.speedup is None else f"{row.speedup:.2f}",
-            "" if row.apart is None else f"{row.apart:.1e}",
-        )
-    return shown

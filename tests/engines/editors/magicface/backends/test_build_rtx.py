@@ -2,18 +2,21 @@
 
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper
 
-from engines.editors.magicface.backends.ports import COMPONENTS, GRAPH_FILE, PLAN_FILE, SAMPLE_FILE
-from engines.editors.magicface.backends.prepare import Workshop
+from engines.editors.magicface.backends.plan_builder import PlanBuilder
+from engines.editors.magicface.backends.ports import COMPONENTS
 from engines.errors import EngineError
 from engines.trt.binding import RTX_SMS, import_binding
 from engines.trt.build import build_plan
-from engines.trt.cache import EngineCache
-from engines.trt.entry import SIDECAR
-from engines.trt.errors import EngineBuildError, StaleEngineError
-from engines.trt.key import BatchProfile, StoreKey
-from tests.engines.trt.stores import order_of
+from engines.trt.errors import PlanBuildError, StalePlanError
+from engines.trt.network import GRAPH_FILE, PLAN_FILE, SAMPLE_FILE
+from engines.trt.runtime import TrtSession
+from engines.trt.store.cache import PlanCache
+from engines.trt.store.entry import SIDECAR
+from engines.trt.store.key import BatchProfile, StoreKey
+from tests.engines.editors.magicface.backends.stores import request_for
 
 pytest.importorskip("tensorrt_rtx")
 pytestmark = pytest.mark.timeout(900)  # the first test waits for the exports
@@ -46,13 +49,13 @@ def test_all_four_networks_are_built_for_both_generations(built):
         assert entry.facts["backend"] == "tensorrt-rtx"
         assert entry.files[PLAN_FILE][0] > 1_000_000, component
         assert SAMPLE_FILE in entry.files
-        assert entry.made["parity"] == f"not run: no SM{sm} GPU on the machine that built it"
+        assert entry.made["accuracy"] == f"not run: no SM{sm} GPU on the machine that built it"
 
 
 def test_what_was_built_is_found_again_in_less_than_a_second(
     built, rtx, small_store, small_weights
 ):
-    for done in Workshop(order_of(small_weights, sm=120), rtx, small_store).run():
+    for done in PlanBuilder(request_for(small_weights, sm=120), rtx, small_store).run():
         assert not done.made_now
         assert done.seconds < 1
         small_store.load(StoreKey(done.entry.kind, done.entry.component, done.entry.facts))
@@ -63,34 +66,34 @@ def test_what_was_built_is_found_again_in_less_than_a_second(
 )
 def test_a_plan_of_another_version_target_or_weights_is_refused(built, small_store, fact, value):
     facts = built["vae_encoder", 89].entry.facts
-    with pytest.raises(StaleEngineError, match=f"{fact} is .*, asked {value}; rebuild with"):
-        small_store.load(StoreKey("engine", "vae_encoder", {**facts, fact: value}))
+    with pytest.raises(StalePlanError, match=f"{fact} is .*, asked {value}; rebuild with"):
+        small_store.load(StoreKey("plan", "vae_encoder", {**facts, fact: value}))
 
 
 def test_a_plan_with_a_changed_byte_is_refused(built, small_store, tmp_path):
     entry = built["vae_encoder", 89].entry
-    copied = EngineCache(tmp_path)
+    copied = PlanCache(tmp_path)
     copied.install(entry.folder.name, small_store.pack(entry.folder.name))
     plan = copied.root / entry.folder.name / PLAN_FILE
     content = bytearray(plan.read_bytes())
     content[len(content) // 2] ^= 255
     plan.write_bytes(content)
-    with pytest.raises(StaleEngineError, match=r"engine.plan has SHA-256"):
-        copied.load(StoreKey("engine", "vae_encoder", entry.facts))
+    with pytest.raises(StalePlanError, match=r"network.plan has SHA-256"):
+        copied.load(StoreKey("plan", "vae_encoder", entry.facts))
 
 
 def test_a_copy_for_another_machine_is_checked_when_it_arrives(built, small_store, tmp_path):
     name = built["vae_encoder", 89].entry.folder.name
     packed = small_store.pack(name)
-    assert EngineCache(tmp_path).install(name, packed)
-    assert not EngineCache(tmp_path).install(name, packed)
+    assert PlanCache(tmp_path).install(name, packed)
+    assert not PlanCache(tmp_path).install(name, packed)
     torn = packed | {PLAN_FILE: packed[PLAN_FILE][:-1]}
-    with pytest.raises(StaleEngineError, match=r"engine.plan has .* bytes, its sidecar says"):
-        EngineCache(tmp_path / "other").install(name, torn)
-    assert EngineCache(tmp_path / "other").entries() == []
+    with pytest.raises(StalePlanError, match=r"network.plan has .* bytes, its sidecar says"):
+        PlanCache(tmp_path / "other").install(name, torn)
+    assert PlanCache(tmp_path / "other").entries() == []
     without = {n: c for n, c in packed.items() if n != SIDECAR}
-    with pytest.raises(StaleEngineError, match=r"entry\.json cannot be read"):
-        EngineCache(tmp_path / "other").install(name, without)
+    with pytest.raises(StalePlanError, match=r"entry\.json cannot be read"):
+        PlanCache(tmp_path / "other").install(name, without)
 
 
 def test_progress_is_told_while_it_builds(built, rtx, small_store):
@@ -111,8 +114,8 @@ def test_progress_is_told_while_it_builds(built, rtx, small_store):
 
 
 def test_hopper_is_refused_with_what_rtx_targets(rtx, small_weights, small_store):
-    with pytest.raises(EngineBuildError) as caught:
-        Workshop(order_of(small_weights, sm=90), rtx, small_store)
+    with pytest.raises(PlanBuildError) as caught:
+        PlanBuilder(request_for(small_weights, sm=90), rtx, small_store)
     assert str(caught.value) == (
         f"target SM90: {rtx.label} targets 75, 80, 86, 89, 120, 121; "
         "use backend tensorrt or compile there"
@@ -126,7 +129,7 @@ def test_the_generations_told_without_the_library_are_the_library_s_own(rtx):
 
 def test_a_failed_build_carries_the_logger_s_reason_in_one_line(rtx, tmp_path):
     path = _attention(tmp_path / "odd" / "model.onnx", TensorProto.FLOAT, 40)
-    with pytest.raises(EngineBuildError) as caught:
+    with pytest.raises(PlanBuildError) as caught:
         build_plan(rtx, path, sm=89, batch=BatchProfile(1, 1, 1))
     text = str(caught.value)
     assert text.startswith(f"{rtx.label} could not build odd for SM89: ")
@@ -138,15 +141,23 @@ def test_a_file_that_is_no_graph_is_refused_with_the_parser_s_reason(rtx, tmp_pa
     path = tmp_path / "odd" / "model.onnx"
     path.parent.mkdir()
     path.write_bytes(b"not a graph")
-    with pytest.raises(EngineBuildError, match=r"could not build odd for SM89: .+") as caught:
+    with pytest.raises(PlanBuildError, match=r"could not build odd for SM89: .+") as caught:
         build_plan(rtx, path, sm=89, batch=BatchProfile(1, 1, 1))
     assert "\n" not in str(caught.value)
 
 
-def test_an_engine_in_fp32_and_an_odd_size_are_refused(small_weights):
-    with pytest.raises(EngineError, match="engines in fp32: got fp32, expected fp16 or bf16"):
-        order_of(small_weights, sm=89, dtype="fp32")
+def test_an_plan_in_fp32_and_an_odd_size_are_refused(small_weights):
+    with pytest.raises(EngineError, match="plans in fp32: got fp32, expected fp16 or bf16"):
+        request_for(small_weights, sm=89, dtype="fp32")
     with pytest.raises(EngineError, match="image size 500: expected a positive multiple of 64"):
-        order_of(small_weights, image_size=500)
-    with pytest.raises(EngineError, match="no dtype 'int8'; known: fp16, bf16, fp32"):
-        order_of(small_weights, dtype="int8")
+        request_for(small_weights, image_size=500)
+    with pytest.raises(EngineError, match="no dtype 'int8'; known: fp32, fp16, bf16"):
+        request_for(small_weights, dtype="int8")
+
+
+def test_the_real_rtx_says_that_there_is_no_driver(built, rtx):
+    if torch.cuda.is_available():
+        pytest.skip("there is a driver here")
+    plan = built["vae_encoder", 89].entry.path(PLAN_FILE)
+    with pytest.raises(PlanBuildError, match=r"TensorRT-RTX .* cannot load .*network.plan: .+"):
+        TrtSession(rtx, plan, device="cpu")

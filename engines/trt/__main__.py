@@ -1,4 +1,4 @@
-"""`python -m engines.trt.cache list|prune`: what the engine store holds, and clearing it."""
+"""`python -m engines.trt.store.cache list|prune`: what the engine store holds, and clearing it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from engines.trt.cache import EngineCache
-from engines.trt.entry import Entry
+from engines.trt.store.cache import PlanCache
+from engines.trt.store.entry import CacheEntry
 
-app = App(name="python -m engines.trt.cache", help="Exported graphs and built engines.")
+app = App(name="python -m engines.trt.store.cache", help="Exported graphs and built engines.")
 CacheDir = Annotated[Path | None, Parameter(name="--cache")]
 
 DAY_S = 86400.0
@@ -22,12 +22,12 @@ DAY_S = 86400.0
 
 @app.command(name="list")
 def list_entries(*, cache: CacheDir = None) -> None:
-    """Show every stored graph and engine.
+    """Show every stored graph and plan.
 
     Args:
-        cache: The store; default $AUREEL_ENGINES, else aureel/engines in the user's cache folder.
+        cache: The store; default $AUREEL_PLANS, else aureel/plans in the user's cache folder.
     """
-    store = EngineCache(cache)
+    store = PlanCache(cache)
     table = Table("component", "kind", "backend", "target", "dtype", "batch", "MB", "last used")
     entries = store.entries()
     for entry in entries:
@@ -45,11 +45,11 @@ def prune(*, cache: CacheDir = None, unused_days: float = 30.0, everything: bool
     """Remove what has not been used for a while, and what a broken build left behind.
 
     Args:
-        cache: The store; default $AUREEL_ENGINES, else aureel/engines in the user's cache folder.
+        cache: The store; default $AUREEL_PLANS, else aureel/plans in the user's cache folder.
         unused_days: Remove entries that were not loaded for so many days.
         everything: Remove all entries.
     """
-    store = EngineCache(cache)
+    store = PlanCache(cache)
     before = time.time() - unused_days * DAY_S
     old = [e for e in store.entries() if everything or e.used_at < before]
     gone = [e.folder for e in old] + store.leftovers()
@@ -59,7 +59,7 @@ def prune(*, cache: CacheDir = None, unused_days: float = 30.0, everything: bool
     Console().print(f"removed {len(gone)} from {store.root}, {freed:,.1f} MB", soft_wrap=True)
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: CacheEntry) -> tuple[str, ...]:
     facts = entry.facts
     backend = f"{facts.get('backend', 'onnx')} {facts.get('backend_version', '')}".strip()
     used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used_at))
@@ -73,3 +73,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
         f"{entry.size_bytes / 1e6:,.1f}",
         used,
     )
+
+
+if __name__ == "__main__":
+    app()
