@@ -22,6 +22,9 @@ EXTRAS = {"tensorrt": "tensorrt", "tensorrt-rtx": "rtx"}
 RTX_SMS = (75, 80, 86, 89, 120, 121)
 """GPU generations TensorRT for RTX 1.7 targets; 90 (H100, H200) and 100 are not among them."""
 
+RTX_LISTED_SMS = (75, 86, 89, 120, 121)
+"""Those its support matrix lists; SM 80 (A100, A30) can be built for, not promised to run."""
+
 LINES_KEPT = 400
 ATTENTION_SINCE = (10, 14)
 """TensorRT versions from here on import ONNX's `Attention` (opset 23) as one operation."""

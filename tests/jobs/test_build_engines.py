@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.editors.magicface.backends.builders import plan_build, target_sm
+from engines.editors.magicface.backends.builders import plan_build, planned, target_sm
 from engines.editors.magicface.backends.choose import Machine
 from engines.editors.magicface.backends.on_cluster import GpuType, build_before_actors, by_type
 from engines.editors.magicface.settings import resolved
@@ -127,12 +127,20 @@ def test_auto_builds_with_rtx_where_it_targets_the_gpu():
     assert plan_build("onnxruntime", None, WITHOUT_GPU) == (None, None)
 
 
+def test_auto_builds_with_classic_tensorrt_for_an_a100():
+    both = {"tensorrt-rtx": "1.7.1.116", "tensorrt": "11.4.0"}
+    assert planned("auto", None, Machine("NVIDIA A100", 80, both)) == ("tensorrt", 80)
+    assert planned("tensorrt-rtx", None, Machine("NVIDIA A100", 80, both)) == ("tensorrt-rtx", 80)
+    with pytest.raises(EngineError, match="for 75, 86, 89, 120, 121, and tensorrt not installed"):
+        planned("auto", None, Machine("NVIDIA A100", 80, {"tensorrt-rtx": "1.7.1.116"}))
+
+
 def test_auto_for_hopper_without_classic_tensorrt_says_what_to_install():
     machine = Machine("NVIDIA H200", 90, {"tensorrt-rtx": "1.7.1.116"})
     with pytest.raises(EngineError) as caught:
         plan_build("auto", None, machine)
     assert str(caught.value) == (
-        "--backend auto for SM90: TensorRT-RTX targets 75, 80, 86, 89, 120, 121, and "
+        "--backend auto for SM90: TensorRT-RTX is for 75, 86, 89, 120, 121, and "
         "tensorrt not installed; pip install 'aureel[tensorrt]'"
     )
 

@@ -162,7 +162,7 @@ def test_what_a_build_task_says_arrives_in_one_line(nodes: Nodes):
     assert refused.stderr.count("\n") == 1
     refused = nodes.run(*call)
     assert refused.returncode == 2
-    assert "--backend auto for SM90: TensorRT-RTX targets 75, 80" in refused.stderr
+    assert "--backend auto for SM90: TensorRT-RTX is for 75, 86" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 

@@ -17,7 +17,7 @@ from engines.editors.magicface import settings as magicface_settings
 from engines.editors.magicface.backends.backends import make_networks
 from engines.editors.magicface.backends.on_cluster import build_before_actors
 from engines.editors.magicface.conditioning.background import Conditioner, to_uint8
-from engines.editors.magicface.conditioning.masks import paste_mask
+from engines.editors.magicface.conditioning.masks import paste_mask, paste_weight
 from engines.editors.magicface.folders import locate_weights, native_size, read_config
 from engines.editors.magicface.model.networks import Networks
 from engines.editors.magicface.model.torch_networks import VAE_SCALE
@@ -60,7 +60,8 @@ class MagicFaceEditor:
 
     The reference is the VAE round trip of the crop, so that the VAE's own losses cancel where the
     residual is pasted. Crops whose delta is 0 come back as they are, under an empty mask: a zero
-    vector is the model's null condition and does not reproduce its input.
+    vector is the model's null condition and does not reproduce its input. Near 0 the mask fades in
+    with the delta's length, so that an edit does not pop where its curve begins.
 
     A frame's bytes depend on its crop, delta and seed (and its number, with `per-frame` noise), not
     on its place in a batch or on its batch mates.
@@ -162,12 +163,13 @@ class MagicFaceEditor:
             with running(self._device):
                 return self._edit(frames, seed)
 
-        for rows, made in self._batch.run(np.flatnonzero(delta.active), work):
+        weights = paste_weight(delta.values)
+        for rows, made in self._batch.run(np.flatnonzero(weights), work):
             edited[rows] = made.edited[: len(rows)] * scale
             reference[rows] = made.reference[: len(rows)] * scale
             notes.update(made.notes[: len(rows)], [self.description])
             for row in rows:
-                mask[row] = paste_mask(crops.landmarks_px[row], self.crop_size)
+                mask[row] = weights[row] * paste_mask(crops.landmarks_px[row], self.crop_size)
         if self._batch.note is not None:
             notes.add(self._batch.note)
         return EditedCrops(edited, reference, mask, tuple(sorted(notes)))

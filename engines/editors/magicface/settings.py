@@ -24,6 +24,9 @@ from engines.editors.magicface.traits import (
 )
 from engines.errors import EngineError
 
+PASTING = "mask by the delta's length"
+"""Part of the fingerprint: pieces that were pasted otherwise are not taken up again."""
+
 
 def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
@@ -137,6 +140,7 @@ def fingerprint(settings: MagicFaceSettings) -> str:
     folders = locate_weights(settings.weights, settings.base)
     facts = {
         "settings": shaping,
+        "pasting": PASTING,
         "weights": content_hashes(folders),
         "versions": {name: metadata.version(name) for name in ("torch", "diffusers")},
     }

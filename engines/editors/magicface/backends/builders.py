@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from engines.editors.magicface.backends.choose import Machine, unavailable_reason
 from engines.errors import EngineError
-from engines.trt.binding import MODULES, RTX_SMS, Binding, import_binding
+from engines.trt.binding import MODULES, RTX_LISTED_SMS, Binding, import_binding
 
 BUILDERS = ("auto", *MODULES, "onnxruntime")
 """What `--backend` may be; the last exports graphs only."""
@@ -53,13 +53,14 @@ def planned(backend: str, asked_sm: int | None, machine: Machine) -> tuple[str, 
         )
     if backend != "auto":
         return backend, sm
-    rtx_fits = sm in machine.rtx_sms and "tensorrt-rtx" in machine.versions
-    if rtx_fits or (sm in RTX_SMS and "tensorrt" not in machine.versions):
+    listed = sm in RTX_LISTED_SMS
+    rtx_fits = listed and sm in machine.rtx_sms and "tensorrt-rtx" in machine.versions
+    if rtx_fits or (listed and "tensorrt" not in machine.versions):
         return "tensorrt-rtx", sm
     why = unavailable_reason("tensorrt", replace(machine, sm=sm))
     if why is not None:
         raise EngineError(
-            f"--backend auto for SM{sm}: TensorRT-RTX targets {', '.join(map(str, RTX_SMS))}, and "
-            f"{why}"
+            f"--backend auto for SM{sm}: TensorRT-RTX is for "
+            f"{', '.join(map(str, RTX_LISTED_SMS))}, and {why}"
         )
     return "tensorrt", sm

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from engines.editors.magicface.traits import BACKENDS
 from engines.errors import EngineError, EngineUnavailableError
-from engines.trt.binding import MODULES, RTX_SMS
+from engines.trt.binding import MODULES, RTX_LISTED_SMS, RTX_SMS
 
 DISTRIBUTIONS = {
     "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
@@ -135,12 +135,23 @@ def candidates(backend: str, machine: Machine) -> list[Choice]:
     passed: list[str] = []
     found: list[Choice] = []
     for name in ("tensorrt-rtx", "tensorrt", "compile", "eager"):
-        if (why := unavailable_reason(name, machine)) is not None:
+        why = unavailable_reason(name, machine)
+        if why is None and name == "tensorrt-rtx":
+            why = rtx_unlisted_reason(machine.sm)
+        if why is not None:
             passed.append(f"not {name}: {_finding(why)}")
             continue
         reason = f"auto: {name} {machine.versions.get(name, '')}".rstrip()
         found.append(Choice(name, "; ".join([f"{reason} on {machine.label}", *passed])))
     return found
+
+
+def rtx_unlisted_reason(sm: int | None) -> str | None:
+    """Why `auto` leaves TensorRT for RTX out on a GPU that it can be asked for by name; or None."""
+    if sm not in RTX_SMS or sm in RTX_LISTED_SMS:
+        return None
+    listed = ", ".join(map(str, RTX_LISTED_SMS))
+    return f"TensorRT-RTX's support matrix lists SM {listed}, not {sm}; use backend=tensorrt-rtx"
 
 
 def _finding(reason: str) -> str:

@@ -25,8 +25,8 @@ from engines.editors.magicface.bench.timing import apart, machine_facts, release
 from engines.editors.magicface.bench.weights import random_weights
 from engines.editors.magicface.folders import WeightFolders
 from engines.editors.magicface.model.networks import Networks
-from engines.editors.magicface.traits import BACKENDS
 from engines.editors.magicface.speed.speed import running
+from engines.editors.magicface.traits import BACKENDS
 from engines.errors import EngineError, EngineUnavailableError
 from engines.trt.binding import MODULES, import_binding
 from engines.trt.store.cache import PlanCache

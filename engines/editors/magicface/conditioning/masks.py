@@ -19,6 +19,10 @@ PERSON_SCORE = 0.3
 FACE_SEEN = 0.7
 """Share of the landmarks' hull that a person mask must cover to be believed."""
 GRABCUT_ROUNDS = 2
+FULL_STRENGTH = 0.5
+"""Length of an AU delta from which on an edit is pasted whole."""
+LEAST_WEIGHT = 1 / 512
+"""A smaller weight changes no sample of 8 bits, and is 0."""
 _HAIRLINE = np.array([[0.5, 0.68, 0.8, 0.86, 0.88, 0.88, 0.86, 0.8, 0.68, 0.5]], np.float32).T
 
 _Mask = NDArray[np.bool_]
@@ -113,6 +117,22 @@ def grabcut_person(image: NDArray[np.uint8], landmarks_px: _Landmarks) -> _Mask:
     return cv2.resize(person, (size, size), interpolation=cv2.INTER_NEAREST).astype(bool)
 
 
+def paste_weight(deltas: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much of an edit is pasted, by the length of its delta: 0 at 0, 1 from `FULL_STRENGTH` on.
+
+    However small a delta is, the model redraws the face, and its own errors are as large as for a
+    big one: pasted whole they would pop in where a curve leaves 0.
+
+    Args:
+        deltas: `(N, 12)`.
+    Returns:
+        `(N,)` float32, smooth (its slope is 0 at both ends).
+    """
+    t = np.minimum(np.linalg.norm(deltas.astype(np.float64), axis=1) / FULL_STRENGTH, 1.0)
+    weight = t * t * (3.0 - 2.0 * t)
+    return np.where(weight < LEAST_WEIGHT, 0.0, weight).astype(np.float32)
+
+
 def paste_mask(landmarks_px: _Landmarks, size: int) -> NDArray[np.float32]:
     """Where an edit may change the crop: the face with room for a dropping jaw, feathered.
 
@@ -133,6 +153,6 @@ def paste_mask(landmarks_px: _Landmarks, size: int) -> NDArray[np.float32]:
     soft = cv2.GaussianBlur(grown * inner, (0, 0), feather, borderType=cv2.BORDER_CONSTANT).astype(
         np.float32
     )
-    soft[soft < 1 / 512] = 0.0
+    soft[soft < LEAST_WEIGHT] = 0.0
     soft[[0, -1]] = soft[:, [0, -1]] = 0.0
     return np.minimum(soft, np.float32(1.0))

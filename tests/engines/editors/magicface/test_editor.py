@@ -1,6 +1,7 @@
 """The editor as the pipeline sees it, on tiny random weights: pictures of noise, a real path."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -261,3 +262,25 @@ def test_the_official_golden_weights_edit_a_real_face(golden, faces):
         AlignedCrops(larger, points[:2] * np.float32(2), np.arange(2)), _delta(3, 5), seed=424
     )
     assert np.abs(edited.edited - edited.reference).max() > 10
+
+
+def test_an_edit_fades_in_with_the_length_of_its_delta(editor, faces):
+    strengths = np.concatenate([[0, 1e-6], np.arange(0.02, 0.72, 0.02)])
+    pasted = []
+    for strength in strengths:
+        edited = editor.edit(_crops(faces, [2]), _delta(strength), seed=1)
+        pasted.append(edited.mask[..., None] * (edited.edited - edited.reference))
+    change = np.array([np.abs(residual).max() for residual in pasted])
+    steps = np.array([np.abs(b - a).max() for a, b in pairwise(pasted)])
+    assert change[0] == change[1] == 0
+    assert change[-1] > 20, "random weights redraw the face, whatever is asked"
+    assert steps.max() < 0.1 * change[-1], "nowhere does it pop"
+
+
+def test_a_delta_too_small_to_show_runs_no_network(tiny_weights, faces):
+    networks = networks_of(load_modules(find_folders(tiny_weights)), "never called")
+    refusing = replace(networks, denoiser=None, id_encoder=None, codec=None)
+    editor = MagicFaceEditor(weights=str(tiny_weights), networks=refusing)
+    edited = editor.edit(_crops(faces, [0]), _delta(1e-4), seed=1)
+    assert np.array_equal(edited.edited, _crops(faces, [0]).images)
+    assert not edited.mask.any()

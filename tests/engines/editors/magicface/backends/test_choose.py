@@ -38,6 +38,16 @@ def test_auto_on_hopper_is_classic_tensorrt_and_says_why_not_rtx():
     assert "not tensorrt-rtx: GPU NVIDIA H200 is SM90; TensorRT-RTX 1.7 targets 75" in choice.reason
 
 
+def test_auto_on_an_a100_is_classic_tensorrt_which_alone_promises_to_run_there():
+    a100 = Machine("NVIDIA A100-SXM4-80GB", 80, ALL)
+    found = candidates("auto", a100)
+    assert [c.backend for c in found] == ["tensorrt", "compile", "eager"]
+    why = "not tensorrt-rtx: TensorRT-RTX's support matrix lists SM 75, 86, 89, 120, 121, not 80"
+    assert why in found[0].reason
+    (by_name,) = candidates("tensorrt-rtx", a100)
+    assert by_name.backend == "tensorrt-rtx", "who names it gets it"
+
+
 @pytest.mark.parametrize(
     ("absent", "expected"),
     [
