@@ -10,12 +10,14 @@ import logging
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import cv2
 
 from engines.choice import Engine
-from engines.errors import EngineError
+from engines.errors import EngineError, EngineUnavailableError, NumericOverflowError
+from engines.registry import option_name, traits_of
 from keyframes.errors import KeyframeError
 from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
@@ -52,8 +54,30 @@ def loaded(engine: Engine) -> Any:
     cv2.setNumThreads(1)  # one task per core already; OpenCV's own threads would fight over them
     key = digest_of(engine.kind, engine.identity)
     if key not in _engines:
+        _check_granted_gpu(engine)
         _engines[key] = engine.make()
     return _engines[key]
+
+
+def _check_granted_gpu(engine: Engine) -> None:
+    """Refuses to work on the CPU where Ray gave a GPU: a frame would take minutes, in silence.
+
+    Raises:
+        EngineUnavailableError: torch finds no GPU here, with its CUDA, the driver, and the mend.
+    """
+    import ray
+
+    from engines.devices.cuda_fault import cuda_fault
+
+    if not engine.gpu_share or "torch" not in traits_of(engine.kind, engine.name).modules:
+        return
+    if not (ray.is_initialized() and ray.get_gpu_ids()):
+        return
+    if (fault := cuda_fault()) is not None:
+        raise EngineUnavailableError(
+            f"{engine.kind} {engine.name!r}: Ray gave this worker a GPU that torch cannot use: "
+            f"{fault}; or run it on the CPU with {option_name(engine.kind, 'device')} cpu"
+        )
 
 
 def inspect_row(row: Row, settings: AnalysisSettings) -> list[StageRow]:
@@ -133,7 +157,11 @@ def render_row(row: Row, *, settings: RenderSettings) -> StageRow:
     """Task: one segment in, its verdict out; decode → edit → encode."""
 
     def work() -> list[StageRow]:
-        return [stages.render_stage(row, settings, batcher_of(settings))]
+        return [stages.render_stage(row, settings, batcher_of(settings), wider)]
+
+    def wider(error: NumericOverflowError) -> MicroBatcher:
+        changed = {**settings.editor.settings, **error.remedy}
+        return batcher_of(replace(settings, editor=replace(settings.editor, settings=changed)))
 
     return caught("render", row, work)[0]
 

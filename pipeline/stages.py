@@ -6,11 +6,12 @@ Each may raise; pipeline/actors.py turns what is raised into a row with an `erro
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engines.errors import NumericOverflowError
 from engines.interface import AUEstimator, FaceTracker
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.edit.plan import plan_edits, read_plan, write_plan
@@ -207,8 +208,18 @@ def _segment_row(
     return stage_row(row["video"], "plan", span.number, **bounds)
 
 
-def render_stage(row: SpanRow, settings: RenderSettings, batcher: MicroBatcher) -> StageRow:
-    """Encodes one piece, then commits it with its marker."""
+def render_stage(
+    row: SpanRow,
+    settings: RenderSettings,
+    batcher: MicroBatcher,
+    wider: Callable[[NumericOverflowError], MicroBatcher] | None = None,
+) -> StageRow:
+    """Encodes one piece, then commits it with its marker.
+
+    Args:
+        wider: gives a batcher for the whole segment again, when the editor's number format
+            overflowed; a frame of another format amid the others would flicker.
+    """
     clock = Stopwatch()
     folder, span = folder_of(row), Span(row["number"], row["first"], row["last"])
     check_unchanged(row["source"], row["identity"])
@@ -224,13 +235,24 @@ def render_stage(row: SpanRow, settings: RenderSettings, batcher: MicroBatcher) 
     piece = folder.piece(span.number, digest, encode.piece_format)
     progress = _FrameCounter(folder.frames_so_far(span.number))
     with _counted_start(folder, "render", span):
-        rendered = render_segment(inspection, span, plan, batcher, encode, piece, progress)
+        try:
+            rendered = render_segment(inspection, span, plan, batcher, encode, piece, progress)
+        except NumericOverflowError as error:
+            if wider is None:
+                raise
+            again = wider(error)
+            rendered = render_segment(inspection, span, plan, again, encode, piece, progress)
+            rendered.notes[f"repeated with {_changed(error)}: {error}"] = rendered.edited
     check_unchanged(row["source"], row["identity"])
     notes = "\n".join(f"{note}: {count} frames" for note, count in rendered.notes.items())
     counts: dict[str, Any] = {"frames": rendered.frames, "edited": rendered.edited, "notes": notes}
     commit(folder, span, digest, piece, counts)
     folder.frames_so_far(span.number).unlink(missing_ok=True)
     return stage_row(row["video"], "render", span.number, **counts, **clock.read())
+
+
+def _changed(error: NumericOverflowError) -> str:
+    return ", ".join(f"{name} {value}" for name, value in error.remedy.items())
 
 
 def work_of(stage: str, number: int) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from engines.devices.dtype_names import TORCH_NAMES
+from engines.errors import EngineError, NumericOverflowError
 
 DTYPES: dict[str, torch.dtype] = {name: getattr(torch, own) for name, own in TORCH_NAMES.items()}
 """`fp32`, `fp16`, `bf16` → torch's dtype."""
@@ -67,6 +68,17 @@ def rounded_layers(networks: nn.Module, dtype: torch.dtype) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def overflow(what: str, dtype: torch.dtype) -> EngineError:
+    """The error to raise where networks of a dtype gave what is not finite.
+
+    fp16 ends at 65,504; bf16 reaches as far as fp32.
+    """
+    name = next(name for name, own in DTYPES.items() if own == dtype)
+    if dtype == torch.float16:
+        return NumericOverflowError(f"{what} in {name}; try bf16 or fp32", {"dtype": "bf16"})
+    return EngineError(f"{what} in {name}; try fp32, or look at the weights")
 
 
 def _rounded(value: Any, dtype: torch.dtype) -> Any:

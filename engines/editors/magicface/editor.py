@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engines.devices.batches import ShrinkingBatch
-from engines.devices.precision import DTYPES
+from engines.devices.precision import DTYPES, overflow
 from engines.devices.torch_device import resolve_device
 from engines.devices.transfer import start_download, upload
 from engines.editors.magicface import settings as magicface_settings
@@ -199,13 +199,13 @@ class MagicFaceEditor:
         background = codec.encode(self._to_network(backgrounds))
         latents = self._sample(frames, background, id_kv, seed)
         decoded = codec.decode((latents / codec.scaling_factor).to(self._dtype))
-        edited = start_download(_to_images(decoded))()
-        if not np.isfinite(edited).all():
-            raise EngineError(
-                f"editor 'magicface': the VAE gave non-finite pixels in {self._dtype_name}; "
-                "try bf16 or fp32"
-            )
-        return _Edit(edited, reference(), notes)
+        edited = start_download(_to_images(decoded))
+        return _Edit(self._finite(edited()), self._finite(reference()), notes)
+
+    def _finite(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not np.isfinite(images).all():
+            raise overflow("editor 'magicface': the VAE gave non-finite pixels", self._dtype)
+        return images
 
     def _to_network(self, images: NDArray[np.float32]) -> Tensor:
         """`(F, S, S, 3)` 0…1 → `(F, 3, S, S)` −1…1 on the device, in the networks' dtype."""

@@ -18,6 +18,7 @@ from diffusers.schedulers.scheduling_lcm import LCMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engines.devices.precision import overflow
 from engines.editors.magicface.model.networks import Denoiser, IDKeyValues
 from engines.editors.magicface.sampling.unipc import HostUniPC
 from engines.editors.magicface.traits import NOISE_MODES, SCHEDULER_NAMES, STEPS_MAX
@@ -169,10 +170,7 @@ def sample(
     predict = predictor(denoiser, background, au, id_kv, guidance)
     latents = denoise(predict, scheduler, noise, step_noise=step_noise, on_step=on_step)
     if not bool(torch.isfinite(latents).all()):
-        raise EngineError(
-            f"the denoiser gave non-finite latents in {background.dtype}; try another dtype "
-            "(bf16 or fp32)"
-        )
+        raise overflow("the denoiser gave non-finite latents", background.dtype)
     return latents
 
 

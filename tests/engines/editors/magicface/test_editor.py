@@ -10,11 +10,12 @@ import torch
 from skimage import data
 
 from engines.choice import resolve
+from engines.devices.precision import overflow
 from engines.editors.magicface.editor import MagicFaceEditor
 from engines.editors.magicface.folders import find_folders
 from engines.editors.magicface.model.torch_networks import load_modules
 from engines.editors.magicface.model.vae import to_network, to_pixels
-from engines.errors import EngineError, EngineUnavailableError
+from engines.errors import EngineError, EngineUnavailableError, NumericOverflowError
 from engines.interface import AlignedCrops, FaceEditor
 from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.au import AUDelta
@@ -199,8 +200,10 @@ def test_memory_for_not_even_one_frame_is_one_clear_line(tiny_weights, faces):
         editor.edit(_crops(faces, [0]), _delta(1), seed=5)
 
 
-def test_pixels_that_overflow_name_the_dtype(tiny_weights, faces):
+@pytest.mark.parametrize("spoilt", ["reference", "edited"])
+def test_pixels_that_overflow_name_the_dtype(tiny_weights, faces, spoilt):
     networks = networks_of(load_modules(find_folders(tiny_weights)), "overflows")
+    decoded = []
 
     class Overflowing:
         scaling_factor = 0.18215
@@ -208,13 +211,24 @@ def test_pixels_that_overflow_name_the_dtype(tiny_weights, faces):
 
         @staticmethod
         def decode(latents):
-            return networks.codec.decode(latents) * float("nan")
+            decoded.append("reference" if not decoded else "edited")
+            factor = float("nan") if decoded[-1] == spoilt else 1.0
+            return networks.codec.decode(latents) * factor
 
     editor = MagicFaceEditor(
         weights=str(tiny_weights), networks=replace(networks, codec=Overflowing()), steps=1
     )
-    with pytest.raises(EngineError, match="non-finite pixels in fp32; try bf16 or fp32"):
+    with pytest.raises(EngineError, match="non-finite pixels in fp32; try fp32, or look at"):
         editor.edit(_crops(faces, [0]), _delta(1), seed=5)
+    assert decoded == ["reference", "edited"]
+
+
+def test_fp16_that_overflows_names_a_wider_format_as_its_remedy():
+    error = overflow("pixels were lost", torch.float16)
+    assert isinstance(error, NumericOverflowError)
+    assert str(error) == "pixels were lost in fp16; try bf16 or fp32"
+    assert error.remedy == {"dtype": "bf16"}
+    assert not isinstance(overflow("pixels were lost", torch.bfloat16), NumericOverflowError)
 
 
 def test_calls_that_do_not_fit_are_refused(editor, faces):
