@@ -20,9 +20,18 @@ from cyclopts import App, Parameter
 from jobs.command_line.command import main_of
 from jobs.command_line.options import Flag
 from jobs.curves.check import check
-from jobs.curves.clip import ClipOptions, clip_of, neutral_face, sheet_with_videos_refused
+from jobs.curves.clip import (
+    ClipOptions,
+    assumptions,
+    clip_of,
+    neutral_face,
+    sheet_with_videos_refused,
+)
 from jobs.curves.convert import Conversion, Kind, convert
 from jobs.errors import JobError
+from keyframes.checked_yaml.reader import nearest
+from keyframes.clock.instant import parse_instant
+from keyframes.clock.timeline import Timeline
 from keyframes.formats.tables import TABLE_SUFFIXES, baked_columns, write_table
 from keyframes.load import load_sheet
 from keyframes.presets import known_presets, preset_text
@@ -73,6 +82,8 @@ def plot(
     file: str,
     *,
     output: Path,
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+    end: Annotated[str | None, Parameter(name="--to")] = None,
     clip: Annotated[ClipOptions, Parameter("*")] = NO_CLIP,
     overwrite: Flag = False,
 ) -> int:
@@ -84,6 +95,10 @@ def plot(
         A curve file or preset.
     output
         .png, .svg or .html (which holds everything in itself).
+    start
+        Where the picture begins: 90s, 50%, 01:00:02:12. Without: the start of the clip.
+    end
+        Where it ends.
     overwrite
         Replace an output that exists.
     """
@@ -93,7 +108,14 @@ def plot(
     _check_output(output, PLOT_SUFFIXES, overwrite)
     sheet = sheet_with_videos_refused(file)
     timeline, intensity = clip_of(sheet, clip)
-    _say(plot_sheet(output, sheet, timeline, intensity).warnings)
+    window = None
+    if start is not None or end is not None:
+        ends = (parse_instant(start or "start"), parse_instant(end or "end"))
+        window = (ends[0].at(timeline), ends[1].at(timeline))
+        if window[1] <= window[0]:
+            raise JobError(f"--from {ends[0]} --to {ends[1]}: expected the end after the start")
+    _say_assumed(timeline, clip)
+    _say(plot_sheet(output, sheet, timeline, intensity, window).warnings)
     print(output.absolute())
     return 0
 
@@ -123,6 +145,7 @@ def bake(
     _check_output(output, TABLE_SUFFIXES, overwrite)
     sheet = sheet_with_videos_refused(file)
     timeline, measured = clip_of(sheet, clip)
+    _say_assumed(timeline, clip)
     intensity = neutral_face(timeline) if measured is None else measured
     chosen = next(iter(sheet.targets()), 0) if face is None else face
     if chosen not in sheet.targets(chosen + 1):
@@ -208,7 +231,8 @@ def presets(name: str | None = None) -> int:
             print(f"{known:<{width}}  {load_sheet(known).description}")
         return 0
     if name.removesuffix(".yaml") not in known_presets():
-        raise JobError(f"no preset {name!r}; known: {', '.join(known_presets())}")
+        close = nearest(name, known_presets())
+        raise JobError(f"no preset {name!r}; known: {', '.join(known_presets())}{close}")
     print(preset_text(name.removesuffix(".yaml")), end="")
     return 0
 
@@ -225,6 +249,11 @@ def _check_output(output: Path, suffixes: tuple[str, ...] | None, overwrite: boo
         raise JobError(f"{output}: suffix {output.suffix!r}; known: {', '.join(suffixes)}")
     if output.exists() and not overwrite:
         raise JobError(f"{output} exists; pass --overwrite to replace it")
+
+
+def _say_assumed(timeline: Timeline, clip: ClipOptions) -> None:
+    if clip.measured is None:
+        _say(assumptions(timeline, clip.start_timecode))
 
 
 def _say(lines: tuple[str, ...] | list[str]) -> None:

@@ -14,6 +14,7 @@ is not known (no face was measured) all modes but delta ask for nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,14 @@ class Layer:
     def addresses(self, face: int) -> bool:
         """Whether the layer is for this face."""
         return self.faces is None or face in self.faces
+
+    def instants(self) -> Iterator[Instant]:
+        """The times it is written in."""
+        yield from self.source.instants()
+        if isinstance(self.weight, Channel):
+            yield from (key.time for key in self.weight.keys)
+        if self.span is not None:
+            yield from (self.span.start, self.span.end)
 
     def weights(self, timeline: Timeline) -> Array:
         """`(N,)` 0…1 at the clip's frames.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keyframes.au import AU_NAMES, DELTA_LIMIT, AUDelta, AUIntensity
+from keyframes.clock.smpte import Timecode
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
 from keyframes.layer import Layer
@@ -112,6 +113,15 @@ class KeyframeSheet:
             return replace(layer, source=replace(source, table=table))
 
         return replace(self, layers=tuple(resolved(layer) for layer in self.layers))
+
+    def timecodes(self) -> tuple[Timecode, ...]:
+        """SMPTE labels its times are written in, in no order."""
+        return tuple(
+            instant.timecode
+            for layer in self.layers
+            for instant in layer.instants()
+            if instant.timecode is not None
+        )
 
     def last_key_s(self, timeline: Timeline) -> float:
         """When its last key or pose ends on a clip; 0 if all of it follows the clip.

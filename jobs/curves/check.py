@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.curves.clip import neutral_face, stand_in
+from jobs.curves.clip import assumptions, neutral_face, stand_in
 from jobs.errors import JobError
-from keyframes.checked_yaml.located import read_text
+from keyframes.checked_yaml.reader import nearest
 from keyframes.errors import KeyframeError
-from keyframes.load import inspect_sheet
+from keyframes.load import curve_text, inspect_sheet
 from keyframes.presets import known_presets, preset_text
 from keyframes.problems import SheetError
 from keyframes.sheet import KeyframeSheet
@@ -24,7 +24,7 @@ def check(
     """
     path = Path(reference)
     try:
-        text = read_text(path) if path.is_file() else _preset(reference)
+        text = curve_text(path) if path.is_file() else _preset(reference)
     except SheetError as error:
         return [str(problem) for problem in error.problems], []
     folder = path.resolve().parent if path.is_file() else None
@@ -40,7 +40,8 @@ def _preset(reference: str) -> str:
     name = reference.removesuffix(".yaml").removesuffix(".yml")
     if name not in known_presets():
         known = ", ".join(known_presets())
-        raise JobError(f"{reference}: no such curve file; presets: {known}")
+        close = nearest(name, known_presets())
+        raise JobError(f"{reference}: no such curve file; presets: {known}{close}")
     return preset_text(name)
 
 
@@ -57,7 +58,7 @@ def _on_a_clip(
         return [], [*warnings, f"{reference}: warning: not checked on a clip, needs {names}"]
     try:
         timeline = stand_in(sheet, *clip)
-        found: list[str] = []
+        found: list[str] = assumptions(timeline, clip[2])
         for face in sheet.targets():
             found += sheet.evaluate(timeline, neutral_face(timeline), face=face).warnings
     except KeyframeError as error:

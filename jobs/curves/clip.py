@@ -68,10 +68,30 @@ def stand_in(
     rate = parse_frame_rate(fps)
     if start_timecode is not None:
         parse_timecode(start_timecode).frame_number(rate)
+    else:
+        start_timecode = _assumed_start(sheet)
     if duration_s is not None:
         return even_timeline(duration_s, rate, start_timecode)
     shortest = even_timeline(SHORTEST_S, rate, start_timecode)
     return even_timeline(max(SHORTEST_S, sheet.last_key_s(shortest)), rate, start_timecode)
+
+
+def _assumed_start(sheet: KeyframeSheet) -> str | None:
+    """The full hour of the first label, where it is not the first of the day: a reel's start."""
+    labels = sheet.timecodes()
+    hour = min((label.hours for label in labels), default=0)
+    separator = ";" if any(label.drop_frame for label in labels) else ":"
+    return f"{hour:02}:00:00{separator}00" if hour else None
+
+
+def assumptions(timeline: Timeline, start_timecode: str | None) -> list[str]:
+    """What was taken for granted where a curve has no footage."""
+    if timeline.start_timecode == start_timecode:
+        return []
+    return [
+        f"its timecode is counted from {timeline.start_timecode}, the full hour before its first "
+        "label; say --start-timecode if the clip starts elsewhere"
+    ]
 
 
 def clip_of(sheet: KeyframeSheet, asked: ClipOptions) -> tuple[Timeline, AUIntensity | None]:

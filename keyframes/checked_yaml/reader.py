@@ -56,7 +56,7 @@ class Reader:
 
     def mapping(self, node: Node, known: Collection[str], what: str) -> Mapping[str, Node]:
         """The entries of a map that may hold these keys only."""
-        if not isinstance(node.value, Mapping):
+        if not isinstance(node.value, dict):
             self.error(node.place, f"{what}: got {node.kind()}; expected a map")
             return {}
         for key in node.value:

@@ -16,11 +16,6 @@ from keyframes.errors import KeyframeError
 _LABEL = re.compile(r"(\d{2})([:;])(\d{2})\2(\d{2})([:;])(\d{2,3})")
 
 
-def looks_like_timecode(text: str) -> bool:
-    """Whether a text has timecode's shape; what it says may still not exist."""
-    return _LABEL.fullmatch(text) is not None
-
-
 def allows_drop_frame(frame_rate: Fraction) -> bool:
     """Drop-frame labels exist at 29.97, 59.94 and 119.88 frames per second only."""
     nominal = round(frame_rate)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +15,15 @@ from numpy.typing import NDArray
 from keyframes.errors import KeyframeError
 
 
-@dataclass(frozen=True)
+class ClipClock(NamedTuple):
+    """What of a clip decides where times lie: not its frames."""
+
+    duration_s: float
+    frame_rate: Fraction
+    start_timecode: str | None
+
+
+@dataclass(frozen=True, eq=False)
 class Timeline:
     """Presentation times of a clip's frames; curves are evaluated at these and at nothing else.
 
@@ -28,6 +39,23 @@ class Timeline:
     duration_s: float
     frame_rate: Fraction
     start_timecode: str | None = None
+
+    @property
+    def clock(self) -> ClipClock:
+        """All but the frames."""
+        return ClipClock(self.duration_s, self.frame_rate, self.start_timecode)
+
+    @cached_property
+    def _token(self) -> bytes:
+        return hashlib.blake2b(self.times_s.tobytes(), digest_size=16).digest()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Timeline):
+            return NotImplemented
+        return self is other or (self.clock, self._token) == (other.clock, other._token)
+
+    def __hash__(self) -> int:
+        return hash((self.clock, self._token))
 
     def __post_init__(self) -> None:
         times = self.times_s

@@ -28,6 +28,7 @@ from keyframes.curves.sides import Ends, Sides
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+_FEW = 64
 _RELEASES = 2
 """How often a held slope may be let go, so that the search ends."""
 
@@ -58,6 +59,8 @@ class TridiagonalSystem:
         here, right = np.where(held, 1.0, self.here), np.where(held, at, self.right)
         if before[0] or after[-1]:
             rises = _solved_around(before, here, after, right)
+        elif len(here) <= _FEW:
+            rises = np.array(_solved_in_turn(*(x.tolist() for x in (before, here, after, right))))
         else:
             bands = np.stack([np.roll(after, 1), here, np.roll(before, -1)])
             rises = np.asarray(scipy.linalg.solve_banded((1, 1), bands, right))
@@ -66,8 +69,25 @@ class TridiagonalSystem:
     def pull(self, rises: Array) -> Array:
         """Which way each rise would move if it were let go: the sign counts."""
         state = self.here * rises - self.right
-        state += self.before * np.roll(rises, 1) + self.after * np.roll(rises, -1)
+        state[1:] += self.before[1:] * rises[:-1]
+        state[:-1] += self.after[:-1] * rises[1:]
+        state[0] += self.before[0] * rises[-1]
+        state[-1] += self.after[-1] * rises[0]
         return -state / self.here
+
+
+def _solved_in_turn(
+    before: list[float], here: list[float], after: list[float], right: list[float]
+) -> list[float]:
+    """Few equations by elimination in turn (Thomas), which a call to LAPACK costs ten times."""
+    factors, found = [after[0] / here[0]], [right[0] / here[0]]
+    for a, b, c, d in zip(before[1:], here[1:], after[1:], right[1:], strict=True):
+        scale = b - a * factors[-1]
+        factors.append(c / scale)
+        found.append((d - a * found[-1]) / scale)
+    for place in range(len(found) - 2, -1, -1):
+        found[place] -= factors[place] * found[place + 1]
+    return found
 
 
 def _solved_around(before: Array, here: Array, after: Array, right: Array) -> Array:
@@ -170,6 +190,9 @@ def smooth_run(keys: AutoKeys, run: KeyRun, handles: Sides[Array]) -> None:
         run: at least two places.
         handles: `(K, 2)` offsets each.
     """
+    solves = Ends(True, True) if run.is_loop else _solved_ends(keys, run)
+    if len(run.left) == 2 and not run.is_loop and solves.first == solves.last:
+        return
     shape = _shape(keys, run)
     moves = Sides(*(np.ones(len(run.left), bool) for _ in Sides._fields))
     moves.left[0] = moves.right[-1] = False
@@ -177,9 +200,6 @@ def smooth_run(keys: AutoKeys, run: KeyRun, handles: Sides[Array]) -> None:
         found = bounded_rises(_loop(keys, run, shape))
         found = np.append(found, found[0])
     else:
-        solves = _solved_ends(keys, run)
-        if len(run.left) == 2 and solves.first == solves.last:
-            return
         moves.right[0], moves.left[-1] = solves
         found = bounded_rises(_open(keys, run, shape, handles, solves))
     handles.left[run.left[moves.left], 1] = (-found / shape.ratio)[moves.left]

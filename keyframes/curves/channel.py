@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keyframes.clock.instant import ZERO, Instant
-from keyframes.clock.timeline import Timeline
+from keyframes.clock.timeline import ClipClock, Timeline
 from keyframes.curves.bezier import HandleRequest, place_handles
 from keyframes.curves.curve import CYCLES, Curve
 from keyframes.curves.easing import BACK_DEFAULT
@@ -20,6 +21,11 @@ from keyframes.errors import KeyframeError
 from keyframes.problems import Place
 
 Array = NDArray[np.float64]
+
+
+_KEPT_CHANNELS = 128
+_KEPT_FRAMES = 20_000
+"""With these, what is kept is 20 MB at most."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Key:
 
     time: Instant
     value: float
-    place: Place
+    place: Place = field(compare=False)
     interpolation: str = "bezier"
     easing: str = "auto"
     left: Handle = Handle()
@@ -77,11 +83,15 @@ class Channel:
     continuous: bool = False
 
     def curve(self, timeline: Timeline) -> Curve:
-        """The keyed curve, before smoothing.
+        """The keyed curve, before smoothing; kept for channels that come again.
 
         Raises:
             KeyframeError: keys that coincide or change order on this clip, with the place.
         """
+        return _curve(self, timeline.clock)
+
+    def resolve(self, timeline: Timeline) -> Curve:
+        """The keyed curve, made anew; see `curve`."""
         times = self.key_times_s(timeline)
         values = np.array([key.value for key in self.keys])
         interpolations = np.array([key.interpolation for key in self.keys])
@@ -104,11 +114,28 @@ class Channel:
         )
 
     def at(self, timeline: Timeline, times_s: Array) -> Array:
-        """Values at `(N,)` seconds, smoothed."""
+        """Values at `(N,)` seconds, smoothed; read-only where they are the timeline's own.
+
+        What was computed for an equal channel on the same frames is not computed again, so that of
+        an edited curve only the channel that changed is.
+        """
+        if times_s is timeline.times_s and len(times_s) <= _KEPT_FRAMES:
+            return _values(self, timeline)
+        return self.compute(timeline, times_s)
+
+    def compute(self, timeline: Timeline, times_s: Array) -> Array:
+        """The same, made anew."""
         curve = self.curve(timeline)
         if self.smoothing is None:
             return curve.at(times_s)
         return smoothed(curve.at, self.smoothing, timeline, times_s)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.keys, self.before, self.after, self.smoothing, self.continuous))
 
     def key_times_s(self, timeline: Timeline) -> Array:
         """Seconds of the keys, strictly increasing.
@@ -159,6 +186,19 @@ class Channel:
         if ends <= {"linear", "hold"}:
             return self.before == "hold", self.after == "hold"
         return False, False
+
+
+@lru_cache(maxsize=_KEPT_CHANNELS)
+def _curve(channel: Channel, clock: ClipClock) -> Curve:
+    frames = np.zeros(1)  # of no consequence: keys are placed by the clock alone
+    return channel.resolve(Timeline(frames, *clock))
+
+
+@lru_cache(maxsize=_KEPT_CHANNELS)
+def _values(channel: Channel, timeline: Timeline) -> Array:
+    values = channel.compute(timeline, timeline.times_s)
+    values.flags.writeable = False
+    return values
 
 
 def _request(handles: list[Handle], side: int, steps: Array, timeline: Timeline) -> HandleRequest:

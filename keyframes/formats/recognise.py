@@ -79,6 +79,8 @@ def read_table(path: Path, name: str = "auto", options: Options | None = None) -
     """
     if not path.is_file():
         raise KeyframeError(f"{path}: no such file")
+    if path.suffix.lower() in (".yaml", ".yml"):
+        raise KeyframeError(f"{path}: a curve file; expected a table")
     options = options or Options()
     found = TABLE_FORMATS[table_format(path) if name == "auto" else name].read(path, options)
     return found if options.aus is None else of_aus(found, options.aus)

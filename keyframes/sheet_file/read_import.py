@@ -32,7 +32,7 @@ def import_entries(reader: Reader, node: Node) -> Mapping[str, Node]:
     if isinstance(node.value, str):
         return {"file": node}
     entries = reader.mapping(node, IMPORT_FIELDS, "an import")
-    if ("file" in entries) == ("video" in entries) and isinstance(node.value, Mapping):
+    if ("file" in entries) == ("video" in entries) and isinstance(node.value, dict):
         reader.error(node.place, "an import is of one file or one video")
     return entries
 
@@ -175,7 +175,7 @@ def _ends(reader: Reader, node: Node) -> tuple[Instant, Instant] | None:
 
 
 def _gains(reader: Reader, node: Node) -> dict[int, float]:
-    if not isinstance(node.value, Mapping):
+    if not isinstance(node.value, dict):
         return dict.fromkeys(AU_ORDER, reader.number(node, -10, 10))
     gains: dict[int, float] = {}
     for name, item in node.value.items():

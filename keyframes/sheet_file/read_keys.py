@@ -12,7 +12,7 @@ from keyframes.clock.instant import ZERO, Instant
 from keyframes.curves.bezier import HANDLE_KINDS
 from keyframes.curves.channel import Channel, Handle, Key
 from keyframes.curves.curve import EXTRAPOLATIONS, INTERPOLATIONS
-from keyframes.curves.easing import BACK_DEFAULT, EASINGS
+from keyframes.curves.easing import EASINGS
 from keyframes.curves.smooth import SMOOTHINGS, Smoothing
 from keyframes.facs import parse_au
 
@@ -59,7 +59,7 @@ def read_channels(
         au = reader.attempt(place, lambda name=name: parse_au(name), 0)
         if au in channels:
             reader.error(place.place, f"AU {au} stands twice in these channels")
-        if isinstance(item.value, Mapping) and "mode" in item.value:
+        if isinstance(item.value, dict) and "mode" in item.value:
             modes[au] = read_mode(reader, item.value["mode"])
         own = replace(defaults, mode=modes.get(au, defaults.mode))
         channels[au] = read_channel(reader, item, own, au or None)
@@ -169,29 +169,39 @@ def _row_entries(reader: Reader, node: Node) -> dict[str, Node]:
 
 
 def _with_shape(reader: Reader, key: Key, entries: Mapping[str, Node]) -> Key:
+    if len(entries) == 2 and key.interpolation != EASY_EASE:  # time and value: most keys
+        return key
+    changes: dict[str, object] = {}
     if "interpolation" in entries:
         word = reader.choice(entries["interpolation"], _INTERPOLATION_WORDS, "bezier")
-        key = replace(key, interpolation=_WORDS.get(word, word))
+        changes["interpolation"] = _WORDS.get(word, word)
     if "easing" in entries:
-        key = replace(key, easing=reader.choice(entries["easing"], EASINGS, "auto"))
-    if key.interpolation == EASY_EASE:
-        both = Handle("ease")
-        key = replace(key, interpolation="bezier", left=both, right=both)
+        changes["easing"] = reader.choice(entries["easing"], EASINGS, "auto")
+    if changes.get("interpolation", key.interpolation) == EASY_EASE:
+        ease = Handle("ease")
+        changes |= {"interpolation": "bezier", "left": ease, "right": ease}
+    changes |= _handles_of(reader, entries)
+    if "back" in entries:
+        changes["back"] = reader.number(entries["back"], -100, 100)
+    if "amplitude" in entries:
+        changes["amplitude"] = reader.number(entries["amplitude"], 0, 100)
+    if "period" in entries:
+        changes["period"] = reader.duration(entries["period"])
+    return replace(key, **changes)  # type: ignore[arg-type]
+
+
+def _handles_of(reader: Reader, entries: Mapping[str, Node]) -> dict[str, Handle]:
+    found: dict[str, Handle] = {}
     if "handles" in entries:
         both = Handle(reader.choice(entries["handles"], HANDLE_KINDS, "auto_clamped"))
-        key = replace(key, left=both, right=both)
-    for field, side in (("left", "left"), ("right", "right"), ("in", "left"), ("out", "right")):
+        found |= {"left": both, "right": both}
+    for field in ("left", "right"):
         if field in entries:
-            key = _with_handle(reader, key, side, entries[field], ease=field in ("in", "out"))
-    back = reader.number(entries["back"], -100, 100) if "back" in entries else BACK_DEFAULT
-    amplitude = reader.number(entries["amplitude"], 0, 100) if "amplitude" in entries else None
-    period = reader.duration(entries["period"]) if "period" in entries else ZERO
-    return replace(key, back=back, amplitude=amplitude, period=period)
-
-
-def _with_handle(reader: Reader, key: Key, side: str, node: Node, *, ease: bool) -> Key:
-    handle = _read_ease(reader, node) if ease else _read_handle(reader, node, side)
-    return replace(key, left=handle) if side == "left" else replace(key, right=handle)
+            found[field] = _read_handle(reader, entries[field], field)
+    for field, side in (("in", "left"), ("out", "right")):
+        if field in entries:
+            found[side] = _read_ease(reader, entries[field])
+    return found
 
 
 def _read_ease(reader: Reader, node: Node) -> Handle:
@@ -249,14 +259,14 @@ def read_smoothing(reader: Reader, node: Node) -> Smoothing | None:
         return None
     entries = reader.mapping(node, (*SMOOTHINGS, "one-euro"), "smoothing")
     if len(entries) != 1:
-        if len(node.entries()) != 1 and isinstance(node.value, Mapping):
+        if len(node.entries()) != 1 and isinstance(node.value, dict):
             reader.error(node.place, f"expected one of {', '.join(SMOOTHINGS)}")
         return None
     kind, body = next(iter(entries.items()))
     kind = kind.replace("-", "_")
     main, *_ = _SMOOTHING_FIELDS[kind]
     fields = {main: body}
-    if isinstance(body.value, Mapping):
+    if isinstance(body.value, dict):
         fields = dict(reader.mapping(body, _SMOOTHING_FIELDS[kind], kind))
     if main not in fields:
         reader.error(body.place, f"{kind} without {main}")

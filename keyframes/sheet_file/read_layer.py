@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keyframes.au import INTENSITY_MAX
 from keyframes.checked_yaml.located import Node, read_yaml
-from keyframes.checked_yaml.reader import Reader
+from keyframes.checked_yaml.reader import Reader, nearest
 from keyframes.clock.instant import Instant
 from keyframes.curves.curve import INTERPOLATIONS
 from keyframes.curves.easing import EASINGS
@@ -166,10 +166,12 @@ def _used(
     """The layers of a preset, with this entry's timing and intensity."""
     preset = reader.text(node).removesuffix(".yaml")
     if preset not in known_presets():
-        reader.error(node.place, f"no preset {preset!r}; known: {', '.join(known_presets())}")
+        close = nearest(preset, known_presets())
+        known = f"known: {', '.join(known_presets())}{close}"
+        reader.error(node.place, f"no preset {preset!r}; {known}")
         return []
     layers: list[Layer] = []
-    for layer in _preset_layers(preset):
+    for layer in _preset_layers(reader, preset):
         mode = layer.mode if layer.mode != "delta" else defaults.mode
         if mode != defaults.mode and ("mode" in entries or "blend" in entries):
             where = entries.get("mode", entries.get("blend", node)).place
@@ -184,12 +186,15 @@ def _used(
     return layers
 
 
-def _preset_layers(name: str) -> list[Layer]:
-    reader = Reader()
-    root = read_yaml(preset_text(name), f"preset {name}")
+def _preset_layers(reader: Reader, name: str) -> list[Layer]:
+    """The layers of a preset; what is wrong with it is told of its own file and line."""
+    own = Reader()
+    root = read_yaml(preset_text(name), f"{name}.yaml")
     known = ("version", "description", *LAYER_FIELDS)
-    defaults = read_defaults(reader, root.entries(), Defaults())
-    return read_layers(reader, root, defaults, (0,), None, known=known)
+    defaults = read_defaults(own, root.entries(), Defaults())
+    layers = read_layers(own, root, defaults, (0,), None, known=known)
+    reader.problems += own.problems
+    return layers
 
 
 def _imported(reader: Reader, node: Node, defaults: Defaults, folder: Path | None) -> list[Layer]:
@@ -245,7 +250,7 @@ def _named_pose(
     event: TimelineEvent,
     defaults: Defaults,
 ) -> list[Layer]:
-    if meaning is not None and isinstance(meaning.value, Mapping):
+    if meaning is not None and isinstance(meaning.value, dict):
         entries = reader.mapping(meaning, MARKER_FIELDS, "the meaning of a name")
         what = "use" if "use" in entries else "pose"
         if what not in entries:

@@ -14,7 +14,7 @@ from keyframes.sheet_file.read_keys import Defaults, read_channel
 
 def read_weight(reader: Reader, node: Node, defaults: Defaults) -> float | Channel:
     """A fixed share, or keys of one."""
-    if isinstance(node.value, tuple | Mapping):
+    if isinstance(node.value, (tuple, dict)):
         own = replace(defaults, mode="neutralise", smoothing=None)
         return read_channel(reader, node, own, None)
     return reader.number(node, 0.0, 1.0)

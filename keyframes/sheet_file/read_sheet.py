@@ -33,7 +33,7 @@ def read_sheet(reader: Reader, root: Node, name: str, folder: Path | None) -> Ke
     defaults = read_defaults(reader, entries, Defaults())
     layers: list[Layer] = []
     if any(field in entries for field in SOURCE_FIELDS):
-        bottom = Node(entries, root.place, root.key_places)
+        bottom = Node(dict(entries), root.place, root.key_places)
         layers += read_layers(reader, bottom, defaults, (0,), folder, known=SHEET_FIELDS)
     faces = reader.faces(entries["faces"]) if "faces" in entries else (0,)
     for node in reader.items(entries["layers"], "layers") if "layers" in entries else ():

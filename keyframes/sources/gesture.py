@@ -106,6 +106,9 @@ class Gesture:
             found.append(f"{where}an offset runs to {end:g} s, past the end {length}")
         return found
 
+    def instants(self) -> Iterator[Instant]:
+        yield from (self.start, self.end)
+
     def last_key_s(self, timeline: Timeline) -> float:
         if self.apex is None and self.end != END:
             return max(self.start.at(timeline), self.end.at(timeline))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keyframes.clock.instant import Instant
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.channel import Channel, resolved_key
 from keyframes.sources.source import Sample
@@ -30,7 +31,7 @@ class Keyed:
     def warnings(self, timeline: Timeline) -> list[str]:
         found: list[str] = []
         for au, channel in self.channels.items():
-            times = channel.key_times_s(timeline)
+            times = channel.curve(timeline).times_s
             for what, count in (
                 ("after its end", int((times > timeline.duration_s + 1e-6).sum())),
                 ("before its start", int((times < -1e-6).sum())),
@@ -42,8 +43,12 @@ class Keyed:
                     )
         return found
 
+    def instants(self) -> Iterator[Instant]:
+        for channel in self.channels.values():
+            yield from (key.time for key in channel.keys)
+
     def last_key_s(self, timeline: Timeline) -> float:
-        ends = [channel.key_times_s(timeline)[-1] for channel in self.channels.values()]
+        ends = [channel.curve(timeline).times_s[-1] for channel in self.channels.values()]
         return float(max(ends))
 
     def resolved(self) -> dict[str, Any]:

@@ -263,6 +263,9 @@ class MeasuredPerformance:
             f"the clip's ({timeline.start_timecode} on); nothing of it plays"
         ]
 
+    def instants(self) -> Iterator[Instant]:
+        yield self.start
+
     def last_key_s(self, timeline: Timeline) -> float:
         table = self._resolved_table()
         first = self._table_times(np.zeros(1), timeline)[0]

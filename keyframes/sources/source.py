@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from keyframes.clock.instant import Instant
 from keyframes.clock.timeline import Timeline
 
 Array = NDArray[np.float64]
@@ -44,6 +45,10 @@ class Source(Protocol):
 
     def warnings(self, timeline: Timeline) -> list[str]:
         """What a person should know about it on this clip."""
+        ...
+
+    def instants(self) -> Iterator[Instant]:
+        """The points in time it is written in."""
         ...
 
     def last_key_s(self, timeline: Timeline) -> float:

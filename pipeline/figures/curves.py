@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from keyframes.au import AU_COLUMN, AU_ORDER, DELTA_LIMIT, INTENSITY_MAX, AUDelt
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.channel import Channel
 from keyframes.curves.curve import Curve
+from keyframes.errors import KeyframeError
 from keyframes.layer import Layer
 from keyframes.sheet import Evaluation, KeyframeSheet
 from keyframes.sources.gesture import Gesture
@@ -111,7 +113,11 @@ def _performance_panel(
 
 
 def plot_sheet(
-    path: Path, sheet: KeyframeSheet, timeline: Timeline, measured: AUIntensity | None = None
+    path: Path,
+    sheet: KeyframeSheet,
+    timeline: Timeline,
+    measured: AUIntensity | None = None,
+    window_s: tuple[float, float] | None = None,
 ) -> Evaluation:
     """A picture of a sheet on a clip: keys, handles, smoothing and clamps can be seen.
 
@@ -119,8 +125,9 @@ def plot_sheet(
         path: `.png`, `.svg` or `.html`.
         sheet: the curve file.
         timeline: the clip, or one that stands in for it.
-        measured: of the same frames; without it a neutral face, or one at level 2 for sheets
-            about what is there.
+        measured: of the same frames; without it a neutral face, or one assumed at level 2 for
+            sheets about what is there.
+        window_s: the part of the clip that is drawn; None for all.
 
     Returns:
         The evaluation that is shown.
@@ -129,22 +136,45 @@ def plot_sheet(
         KeyframeError: the sheet does not fit the clip; another suffix; a place that cannot be
             written.
     """
-    assumed = _ASSUMED if any(_is_relative(layer) for layer in sheet.layers) else 0.0
+    is_relative = any(_is_relative(layer) for layer in sheet.layers)
+    assumed = _ASSUMED if is_relative else 0.0
+    is_assumed = measured is None
     if measured is None:
         level = np.full((len(timeline.times_s), len(AU_ORDER)), assumed, np.float32)
         measured = AUIntensity(level)
+    if window_s is not None:
+        timeline, measured = _within(timeline, measured, window_s)
     face = next(iter(sheet.targets()), 0)
     evaluation = sheet.evaluate(timeline, measured, face=face)
     layers = [layer for layer in sheet.layers if layer.addresses(face)]
     aus = [au for au in AU_ORDER if _in_play(au, layers, evaluation)]
-    figure, axes = panels(aus or [AU_ORDER[0]], sheet.name, timeline.duration_s)
+    figure, axes = panels(aus or [AU_ORDER[0]], sheet.name, timeline.duration_s, window_s)
     for axis, au in zip(axes, aus, strict=False):
         _sheet_panel(axis, au, timeline, measured, evaluation)
-        _keys(axis, au, timeline, layers, is_relative=bool(assumed))
-    legend(figure, _sheet_legend(layers, evaluation, bool(assumed)))
+        _keys(axis, au, timeline, layers, is_relative=is_relative)
+    before = f"assumed ({assumed:g})" if is_assumed else "measured"
+    legend(figure, _sheet_legend(layers, evaluation, before if is_relative else None))
     notes = tuple(filter(None, (sheet.description, *evaluation.warnings)))
     save(figure, path, sheet.name, notes, sheet.digest)
     return evaluation
+
+
+def _within(
+    timeline: Timeline, measured: AUIntensity, window_s: tuple[float, float]
+) -> tuple[Timeline, AUIntensity]:
+    """The frames of a part of the clip; curves are the same there as on the whole.
+
+    Raises:
+        KeyframeError: no frame lies in it.
+    """
+    rows = (timeline.times_s >= window_s[0]) & (timeline.times_s <= window_s[1])
+    if not rows.any():
+        raise KeyframeError(
+            f"window {window_s[0]:g} to {window_s[1]:g} s holds no frame; the clip has "
+            f"{timeline.duration_s:g} s"
+        )
+    part = replace(timeline, times_s=timeline.times_s[rows])
+    return part, AUIntensity(measured.values[rows])
 
 
 def _is_relative(layer: Layer) -> bool:
@@ -243,9 +273,10 @@ def _share(axis: Axes, curve: Curve, timeline: Timeline, mode: str) -> None:
 
 
 def _sheet_legend(
-    layers: Sequence[Layer], evaluation: Evaluation, is_relative: bool
+    layers: Sequence[Layer], evaluation: Evaluation, before: str | None
 ) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = []
+    is_relative = before is not None
     channels = [
         (channel, layer.source.modes.get(au, layer.mode))
         for layer in layers
@@ -255,7 +286,7 @@ def _sheet_legend(
     drawn = [c for c, mode in channels if mode == "absolute" or (mode, is_relative) == _PLAIN]
     poses = any(isinstance(layer.source, Gesture) for layer in layers) and not is_relative
     if is_relative:
-        handles.append(Line2D([], [], color=BEFORE, lw=1.2, label="measured"))
+        handles.append(Line2D([], [], color=BEFORE, lw=1.2, label=before))
     handles.append(Line2D([], [], color=ASKED, lw=1.9, label="asked for"))
     if any(channel.smoothing is not None for channel in drawn):
         handles.append(Line2D([], [], color=KEYED, lw=0.9, alpha=0.7, label="before smoothing"))

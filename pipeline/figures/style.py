@@ -18,6 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
 from keyframes.au import AU_DESCRIPTIONS
@@ -33,6 +34,8 @@ PLOT_SUFFIXES = (".png", ".svg", ".html")
 _WIDTH, _HEAD, _FOOT = 9.6, 0.72, 0.5
 _PANEL, _LOW_PANEL, _MANY = 1.55, 1.15, 6
 _MOST_POINTS = 3000
+_MINUTES_FROM_S, _MOST_TICKS = 120.0, 12
+_MINUTE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _UNSEEN = 0.001
 """Of a curve's range: less than a tenth of a line's width."""
 _STYLE: Any = {
@@ -52,8 +55,17 @@ _STYLE: Any = {
 }
 
 
-def panels(aus: Sequence[int], title: str, duration_s: float) -> tuple[Figure, list[Axes]]:
-    """A figure with one panel per AU, named, over a common axis of seconds."""
+def panels(
+    aus: Sequence[int], title: str, duration_s: float, window_s: tuple[float, float] | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A figure with one panel per AU, named, over a common axis of seconds, or of minutes.
+
+    Args:
+        aus: AU numbers, from the top.
+        title: above the panels.
+        duration_s: length of the clip.
+        window_s: the part of it that is shown; None for all.
+    """
     count = max(1, len(aus))
     height = _HEAD + count * (_PANEL if count <= _MANY else _LOW_PANEL) + _FOOT
     with mpl.rc_context(_STYLE):
@@ -71,9 +83,22 @@ def panels(aus: Sequence[int], title: str, duration_s: float) -> tuple[Figure, l
         figure.text(0.012, 1 - 0.26 / height, title, fontsize=11.5, fontweight="bold", va="center")
         for axis, au in zip(axes, aus, strict=False):
             _name(axis, f"AU{au}", AU_DESCRIPTIONS[au])
-        axes[0].set_xlim(-0.004 * duration_s, 1.004 * duration_s)
-        axes[-1].set_xlabel("seconds")
+        start, end = window_s or (0.0, duration_s)
+        air = 0.004 * (end - start)
+        axes[0].set_xlim(start - air, end + air)
+        _time_axis(axes[-1], start, end)
     return figure, axes
+
+
+def _time_axis(axis: Axes, start: float, end: float) -> None:
+    """Seconds, or from two minutes on `minutes:seconds`."""
+    if end < _MINUTES_FROM_S:
+        axis.set_xlabel("seconds")
+        return
+    step = next((s for s in _MINUTE_STEPS if (end - start) / s <= _MOST_TICKS), 7200)
+    axis.set_xlabel("minutes:seconds")
+    axis.xaxis.set_major_locator(MultipleLocator(step))
+    axis.xaxis.set_major_formatter(lambda second, _: f"{int(second // 60)}:{second % 60:02.0f}")
 
 
 def _name(axis: Axes, name: str, description: str) -> None:
