@@ -25,6 +25,7 @@ COMMANDS = {
     "analyse": "Measure faces and action units into a table.",
     "curve": "Check, draw, bake and convert curves.",
     "verify": "Say what of one file another one holds.",
+    "evaluate": "Judge an edited shot: how true is the edit?",
     "build-engines": "Build MagicFace's TensorRT plans.",
     "benchmark": "Measure aureel against its own floor.",
 }

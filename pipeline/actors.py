@@ -23,7 +23,7 @@ from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.errors import PipelineError
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
-from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
+from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings, digest_of
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +137,18 @@ def plot_row(row: Row, analysis: AnalysisSettings, settings: RenderSettings) -> 
         return [plot_stage(row, analysis, settings, tracker, estimator)]
 
     return caught("plot", row, work)
+
+
+def qa_row(row: Row, settings: JudgeSettings) -> list[StageRow]:
+    """Task: one output judged, its page beside it."""
+
+    def work() -> list[StageRow]:
+        from pipeline.figures.verdict_page.stage import qa_stage
+
+        tracker, estimator = loaded(settings.judge.tracker), loaded(settings.judge.estimator)
+        return [qa_stage(row, settings, tracker, estimator)]
+
+    return caught("qa", row, work)
 
 
 _batchers: dict[str, MicroBatcher] = {}

@@ -27,7 +27,7 @@ from ray.exceptions import RayError
 
 from pipeline import actors
 from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, VideoRow, stage_row
-from pipeline.settings import AnalysisSettings, RenderSettings
+from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings
 
 WAVE_ROWS = 5000
 """Rows of one dataset at most: `from_items` costs 1 ms per block before anything runs."""
@@ -50,6 +50,7 @@ class Job:
     analysis: AnalysisSettings
     render: RenderSettings | None
     gpus: float = 0.0
+    qa: JudgeSettings | None = None
 
 
 def run(videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
@@ -142,12 +143,35 @@ def _rendered(
         if pieces.landed(row):
             finish(row["video"])
     pieces.report_lost()
+    _finished(finishing, by_video, job, settings, on_row)
+
+
+def _finished(
+    finishing: SingleTasks,
+    by_video: dict[str, VideoRow],
+    job: Job,
+    settings: RenderSettings,
+    on_row: OnRow,
+) -> None:
+    """What comes after an output stands: its plots, its verdict."""
     plots = SingleTasks(actors.plot_row, "plot")
+    judging = SingleTasks(actors.qa_row, "qa")
     for row in finishing.landed():
         on_row(row)
         if settings.plot and not row["error"]:
             plots.start(by_video[row["video"]], job.analysis, settings)
-    for row in plots.landed():
+        if job.qa and not row["error"]:
+            judging.start(by_video[row["video"]], job.qa)
+    for row in (*plots.landed(), *judging.landed()):
+        on_row(row)
+
+
+def evaluate(videos: list[VideoRow], settings: JudgeSettings, on_row: OnRow) -> None:
+    """Judges outputs that are there already, a task per video."""
+    judging = SingleTasks(actors.qa_row, "qa")
+    for video in videos:
+        judging.start(video, settings)
+    for row in judging.landed():
         on_row(row)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engines.choice import Engine
@@ -55,6 +55,27 @@ class RenderSettings:
     def editor_digest(self) -> str:
         """All but the curve: what a piece depends on besides its own deltas."""
         return digest_of(RENDER_VERSION, self.editor.identity, self.encode_preset, self.seed)
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """How outputs are judged.
+
+    Attributes:
+        judge: tracker and estimator that measure both clips.
+        sheet: the curve; None judges the picture alone.
+        faces: tracks to judge; empty takes those that the curve addresses, else the largest.
+        editor: name of the editor, "" where not known.
+        encode_preset: of the output.
+        pages: output → where its page goes; without, beside it as `<name>.qa.html`.
+    """
+
+    judge: AnalysisSettings
+    sheet: KeyframeSheet | None = None
+    faces: tuple[int, ...] = ()
+    editor: str = ""
+    encode_preset: str = "medium"
+    pages: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def digest_of(*values: Any) -> str:

@@ -19,11 +19,14 @@ from jobs.animation.dry_run import describe
 from jobs.command_line.options import AnimateOptions
 from jobs.command_line.progress import console
 from jobs.command_line.report import Ledger, Report, told_of
+from jobs.evaluation.judges import best_judge
+from jobs.evaluation.pages import tell_pages
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes
 from pipeline.figures.beside import files_beside
 from pipeline.media.read.reader import choose_reader
 from pipeline.rows import VideoRow
+from pipeline.settings import JudgeSettings
 
 
 def run_animation(options: AnimateOptions) -> int:
@@ -76,7 +79,8 @@ def _run(call: Call, screen: Console) -> Report:
     refuse_a_single_standing_output(call)
     ledger = Ledger(call.videos, "animate")
     todo = [with_request(call, v) for v in call.videos if _is_open(call, v, ledger)]
-    job = Job(call.analysis, call.render, call.gpus)
+    qa = judge_settings(call) if call.options.qa else None
+    job = Job(call.analysis, call.render, call.gpus, qa)
     settings = resolved_settings(call)
 
     def publish(seconds: float) -> Report:
@@ -88,6 +92,8 @@ def _run(call: Call, screen: Console) -> Report:
     for line in closing_lines(report):
         screen.print(line)
     screen.print(f"report: {call.report}")
+    if qa is not None:
+        tell_pages([Path(video["output"]) for video in todo], call.report, screen.print)
     return report
 
 
@@ -101,6 +107,16 @@ def closing_lines(report: Report) -> list[str]:
         made = {"video": output, **files_beside(output)}
         lines += [f"{what}: {path}" for what, path in made.items() if path.is_file()]
     return lines
+
+
+def judge_settings(call: Call) -> JudgeSettings:
+    """How a call's outputs are judged: by LibreFace where its weights are, else as it measured."""
+    return JudgeSettings(
+        best_judge(call.analysis),
+        call.sheet,
+        editor=call.editor.name,
+        encode_preset=call.render.encode_preset,
+    )
 
 
 def _is_open(call: Call, video: VideoRow, ledger: Ledger) -> bool:

@@ -92,6 +92,11 @@ class AnimateOptions(BaseModel):
         description="Also write a plot of the AU curves and a contact sheet beside each output "
         "(demo: on).",
     )
+    qa: Flag = Field(
+        default=False,
+        description="Judge each output at the end: a page and a JSON file beside it, and an index "
+        "of several (docs/evaluation.md).",
+    )
     seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
     editor_options: EngineOptions = EngineOptions()
     tracker_options: EngineOptions = EngineOptions()
@@ -120,6 +125,47 @@ class MeasureOptions(BaseModel):
     )
     report: Path | None = Field(default=None, description="Also write a report.json here.")
     overwrite: Flag = Field(default=False, description="Replace a table that exists.")
+    tracker_options: EngineOptions = EngineOptions()
+    au_options: EngineOptions = EngineOptions()
+
+
+class JudgeOptions(BaseModel):
+    """What `jobs/evaluate.py` can be told besides the two clips."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    curve: Said | None = Field(
+        default=None,
+        description="What was asked for: a curve file or a preset. Without: of --run's report, "
+        "else only the picture is judged.",
+    )
+    html: Path | None = Field(
+        default=None,
+        description="Where the page goes (an index, with --run); its JSON lies beside it. "
+        "Without: <output>.qa.html.",
+    )
+    run: Path | None = Field(
+        default=None,
+        description="report.json of a run: judges all its outputs, with its curve and editor.",
+    )
+    face: int | None = Field(
+        default=None, ge=0, description="Which face, 0 the largest. Without: those of the curve."
+    )
+    made_by: str = Field(
+        default="", description="The editor that made the output, e.g. previz, where known."
+    )
+    preset_encode: Preset = Field(
+        default="auto", description="The output's encoder effort, for the encoder's own part."
+    )
+    tracker: Said = Field(default="auto", description=TRACKER_HELP)
+    au: Said = Field(
+        default="auto",
+        description="The judge of action units. auto: libreface where its weights are (on a CPU "
+        "too), else mesh.",
+    )
+    work: Said | None = Field(
+        default=None, description="Folder of a run whose analysis can be used again."
+    )
     tracker_options: EngineOptions = EngineOptions()
     au_options: EngineOptions = EngineOptions()
 

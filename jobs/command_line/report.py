@@ -36,7 +36,9 @@ SHOWN = {
     "output": "output",
 }
 """Columns of a report in a notebook: heading → field."""
-LAST_STAGE = {"animate": "finish", "analyse": "assemble"}
+LAST_STAGE = {"animate": "finish", "analyse": "assemble", "evaluate": "qa"}
+ADDED = {"plot": "plots", "qa": "verdict"}
+"""Stages after an output stands, and what is missing where they fail."""
 
 Status = Literal["done", "failed", "skipped"]
 
@@ -129,8 +131,8 @@ class Ledger:
         entry.stages[stage] = round(entry.stages.get(stage, 0.0) + row["seconds"], 3)
         for note in row["notes"].splitlines():
             _note(entry.warnings, note, is_counted=stage == "render")
-        if stage == "plot" and row["error"]:
-            entry.warnings.append(f"no plots: {row['error']}")
+        if stage in ADDED and stage != self._last and row["error"]:
+            entry.warnings.append(f"no {ADDED[stage]}: {row['error']}")
             return
         if entry.error:
             return

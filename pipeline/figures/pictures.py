@@ -7,21 +7,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.interface import AUEstimator, FaceTracker, RGBFrame
+from engines.interface import AUEstimator, FaceTracker
 from keyframes.au import AUDelta
 from keyframes.formats.tables import performance_columns, write_table
 from pipeline.edit.plan import plan_edits
-from pipeline.edit.segments import plan_chunks
-from pipeline.faces.chunks import analyse_frames
-from pipeline.faces.faces import Analysis, assemble
+from pipeline.faces.faces import Analysis
 from pipeline.faces.table import read_analysis
 from pipeline.figures.beside import files_beside
 from pipeline.figures.contact_sheet import contact_sheet
 from pipeline.figures.curves import plot_performance
 from pipeline.files import published
-from pipeline.media.read.decode import decode_range, display_rgb
-from pipeline.media.read.inspection import Inspection, inspect_video, read_inspection
+from pipeline.media.read.inspection import inspect_video, read_inspection
 from pipeline.media.write.side_by_side import write_side_by_side
+from pipeline.quality.clip import frame_at, measure
 from pipeline.rows import StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.stages import Stopwatch, folder_of
@@ -66,25 +64,6 @@ def plot_stage(
     return stage_row(row["video"], "plot", **clock.read())
 
 
-def measure(
-    inspection: Inspection,
-    tracker: FaceTracker,
-    estimator: AUEstimator,
-    neutral: NDArray[np.float32] | None = None,
-) -> Analysis:
-    """The whole analysis of one clip, in this process.
-
-    Args:
-        neutral: for an edited clip, its source's (`Analysis.neutral`): against its own, a smile
-            that the edit gave to every frame would be taken for the face at rest.
-    """
-    chunks = [
-        analyse_frames(inspection, c.first, c.last, tracker, estimator)
-        for c in plan_chunks(inspection.index.is_key)
-    ]
-    return assemble(inspection.times_s, chunks, estimator, neutral)
-
-
 def choose_moments(requested: AUDelta, analysis: Analysis, face: int) -> list[int]:
     """The frames of greatest change that show the face, some way apart from each other."""
     seen = analysis.frame[analysis.rows_of(face)]
@@ -99,12 +78,6 @@ def choose_moments(requested: AUDelta, analysis: Analysis, face: int) -> list[in
         if len(chosen) == MOMENTS:
             break
     return sorted(chosen)
-
-
-def frame_at(inspection: Inspection, number: int) -> RGBFrame:
-    """One frame, upright."""
-    frames = decode_range(inspection.info.path, inspection.info, inspection.index, number, number)
-    return display_rgb(next(iter(frames)), inspection.info)
 
 
 def box_at(analysis: Analysis, face: int, frame: int) -> NDArray[np.float32]:

@@ -36,16 +36,22 @@ def sharpness(
 
 
 def seam(before: NDArray[np.uint8], after: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
-    """The change's step across the border of the changed area, 8-bit levels per pixel, 95th
-    percentile over the border; 0 where nothing was changed.
+    """By how much the border of the changed area is steeper than the plate is there, 8-bit levels
+    per pixel, mean over the border; 0 where nothing was changed.
 
-    A soft border fades in over many pixels; a hard one jumps within two.
+    A paste 12 levels off with a hard border gives 0.9–1.3 on real faces, one that fades in over 50
+    pixels 0.1, and features that a warp moved nothing on average: the plate had them as well.
     """
     if cv2.countNonZero(mask) < _LEAST_PIXELS:
         return 0.0
-    # Texture that moved has no mean and vanishes here; a step between levels stays.
-    low = cv2.GaussianBlur(after.astype(np.float32) - before, (0, 0), 4.0)
-    step = np.hypot(cv2.Sobel(low, cv2.CV_32F, 1, 0), cv2.Sobel(low, cv2.CV_32F, 0, 1)) / 8
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     ring = cv2.morphologyEx(closed, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
-    return float(np.percentile(step[ring > 0], 95)) if ring.any() else 0.0
+    steeper = cv2.mean(_steepness(after), ring)[0] - cv2.mean(_steepness(before), ring)[0]
+    return max(0.0, float(steeper))
+
+
+def _steepness(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Levels per pixel of the smoothed picture."""
+    smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), _SMOOTH_PX)
+    across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    return np.asarray(cv2.magnitude(across, down) / 8, np.float32)

@@ -100,11 +100,12 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "seam",
         "Seam",
-        "8-bit levels",
+        "8-bit levels per pixel",
         0.0,
-        "0…255: the change's step across its own border, 95th percentile",
-        "gradient of the smoothed difference on the border of the changed area",
-        "anything where the edit fades out within a textured area",
+        "0 and up: steepness on the border of the change, less the plate's there; a hard paste 12 "
+        "levels off gives about 1",
+        "mean gradient on the border of the changed area (smoothed difference of 5 levels)",
+        "anything where strong texture hides the border, or a dark mouth opens beside it",
     ),
     Metric(
         "outside",

@@ -14,10 +14,10 @@ from pipeline.edit.batcher import MicroBatcher
 from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import Rendered, edited_frames, render_segment
 from pipeline.edit.segments import Span
-from pipeline.figures.pictures import measure
 from pipeline.media.read.decode import decode_range
 from pipeline.media.write.encode import mirror_settings
 from pipeline.media.write.mux import finish
+from pipeline.quality.clip import measure
 
 SMILE = parse_sheet("version: 1\nchannels:\n  AU12: [[0.4s, 0], [0.5s, 3]]\n", "smile")
 

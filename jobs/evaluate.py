@@ -1,0 +1,50 @@
+"""Judge an edited shot: how true is the edit, and where does it want a look?
+
+python jobs/evaluate.py shot.mp4 shot.smile.mp4 --curve smile.yaml --html verdict.html
+python jobs/evaluate.py --run out/report.json
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a file: import from the checkout, not from jobs/
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from cyclopts import App
+
+from jobs.command_line.command import main_of
+from jobs.command_line.options import JudgeOptions, takes
+from jobs.errors import JobError
+from jobs.ray_cluster.cluster import be_quiet
+
+be_quiet()
+app = App(name="evaluate.py", help=__doc__, help_format="plaintext", version_flags=())
+NOTHING_SAID = JudgeOptions()
+
+
+@app.default
+@takes(JudgeOptions)
+def evaluate(source: str = "", output: str = "", /, *, options: JudgeOptions = NOTHING_SAID) -> int:
+    """Judge one output, or all of a run.
+
+    Exit status: 0 nothing wants a look, 1 something does (or, of a run, a shot could not be
+    judged), 2 the call is wrong.
+
+    Args:
+        source: The footage as it was.
+        output: What was made of it.
+        options: jobs/command_line/options.py describes them.
+    """
+    from jobs.evaluation.shots import evaluate_pair, evaluate_run
+
+    if options.run is not None and not source:
+        return evaluate_run(options.run, options)
+    if not source or not output or options.run is not None:
+        raise JobError("expected SOURCE and OUTPUT, or --run report.json alone")
+    return evaluate_pair(source, output, options)
+
+
+if __name__ == "__main__":
+    main_of(app)

@@ -1,0 +1,140 @@
+"""`evaluate SOURCE OUTPUT` in this process, and `evaluate --run report.json` on Ray."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engines.choice import resolve
+from jobs.command_line.options import JudgeOptions
+from jobs.command_line.places import check_file_place
+from jobs.command_line.progress import console
+from jobs.errors import JobError
+from jobs.evaluation.judges import judging_estimator
+from jobs.evaluation.pages import tell_pages
+from jobs.ray_cluster import cluster
+from keyframes.load import load_sheet
+from pipeline.rows import StageRow, VideoRow
+from pipeline.settings import AnalysisSettings, JudgeSettings
+from pipeline.store import VideoFolder, video_row
+
+
+def evaluate_pair(source: str, output: str, options: JudgeOptions) -> int:
+    """Judges one output in this process; exit status 0, or 1 when something wants a look.
+
+    Raises:
+        JobError, KeyframeError, EngineError, PipelineError: the call itself is wrong.
+    """
+    screen = console()
+    for path in (source, output):
+        if not Path(path).expanduser().is_file():
+            raise JobError(f"{path}: no such file; expected SOURCE and OUTPUT, two videos")
+    made = Path(output).expanduser().absolute()
+    page = options.html.expanduser().absolute() if options.html else None
+    settings = _settings(options)
+    if page is not None:
+        if page.suffix != ".html":
+            raise JobError(f"--html {options.html}: expected a name ending in .html")
+        check_file_place(page, "--html")
+        settings = replace(settings, pages={str(made): str(page)})
+    from pipeline.actors import loaded
+    from pipeline.figures.verdict_page.stage import judge, page_beside
+
+    plate = Path(source).expanduser().absolute()
+    tracker, estimator = loaded(settings.judge.tracker), loaded(settings.judge.estimator)
+    stored = _stored(options, plate, made, settings)
+    verdicts = judge(str(plate), str(made), stored, settings, tracker, estimator)
+    screen.print(f"judge: {settings.judge.estimator.name} ({settings.judge.estimator.reason})")
+    for verdict in verdicts:
+        for finding in verdict.findings:
+            screen.print(f"{finding.mark:5}{finding.key:12}{finding.text}")
+    screen.print(f"verdict: {page or page_beside(made)}")
+    return 1 if any(verdict.warnings for verdict in verdicts) else 0
+
+
+def _settings(options: JudgeOptions) -> JudgeSettings:
+    tracker = resolve("tracker", options.tracker, options.tracker_options.given())
+    estimator = judging_estimator(options.au, options.au_options.given())
+    return JudgeSettings(
+        AnalysisSettings(tracker, estimator),
+        load_sheet(options.curve) if options.curve else None,
+        () if options.face is None else (options.face,),
+        options.made_by,
+        "medium" if options.preset_encode == "auto" else options.preset_encode,
+    )
+
+
+def _stored(
+    options: JudgeOptions, source: Path, output: Path, settings: JudgeSettings
+) -> Path | None:
+    root = Path(options.work).expanduser() if options.work else output.parent / "_work"
+    folder = VideoFolder.of(video_row(source, output, root.absolute()))
+    stored = folder.analysis(settings.judge.digest)
+    return stored if stored.is_file() else None
+
+
+def evaluate_run(report_of_run: Path, options: JudgeOptions) -> int:
+    """Judges all outputs of a run, a task each, and writes their index; 1 when one failed.
+
+    Raises:
+        JobError: no readable report, or nothing in it was made.
+    """
+    report_path = report_of_run.expanduser().absolute()
+    report = _read_report(report_path)
+    rows = _rows(report, options)
+    settings = _settings_of_run(report, options)
+    screen = console()
+    cluster.start()
+    from pipeline.graph import evaluate
+
+    failed: list[str] = []
+
+    def on_row(row: StageRow) -> None:
+        name = next(r["output"] for r in rows if r["video"] == row["video"])
+        told = row["error"] or row["notes"] or f"{Path(name).name}: nothing wants a look"
+        screen.print(told)
+        failed.extend([name] if row["error"] else [])
+
+    evaluate(rows, settings, on_row)
+    outputs = [Path(row["output"]) for row in rows if row["output"] not in failed]
+    place = options.html.expanduser().absolute() if options.html else report_path
+    tell_pages(outputs, place, screen.print)
+    return 1 if failed else 0
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    try:
+        report = json.loads(path.read_text("utf-8"))
+        known = bool(report["videos"] and report["settings"]["engines"]["editor"]["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise JobError(f"--run {path}: got no report of a run; expected its report.json") from None
+    if not known:
+        raise JobError(f"--run {path}: its run made nothing")
+    return report
+
+
+def _rows(report: dict[str, Any], options: JudgeOptions) -> list[VideoRow]:
+    rows: list[VideoRow] = []
+    for entry in report["videos"]:
+        source, output = Path(entry["input"]), Path(entry["output"])
+        if entry["status"] == "failed" or not source.is_file() or not output.is_file():
+            continue
+        root = Path(options.work).expanduser().absolute() if options.work else output.parent
+        work = root if options.work else root / "_work"
+        rows.append(video_row(source, output, work))
+    if not rows:
+        raise JobError(f"--run {options.run}: not one of its outputs is there to be judged")
+    return rows
+
+
+def _settings_of_run(report: dict[str, Any], options: JudgeOptions) -> JudgeSettings:
+    told = report["settings"]
+    curve = options.curve or told["options"]["curve"]
+    return replace(
+        _settings(options),
+        sheet=load_sheet(curve),
+        editor=options.made_by or told["engines"]["editor"]["name"],
+        encode_preset=told["encode_preset"],
+    )

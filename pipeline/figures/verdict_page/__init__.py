@@ -1,0 +1,1 @@
+"""A shot's verdict as one self-contained page, and the index of a batch."""

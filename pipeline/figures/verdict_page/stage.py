@@ -1,0 +1,109 @@
+"""Judging an output from its files: clips measured, verdict reached, page and JSON beside it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from engines.interface import AUEstimator, FaceTracker
+from pipeline.errors import PipelineError
+from pipeline.faces.faces import Analysis
+from pipeline.faces.table import read_analysis
+from pipeline.figures.verdict_page.page import write_verdict_page
+from pipeline.files import write_json
+from pipeline.media.read.inspection import inspect_video
+from pipeline.quality.clip import Clip, check_same_shot, measure
+from pipeline.quality.evaluate import Question, ShotVerdict, as_json, evaluate_shot
+from pipeline.quality.metric import METRICS
+from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.settings import JudgeSettings
+from pipeline.stages import Stopwatch, folder_of
+
+
+def page_beside(output: Path, face: int = 0, first: int = 0) -> Path:
+    """Where a verdict's page lies when nobody says otherwise."""
+    return output.with_suffix(".qa.html" if face == first else f".qa.face{face}.html")
+
+
+def qa_stage(
+    row: VideoRow, settings: JudgeSettings, tracker: FaceTracker, estimator: AUEstimator
+) -> StageRow:
+    """Judges one output, a page and a JSON file per face; a note says what wants a look."""
+    clock = Stopwatch()
+    stored = folder_of(row).analysis(settings.judge.digest)
+    verdicts = judge(row["source"], row["output"], stored, settings, tracker, estimator)
+    notes = [
+        f"{Path(row['output']).name}, face {v.question.face}: {v.warnings} of "
+        f"{len(v.findings)} checks want a look"
+        for v in verdicts
+        if v.warnings
+    ]
+    return stage_row(row["video"], "qa", **clock.read(), notes="\n".join(notes))
+
+
+def judge(
+    source: str,
+    output: str,
+    stored: Path | None,
+    settings: JudgeSettings,
+    tracker: FaceTracker,
+    estimator: AUEstimator,
+) -> list[ShotVerdict]:
+    """Measures and judges an output, and writes its pages.
+
+    Args:
+        stored: the source's analysis by the same engines, if it is there already.
+    Raises:
+        PipelineError: not the same shot, or no face.
+    """
+    before, after = inspect_video(source), inspect_video(output)
+    check_same_shot(before, after)
+    faces = _stored(stored) or measure(before, tracker, estimator)
+    plate = Clip(before, faces)
+    edit = Clip(after, measure(after, tracker, estimator, faces.neutral))
+    if not len(faces.frame):
+        raise PipelineError(f"{source}: no face was found; there is nothing to judge")
+    verdicts = []
+    wanted = _faces(settings, faces)
+    for face in wanted:
+        question = Question(
+            settings.sheet, face, settings.judge.estimator.name, settings.editor,
+            settings.encode_preset,
+        )  # fmt: skip
+        verdict = evaluate_shot(plate, edit, question)
+        place = settings.pages.get(output)
+        page = Path(place) if place else page_beside(Path(output))
+        if face != wanted[0]:
+            page = page.with_suffix(f".face{face}{page.suffix}")
+        write_verdict_page(page, verdict, before, after)
+        write_json(page.with_suffix(".json"), _summary(verdict, page))
+        verdicts.append(verdict)
+    return verdicts
+
+
+def _stored(path: Path | None) -> Analysis | None:
+    return read_analysis(path) if path is not None and path.is_file() else None
+
+
+def _faces(settings: JudgeSettings, analysis: Analysis) -> tuple[int, ...]:
+    wanted = settings.faces
+    if not wanted and settings.sheet is not None:
+        wanted = settings.sheet.targets(analysis.faces)
+    known = np.unique(analysis.track).tolist()
+    found = tuple(face for face in wanted or (0,) if face in known)
+    if not found:
+        raise PipelineError(f"face {wanted[0] if wanted else 0}: not found; known: {known}")
+    return found
+
+
+def _summary(verdict: ShotVerdict, page: Path) -> dict[str, object]:
+    """The JSON beside a page; an index is made of these."""
+    engines = {"expression": "face-api 1.7.15", "identity": "dlib ResNet, face-api 1.7.15"}
+    return {
+        **as_json(verdict),
+        "page": page.name,
+        "judges": engines,
+        "metrics": [asdict(metric) for metric in METRICS],
+    }

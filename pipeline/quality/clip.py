@@ -1,0 +1,76 @@
+"""A clip with its faces: what every measure of a shot starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.interface import AUEstimator, FaceTracker, RGBFrame
+from pipeline.edit.segments import plan_chunks
+from pipeline.errors import PipelineError
+from pipeline.faces.chunks import analyse_frames
+from pipeline.faces.faces import Analysis, assemble
+from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.inspection import Inspection
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video and the faces in it."""
+
+    inspection: Inspection
+    analysis: Analysis
+
+    @property
+    def frames(self) -> int:
+        return self.inspection.frames
+
+
+def measure(
+    inspection: Inspection,
+    tracker: FaceTracker,
+    estimator: AUEstimator,
+    neutral: NDArray[np.float32] | None = None,
+) -> Analysis:
+    """The whole analysis of one clip, in this process.
+
+    Args:
+        neutral: for an edited clip, its source's (`Analysis.neutral`): against its own, a smile
+            that the edit gave to every frame would be taken for the face at rest.
+    """
+    chunks = [
+        analyse_frames(inspection, c.first, c.last, tracker, estimator)
+        for c in plan_chunks(inspection.index.is_key)
+    ]
+    return assemble(inspection.times_s, chunks, estimator, neutral)
+
+
+def frame_at(inspection: Inspection, number: int) -> RGBFrame:
+    """One frame, upright."""
+    frames = decode_range(inspection.info.path, inspection.info, inspection.index, number, number)
+    return display_rgb(next(iter(frames)), inspection.info)
+
+
+def check_same_shot(source: Inspection, output: Inspection) -> None:
+    """Refuses two clips that cannot be compared frame by frame.
+
+    Raises:
+        PipelineError: other frame counts, sizes or times.
+    """
+    for what, of_source, of_output in (
+        ("frames", source.frames, output.frames),
+        ("size", source.info.display_size, output.info.display_size),
+    ):
+        if of_source != of_output:
+            raise PipelineError(
+                f"{output.info.path}: {what} {of_output}; expected {of_source} as in "
+                f"{source.info.path}: an edit keeps every frame"
+            )
+    off_s = np.abs(np.diff(source.times_s) - np.diff(output.times_s)).max(initial=0.0)
+    if off_s > 0.002:
+        raise PipelineError(
+            f"{output.info.path}: frame times differ by up to {off_s * 1000:.0f} ms from "
+            f"{source.info.path}; expected the same shot"
+        )

@@ -1,0 +1,133 @@
+"""Whole shots judged: one untouched, one edited, one spoiled on purpose."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from keyframes.au import AU_COLUMN
+from pipeline.errors import PipelineError
+from pipeline.quality.clip import Clip, check_same_shot
+from pipeline.quality.evaluate import Question, ShotVerdict, as_json, evaluate_shot
+from pipeline.quality.floor import FRAMES, encoder_floor
+from pipeline.quality.shot import STILLS
+from pipeline.quality.verdict import au_finding
+from tests.pipeline.conftest import SMILE
+
+ASKED = Question(SMILE, editor="previz", encode_preset="veryfast")
+
+
+@pytest.fixture(scope="module")
+def nothing_done(plate: Clip, untouched: Clip) -> ShotVerdict:
+    return evaluate_shot(plate, untouched, replace(ASKED, editor="identity", sheet=None))
+
+
+@pytest.fixture(scope="module")
+def ruined(plate: Clip, spoiled: Clip) -> ShotVerdict:
+    return evaluate_shot(plate, spoiled, replace(ASKED, sheet=None))
+
+
+def marks(verdict: ShotVerdict) -> dict[str, str]:
+    return {finding.key: finding.mark for finding in verdict.findings}
+
+
+def test_a_shot_that_was_only_encoded_again_passes_everything(nothing_done: ShotVerdict):
+    assert nothing_done.warnings == 0, [f.text for f in nothing_done.findings if f.mark == "warn"]
+    assert nothing_done.identity.worst < 0.2
+    assert np.nanmedian(nothing_done.series.background) < 0.02
+    assert np.isnan(nothing_done.au_mse), "no curve, no error of units"
+    assert not nothing_done.readings
+
+
+def test_a_smile_is_read_in_its_unit_and_seen_at_the_mouth(smile: ShotVerdict):
+    (reading,) = smile.readings
+    assert reading.au == 12
+    assert reading.asked == 4
+    assert reading.read > 0.5
+    assert 0.15 < reading.share_moved < 1.3
+    heat = smile.series.heat
+    assert heat[128:230].mean() > 2 * heat[:100].mean(), "the mouth, not the forehead"
+    assert marks(smile)["outside"] == "pass"
+    assert np.nanmax(smile.moved[:, AU_COLUMN[6]], initial=-9) == -9, "AU6 was not asked for"
+
+
+def test_an_editor_that_moves_what_the_estimator_reads_is_called_so(smile: ShotVerdict):
+    text = next(f.text for f in smile.findings if f.key == "AU12")
+    assert "self-measured" in text
+    assert as_json(smile)["self_measured"] is True
+    judged = replace(ASKED, estimator="libreface")
+    assert not judged.is_self_measured
+
+
+def test_a_spoiled_shot_is_caught_in_each_way_it_was_spoiled(ruined: ShotVerdict):
+    found = marks(ruined)
+    assert found["outside"] == "warn"
+    assert ruined.series.outside_at[0] < 32
+    assert ruined.series.outside_at[1] < 32
+    assert found["flicker"] == "warn"
+    assert found["background"] == "warn"
+    assert found["seam"] == "warn", ruined.series.seam
+
+
+def test_no_embedding_leaves_memory(smile: ShotVerdict):
+    assert len(smile.series.plate) > 3
+    text = json.dumps(as_json(smile))
+    assert len(text) < 60_000
+    kept = as_json(smile)
+    assert not {"plate", "edit", "others"} & {*kept, *kept["frames"]}
+    assert not any(isinstance(v, list) and len(v) == 128 for v in kept["frames"].values())
+
+
+def test_the_series_say_nothing_where_nothing_was_seen(smile: ShotVerdict, plate: Clip):
+    series = smile.series
+    assert np.isnan(series.warp_before[0]), "the first frame follows none"
+    looked = np.isfinite(series.identity)
+    assert 4 <= looked.sum() < plate.frames / 2
+    assert 1 <= len(series.stills) <= STILLS
+    kept = as_json(smile)["frames"]["identity"]
+    assert kept.count(None) == plate.frames - looked.sum()
+
+
+def test_the_floor_is_the_encoders_and_a_coarser_encoder_has_a_higher_one(plate: Clip):
+    floor = encoder_floor(plate.inspection, plate.analysis, 19, "veryfast")
+    assert floor.frames == min(FRAMES, plate.frames)
+    assert 0 < floor.background < 0.02
+    assert 0 < floor.worst_block < 12
+
+
+def test_another_shot_is_refused_in_one_line(plate: Clip):
+    index = plate.inspection.index
+    arrays = {name: getattr(index, name)[:-1] for name in ("pts", "duration", "is_key")}
+    shorter = replace(plate.inspection, index=replace(index, **arrays))
+    with pytest.raises(PipelineError, match=r"frames 37; expected 38"):
+        check_same_shot(plate.inspection, shorter)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reachable", "read", "moved", "says", "mark"),
+    [
+        (3.0, 3.0, 2.4, 2.6, "made; 80 % of it was read", "pass"),
+        (3.0, 0.6, 0.6, 2.46, "the estimator is at its upper end", "pass"),
+        (3.0, 3.0, 0.9, 0.9, "made in part; 30 % of it was read", "warn"),
+        (3.0, 3.0, 0.1, 0.0, "hardly made", "warn"),
+        (-3.0, -1.0, -1.0, -2.9, "the estimator is at 0", "pass"),
+        (3.0, 3.0, -1.5, -1.0, "went the other way", "warn"),
+    ],
+)
+def test_a_unit_is_told_in_words(
+    smile: ShotVerdict,
+    asked: float,
+    reachable: float,
+    read: float,
+    moved: float,
+    says: str,
+    mark: str,
+):
+    reading = replace(smile.readings[0], asked=asked, reachable=reachable, read=read, moved=moved)
+    finding = au_finding(reading, is_judge_own=False)
+    assert says in finding.text
+    assert finding.mark == mark
+    assert f"by geometry {100 * moved / asked:.0f} % of what was asked moved" in finding.text
