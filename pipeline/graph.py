@@ -28,6 +28,7 @@ from ray.exceptions import RayError
 from pipeline import actors
 from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings
+from pipeline.source import Identity
 
 WAVE_ROWS = 5000
 """Rows of one dataset at most: `from_items` costs 1 ms per block before anything runs."""
@@ -75,14 +76,19 @@ def _settle_context() -> None:
 
 def _analysed(wave: list[VideoRow], job: Job, on_row: OnRow) -> Iterator[StageRow]:
     """Inspects, analyses and plans; yields a row per segment (those already rendered included)."""
-    by_video = {v["video"]: v for v in wave}
+    sharing = _by_source(wave)
     plans = SingleTasks(actors.plan_row, "plan")
 
-    def plan(video: str) -> None:
-        plans.start(by_video[video], job.analysis, job.render)
+    def plan(first: str) -> None:
+        for video in sharing[first]:
+            plans.start(video, job.analysis, job.render)
 
-    chunks = Countdown(on_row, "analyse")
-    todo = _inspected(by_video, job, on_row, chunks)
+    def tell(row: StageRow) -> None:
+        for video in sharing[row["video"]]:
+            on_row({**row, "video": video["video"]})
+
+    chunks = Countdown(tell, "analyse")
+    todo = _inspected({first: videos[0] for first, videos in sharing.items()}, job, tell, chunks)
     for video in chunks.complete():
         plan(video)
     for row in _rows(todo, lambda ds: _analyse(ds, job)):
@@ -94,6 +100,15 @@ def _analysed(wave: list[VideoRow], job: Job, on_row: OnRow) -> Iterator[StageRo
             on_row(row)
         else:
             yield row
+
+
+def _by_source(wave: list[VideoRow]) -> dict[str, list[VideoRow]]:
+    """Videos that share an analysis, under the name of the first: it is made once for all."""
+    sharing: dict[tuple[str, str], list[VideoRow]] = {}
+    for video in wave:
+        state = Identity.parse(video["identity"]).state
+        sharing.setdefault((video["work"], state), []).append(video)
+    return {videos[0]["video"]: videos for videos in sharing.values()}
 
 
 def _inspected(

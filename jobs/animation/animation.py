@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from rich.console import Console
 
@@ -15,7 +17,9 @@ from jobs.animation.call import (
     standing_output,
     with_request,
 )
+from jobs.animation.claims import Claimed, claim_outputs
 from jobs.animation.dry_run import describe
+from jobs.command_line.inputs import Refused
 from jobs.command_line.options import AnimateOptions
 from jobs.command_line.progress import console
 from jobs.command_line.report import Ledger, Report, told_of
@@ -24,6 +28,7 @@ from jobs.evaluation.pages import tell_pages
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes
 from pipeline.figures.beside import files_beside
+from pipeline.lease import Run
 from pipeline.media.read.reader import choose_reader
 from pipeline.rows import VideoRow
 from pipeline.settings import JudgeSettings
@@ -36,7 +41,7 @@ def run_animation(options: AnimateOptions) -> int:
         JobError, KeyframeError, EngineError, PipelineError: the call itself is wrong.
     """
     screen = console()
-    call = checked(options)
+    call = checked(options, screen.print)
     if options.dry_run:
         return describe(call, screen)
     report = run_call(call, screen)
@@ -48,14 +53,21 @@ def run_call(call: Call, screen: Console) -> Report:
 
     Raises:
         JobError, EngineError: its one output stands already; a driving video cannot be measured;
-            an engine that was named cannot get ready.
+            an engine that was named cannot get ready; another run is writing its outputs.
     """
+    with Run(uuid4().hex[:12], Path(call.videos[0]["work"])) as run:
+        return _run_claimed(call, claim_outputs(call, run), screen)
+
+
+def _run_claimed(call: Call, claimed: Claimed, screen: Console) -> Report:
+    for note in call.notes:
+        screen.print(f"note: {note}")
     cluster.start()
     for engine in call.engines.values():
         announce(screen, engine)
     for engine in call.engines.values():
         engine.prepare(RayNodes(screen.print))
-    return _run(call, screen)
+    return _run(replace(call, videos=claimed.videos), claimed.busy, screen)
 
 
 def announce(screen: Console, engine: Engine) -> None:
@@ -68,7 +80,7 @@ def announce(screen: Console, engine: Engine) -> None:
     screen.print(line)
 
 
-def _run(call: Call, screen: Console) -> Report:
+def _run(call: Call, busy: list[Refused], screen: Console) -> Report:
     from jobs.animation.driving import with_driving_videos
     from jobs.animation.run import run_job
     from pipeline.graph import Job
@@ -77,14 +89,14 @@ def _run(call: Call, screen: Console) -> Report:
     work = Path(call.videos[0]["work"])
     call = call.with_sheet(with_driving_videos(call.sheet, work, analysis, screen))
     refuse_a_single_standing_output(call)
-    ledger = Ledger(call.videos, "animate")
+    ledger = Ledger(call.videos, "animate", [*call.refused, *busy])
     todo = [with_request(call, v) for v in call.videos if _is_open(call, v, ledger)]
     qa = judge_settings(call) if call.options.qa else None
     job = Job(call.analysis, call.render, call.gpus, qa)
     settings = resolved_settings(call)
 
-    def publish(seconds: float) -> Report:
-        report = ledger.report(settings, seconds)
+    def publish(seconds: float, unended: str = "") -> Report:
+        report = ledger.report(settings, seconds, unended)
         report.write(call.report)
         return report
 

@@ -5,20 +5,27 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from engines.choice import Engine, check_named, resolve
-from jobs.command_line.inputs import expand_inputs, output_paths, video_rows
+from jobs.command_line.inputs import Found, Inputs, Refused, expand_inputs, find_inputs
 from jobs.command_line.options import AnimateOptions, MeasureOptions
+from jobs.command_line.outputs import (
+    is_one_of,
+    place_outputs,
+    video_rows,
+    without_own_results,
+)
 from jobs.command_line.places import check_file_place, check_folder_place
+from jobs.command_line.settling import unsettled
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
 from pipeline.media.read.reader import choose_reader
-from pipeline.media.write.containers import muxer_of
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
 from pipeline.source import Identity
@@ -33,6 +40,8 @@ class Call:
 
     Attributes:
         sheet: driving videos still to be measured.
+        refused: entries that cannot be made; each is a line of the report.
+        notes: what the person should know of the inputs.
         report: where report.json goes.
         gpus: of the cluster, or of this machine.
     """
@@ -40,6 +49,8 @@ class Call:
     options: AnimateOptions
     sheet: KeyframeSheet
     videos: list[VideoRow]
+    refused: list[Refused]
+    notes: list[str]
     report: Path
     is_demo: bool
     gpus: float
@@ -70,38 +81,70 @@ class Call:
         return replace(self, sheet=sheet)
 
 
-def checked(options: AnimateOptions) -> Call:
+def checked(options: AnimateOptions, say: Callable[[str], None] = lambda _: None) -> Call:
     """Looks up the curve, the inputs, every path and every engine; refuses what cannot run.
 
     Without inputs the demo clip is meant, and made where it is not there yet.
 
+    Args:
+        say: tells the person what is waited for.
     Raises:
         JobError, KeyframeError, EngineError, PipelineError: the call itself is wrong.
     """
     sheet = load_sheet(options.curve)
     named = options.inputs or sheet.input
-    inputs = expand_inputs(named) if named else [_demo_clip(keep=not options.dry_run)]
-    beside = None if named else f"{DEMO_FOLDER.expanduser()}/"
-    outputs = output_paths(inputs, options.output or sheet.output or beside, sheet.name)
-    if len(outputs) == 1:
-        muxer_of(str(outputs[0]))  # of several, each video's row in the report says it
-    videos = video_rows(inputs, outputs, options.work)
-    report = options.report or str(outputs[0].parent / "report.json")
+    videos, refused, notes = _videos(options, sheet, named, say)
+    report = options.report or str(Path(videos[0]["output"]).parent / "report.json")
     report_path = Path(report).expanduser().absolute()
-    _check_places(videos, report_path)
-    expand_inputs([video for video, _ in sheet.videos()])
+    _check_places(videos, report_path, _also_read(options, sheet))
     asked = asked_engines(options)
     gpus = gpus_for(asked)
     return Call(
         options,
         sheet,
         videos,
+        refused,
+        notes,
         report_path,
         not named,
         gpus,
         analysis_settings(options, asked, gpus),
         resolve("editor", *asked["editor"], gpus=gpus),
     )
+
+
+def _videos(
+    options: AnimateOptions,
+    sheet: KeyframeSheet,
+    named: Sequence[str],
+    say: Callable[[str], None],
+) -> tuple[list[VideoRow], list[Refused], list[str]]:
+    """A row for each video that can be made, the entries that cannot, and notes on the inputs."""
+    output = options.output or sheet.output
+    if named:
+        inputs, ours = without_own_results(find_inputs(named), output, options.work)
+    else:
+        clip = _demo_clip(keep=not options.dry_run)
+        inputs, ours = Inputs((Found(clip, clip.parent, is_named=True),), ()), []
+        output = output or f"{DEMO_FOLDER.expanduser()}/"
+    notes = [f"{len(ours)} results of earlier runs among the inputs were left out"] if ours else []
+    placed = place_outputs(inputs, output, sheet.name, _also_read(options, sheet))
+    refused = [*inputs.refused, *placed.refused]
+    wait = options.growing == "wait" and not options.dry_run
+    young = unsettled([s for s, _ in placed.pairs], wait=wait, say=say) if named else {}
+    refused += [Refused(str(s), young[s], str(o)) for s, o in placed.pairs if s in young]
+    rows, unread = video_rows([p for p in placed.pairs if p[0] not in young], options.work)
+    refused += unread
+    if not rows:
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        first = refused[0].line if refused else "; ".join(notes)
+        raise JobError(f"--input {first}{more}")
+    return rows, refused, notes
+
+
+def _also_read(options: AnimateOptions, sheet: KeyframeSheet) -> list[Path]:
+    """What the job reads beside its footage: the curve file and the driving videos."""
+    return [Path(options.curve), *expand_inputs([video for video, _ in sheet.videos()])]
 
 
 def _demo_clip(*, keep: bool) -> Path:
@@ -118,8 +161,10 @@ def _demo_clip(*, keep: bool) -> Path:
     return make_demo_clip(path)
 
 
-def _check_places(videos: list[VideoRow], report: Path) -> None:
+def _check_places(videos: list[VideoRow], report: Path, also_read: list[Path]) -> None:
     check_file_place(report, "--report")
+    if is_one_of(report, [*also_read, *(Path(video["source"]) for video in videos)]):
+        raise JobError(f"--report {report}: is an input of this job")
     for folder in {Path(video["work"]) for video in videos}:
         check_folder_place(folder, "--work")
     for folder in {Path(video["output"]).parent for video in videos}:

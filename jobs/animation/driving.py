@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 from rich.console import Console
 
-from jobs.command_line.inputs import expand_inputs, video_rows
+from jobs.command_line.inputs import expand_inputs
+from jobs.command_line.outputs import video_rows
 from jobs.command_line.report import Ledger
 from jobs.errors import JobError
 from keyframes.formats.options import Options
@@ -34,7 +36,10 @@ def with_driving_videos(
     if not wanted:
         return sheet
     paths = expand_inputs([video for video, _ in wanted])
-    rows = {str(p): r for p, r in zip(paths, video_rows(paths, paths, str(work)), strict=True)}
+    made, refused = video_rows([(path, path) for path in paths], str(work), uuid4().hex[:12])
+    if refused:
+        raise JobError(f"driving video {refused[0].line}")
+    rows = {row["source"]: row for row in made}
     screen.print(f"driving video: {', '.join(path.name for path in paths)}")
     ledger = Ledger(list(rows.values()), "analyse")
     run(list(rows.values()), job, ledger.on_row)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 from rich.console import Console
 
 from jobs.animation.call import analysis_settings, asked_engines, gpus_for
-from jobs.command_line.inputs import expand_inputs, refuse_working_copy, video_rows
+from jobs.command_line.inputs import find_inputs
 from jobs.command_line.options import MeasureOptions
+from jobs.command_line.outputs import is_one_of, refuse_working_copy, video_rows
 from jobs.command_line.places import check_file_place, check_folder_place
 from jobs.command_line.progress import console
 from jobs.command_line.report import Ledger, Report, told_of
@@ -38,8 +40,15 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
         JobError, EngineError: the call itself is wrong; nothing could be measured.
     """
     output = _checked_output(options)
-    inputs = expand_inputs(options.inputs)
-    videos = video_rows(inputs, [output] * len(inputs), options.work)
+    inputs = find_inputs(options.inputs)
+    run_token = uuid4().hex[:12]
+    pairs = [(item.path, output) for item in inputs.found]
+    videos, unread = video_rows(pairs, options.work, run_token)
+    refused = [*inputs.refused, *unread]
+    if not videos:
+        raise JobError(f"--input {refused[0].line}")
+    if is_one_of(output, [item.path for item in inputs.found]):
+        raise JobError(f"--output {output}: is an input of this job")
     check_folder_place(Path(videos[0]["work"]), "--work")
     asked = asked_engines(options)
     gpus = gpus_for(asked)
@@ -48,13 +57,13 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
     from jobs.animation.run import run_job
     from pipeline.graph import Job
 
-    ledger = Ledger(videos, "analyse")
+    ledger = Ledger(videos, "analyse", refused)
     engines = (settings.tracker, settings.estimator)
     told = {"output": str(output), "engines": {e.kind: told_of(e) for e in engines}}
     told |= {"reader": choose_reader(options.reader)._asdict()}
 
-    def publish(seconds: float) -> Report:
-        report = ledger.report(told, seconds)
+    def publish(seconds: float, unended: str = "") -> Report:
+        report = ledger.report(told, seconds, unended)
         if options.report:
             report.write(options.report.expanduser().absolute())
         return report

@@ -6,7 +6,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -15,8 +16,12 @@ from rich.console import Console
 from jobs.command_line.progress import Progress, closing_table
 from jobs.command_line.report import Ledger, Report
 from pipeline.graph import Job, run
-from pipeline.rows import VideoRow
+from pipeline.rows import StageRow, VideoRow
 
+UNENDED = "not ended: the run is going on, or was killed; run the same command again to go on"
+REPORT_PERIOD_S = 2.0
+VISIBLE_S = 5
+"""How long an output of another node may take to be seen here."""
 INTERRUPTED = "interrupted before its end; run the same command again to go on from there"
 
 
@@ -25,27 +30,59 @@ def run_job(
     job: Job,
     ledger: Ledger,
     console: Console,
-    publish: Callable[[float], Report],
+    publish: Callable[[float, str], Report],
 ) -> Report:
-    """Runs a job to its end, shows it, and publishes its report whatever happens."""
+    """Runs a job to its end, shows it, and publishes its report whatever happens.
+
+    The report is written before the work, so that a place that cannot take it is known then, and
+    again as videos end: a run that is killed leaves what it had come to.
+    """
     begun = time.monotonic()
+    publish(0.0, UNENDED)
+    written = time.monotonic()
+    outputs = {video["video"]: video for video in videos}
     try:
         with _stoppable(), Progress(videos, ledger, console) as progress:
 
             def on_row(row: Any) -> None:
-                ledger.on_row(row)
-                progress.on_row(row)
+                nonlocal written
+                seen = as_seen_here(row, outputs[row["video"]])
+                ledger.on_row(seen)
+                progress.on_row(seen)
+                ends = seen["stage"] == "finish" or seen["error"]
+                if ends and time.monotonic() - written > REPORT_PERIOD_S:
+                    written = time.monotonic()
+                    with suppress(OSError):  # said at the end, where it is still so
+                        publish(written - begun, UNENDED)
 
             if videos:
                 run(videos, job, on_row)
     finally:
         ledger.close(INTERRUPTED)
         seconds = time.monotonic() - begun
-        report = publish(seconds)
-    console.print(closing_table(list(ledger.entries.values()), seconds))
-    for note in dict.fromkeys(w for e in ledger.entries.values() for w in e.warnings):
-        console.print(f"note: {note}")
+        console.print(closing_table(list(ledger.entries.values()), seconds))
+        for note in dict.fromkeys(w for e in ledger.entries.values() for w in e.warnings):
+            console.print(f"note: {note}")
+        report = publish(seconds, "")
     return report
+
+
+def as_seen_here(row: StageRow, video: VideoRow) -> StageRow:
+    """A verdict, or an error where a node says "done" and this machine sees no output."""
+    if row["stage"] != "finish" or row["error"]:
+        return row
+    output = Path(video["output"])
+    for _ in range(VISIBLE_S * 2):
+        with suppress(OSError):
+            list(output.parent.iterdir())  # a network file system looks again
+        if output.is_file():
+            return row
+        time.sleep(0.5)
+    error = (
+        f"{output}: a node published it, and this machine does not see it; "
+        "outputs must lie on storage that all nodes share"
+    )
+    return {**row, "error": error}
 
 
 @contextmanager

@@ -1,14 +1,18 @@
-"""Which files a call means, and where each result goes."""
+"""Which files a call means: files, folders and globs, each entry judged by itself.
+
+What is wrong with one entry is a line about it; the others are made.
+"""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jobs.errors import JobError
-from pipeline.rows import VideoRow
-from pipeline.store import video_row
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -17,115 +21,142 @@ VIDEO_SUFFIXES = frozenset(
     )
 )
 """What counts as footage inside a folder; a file named directly is taken whatever its name."""
-WORKING_COPY = "runtime_resources"
-"""Part of the path of a submitted job's unpacked working directory, which Ray deletes."""
+OUR_FOLDERS = (".", "_work")
+"""Beginnings of names that are not footage: hidden ones and our own state."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file to work on.
+
+    Attributes:
+        path: absolute, under the name it was found by.
+        root: the folder that the call named, directly or by its files or globs.
+        is_named: the call names the file itself.
+    """
+
+    path: Path
+    root: Path
+    is_named: bool
+
+
+class Refused(NamedTuple):
+    """An entry that cannot be used: as it can be shown, why, and where its result would go."""
+
+    entry: str
+    why: str
+    output: str = ""
+
+    @property
+    def line(self) -> str:
+        return f"{self.entry}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the entries of a call gave, in order, each file once."""
+
+    found: tuple[Found, ...]
+    refused: tuple[Refused, ...]
+
+
+def shown(path: str | Path) -> str:
+    """A path as text that can be printed and stored, whatever bytes its name has."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def find_inputs(patterns: Sequence[str]) -> Inputs:
+    """Files, folders (searched whole) and globs → files and what is wrong with entries."""
+    found: dict[tuple[Path, str], Found] = {}
+    refused: list[Refused] = []
+    for pattern in patterns:
+        for item in _matches(pattern):
+            if isinstance(item, Refused):
+                refused.append(item)
+            else:
+                found.setdefault((item.path.parent.resolve(), item.path.name), item)
+    return Inputs(tuple(found.values()), tuple(dict.fromkeys(refused)))
 
 
 def expand_inputs(patterns: Sequence[str]) -> list[Path]:
-    """Files, folders (searched whole) and globs → absolute paths, in order, each once.
+    """The files alone, where every entry must be good.
 
     Raises:
-        JobError: a pattern that matches nothing.
+        JobError: an entry that cannot be used.
     """
-    found: list[Path] = []
-    for pattern in patterns:
-        found += _matches(pattern)
-    return list(dict.fromkeys(path.absolute() for path in found))
+    inputs = find_inputs(patterns)
+    if inputs.refused:
+        raise JobError(f"--input {inputs.refused[0].line}")
+    return [item.path for item in inputs.found]
 
 
-def _matches(pattern: str) -> list[Path]:
+Item = Found | Refused
+
+
+def _matches(pattern: str) -> Iterator[Item]:
     path = Path(pattern).expanduser()
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        return _in_folder(path)
+    try:
+        if path.is_file():
+            yield _checked(path.absolute(), path.absolute().parent, is_named=True)
+        elif path.is_dir():
+            yield from _in_folder(path.absolute(), pattern)
+        elif path.exists():
+            yield Refused(shown(pattern), "is no regular file; expected a video file")
+        else:
+            yield from _globbed(path, pattern)
+    except OSError as error:  # a name too long, a folder that may not be entered
+        yield Refused(shown(pattern), f"cannot be looked at: {error.strerror}")
+
+
+def _globbed(path: Path, pattern: str) -> Iterator[Item]:
     matches = [Path(m) for m in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - absolute patterns too
-    files = [m for m in matches if m.is_file()] + [
-        f for m in matches if m.is_dir() for f in _in_folder(m)
-    ]
-    if not files:
+    if not matches:
         kind = "matches no file" if glob.has_magic(pattern) else "does not exist"
-        raise JobError(f"--input {pattern}: {kind}; expected a video file, a folder or a glob")
-    return files
+        yield Refused(shown(pattern), f"{kind}; expected a video file, a folder or a glob")
+    root = _fixed_folder(path.absolute())
+    for match in matches:
+        if match.is_dir():
+            yield from (
+                i if isinstance(i, Refused) else Found(i.path, root, is_named=False)
+                for i in _in_folder(match.absolute(), str(match))
+            )
+        else:
+            yield _checked(match.absolute(), root, is_named=False)
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    files = sorted(
-        p
-        for p in folder.rglob("*")
-        if p.suffix.lower() in VIDEO_SUFFIXES
-        and p.is_file()
-        and not any(part.startswith((".", "_work")) for part in p.relative_to(folder).parts)
-    )
-    if not files:
-        raise JobError(
-            f"--input {folder}: no video in this folder; "
-            f"looked for {' '.join(sorted(VIDEO_SUFFIXES))}"
-        )
-    return files
+def _fixed_folder(pattern: Path) -> Path:
+    """The folders of a glob before its first wild card."""
+    parts = pattern.parts[:-1]
+    wild = next((n for n, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return Path(*parts[:wild])
 
 
-def output_paths(inputs: Sequence[Path], output: str | None, curve: str) -> list[Path]:
-    """Where each input's result goes: beside it as `<name>.<curve><ext>`, in DIR, or at FILE.
+def _in_folder(folder: Path, named: str) -> Iterator[Item]:
+    problems: list[Refused] = []
 
-    Raises:
-        JobError: two inputs with one output, an output on its own input, or a place that would
-            vanish with a submitted job's working copy.
-    """
-    outputs = _placed(inputs, output, curve)
-    for source, made in zip(inputs, outputs, strict=True):
-        if made == source:
-            raise JobError(f"--output {made}: is the input itself; footage is never overwritten")
-        refuse_working_copy(made)
-    doubled = next((path for path in outputs if outputs.count(path) > 1), None)
-    if doubled is not None:
-        raise JobError(f"--output {doubled}: two inputs would be written there; use another folder")
-    return outputs
+    def cannot(error: OSError) -> None:
+        problems.append(Refused(shown(error.filename), f"cannot be read: {error.strerror}"))
 
-
-def _placed(inputs: Sequence[Path], output: str | None, curve: str) -> list[Path]:
-    if output is None:
-        return [path.with_name(f"{path.stem}.{curve}{path.suffix}") for path in inputs]
-    target = Path(output).expanduser().absolute()
-    is_folder = target.is_dir() or output.endswith("/") or not target.suffix
-    if not is_folder and len(inputs) == 1:
-        return [target]
-    if not is_folder:
-        raise JobError(f"--output {output}: one file for {len(inputs)} inputs; give a folder")
-    root = _common_folder(inputs)
-    return [
-        target / path.relative_to(root).with_name(f"{path.stem}.{curve}{path.suffix}")
-        for path in inputs
-    ]
+    count = 0
+    for place, folders, names in os.walk(folder, onerror=cannot):
+        folders[:] = sorted(name for name in folders if not name.startswith(OUR_FOLDERS))
+        for name in sorted(names):
+            if not name.startswith(OUR_FOLDERS) and Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                count += 1
+                yield _checked(Path(place) / name, folder, is_named=False)
+    yield from problems
+    if not count:
+        looked = " ".join(sorted(VIDEO_SUFFIXES))
+        yield Refused(shown(named), f"no video in this folder; looked for {looked}")
 
 
-def _common_folder(inputs: Sequence[Path]) -> Path:
-    """The deepest folder that holds all inputs, so that subfolders keep equal names apart."""
-    parents = [path.parent for path in inputs]
-    root = parents[0]
-    while not all(parent.is_relative_to(root) for parent in parents):
-        root = root.parent
-    return root
-
-
-def video_rows(inputs: Sequence[Path], outputs: Sequence[Path], work: str | None) -> list[VideoRow]:
-    """One row per video; work folders lie beside the outputs unless `work` names a place."""
-    rows: list[VideoRow] = []
-    for source, output in zip(inputs, outputs, strict=True):
-        root = Path(work).expanduser().absolute() if work else output.parent / "_work"
-        refuse_working_copy(root)
-        rows.append(video_row(source, output, root))
-    return rows
-
-
-def refuse_working_copy(path: Path) -> None:
-    """Refuses a path inside a submitted job's unpacked working directory.
-
-    Raises:
-        JobError: what was written there would be deleted with the job.
-    """
-    if WORKING_COPY in path.parts and "working_dir_files" in path.parts:
-        raise JobError(
-            f"{path} lies in the submitted job's working copy and would be deleted with it; "
-            "give an absolute path on shared storage (--output, --work, --report)"
-        )
+def _checked(path: Path, root: Path, *, is_named: bool) -> Item:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return Refused(shown(path), "its name is not UTF-8 text; rename it")
+    if not path.exists():
+        return Refused(str(path), "is a link to nothing")
+    if not path.is_file():
+        return Refused(str(path), "is no regular file; expected a video file")
+    return Found(path, root, is_named)

@@ -79,6 +79,11 @@ class AnimateOptions(BaseModel):
         default=None,
         description="Where report.json goes. Without: beside the (first) output.",
     )
+    growing: Literal["wait", "refuse"] = Field(
+        default="wait",
+        description="Inputs that were written to within the last 3 s: wait until they are whole "
+        "(60 s at most), or refuse them.",
+    )
     overwrite: Flag = Field(default=False, description="Replace outputs that exist.")
     dry_run: Flag = Field(
         default=False, description="Check everything and say what would be done; write nothing."

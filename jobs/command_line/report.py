@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engines.choice import Engine
+from jobs.command_line.inputs import Refused
 from pipeline.figures.beside import files_beside
 from pipeline.files import published
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
@@ -105,7 +106,13 @@ def _sheet(video: VideoEntry) -> str:
 class Ledger:
     """Collects stage rows into one entry per video, as a run goes on."""
 
-    def __init__(self, videos: Sequence[VideoRow], job: str) -> None:
+    def __init__(
+        self, videos: Sequence[VideoRow], job: str, refused: Sequence[Refused] = ()
+    ) -> None:
+        """
+        Args:
+            refused: entries of the call that never become videos; each is a line all the same.
+        """
         self._last = LAST_STAGE[job]
         self.entries = {
             v["video"]: VideoEntry(
@@ -113,6 +120,10 @@ class Ledger:
             )
             for v in videos
         }
+        for number, (entry, why, output) in enumerate(refused):
+            self.entries[f"refused-{number}"] = VideoEntry(
+                input=entry, output=output, status="failed", stage="input", error=why
+            )
 
     def skip(self, video: str, reason: str) -> None:
         """Marks a video whose output stands already."""
@@ -154,15 +165,25 @@ class Ledger:
             if entry.status == "failed" and not entry.error:
                 entry.error = reason
 
-    def report(self, settings: dict[str, Any], seconds: float) -> Report:
-        """The report of everything noted so far."""
+    def report(self, settings: dict[str, Any], seconds: float, unended: str = "") -> Report:
+        """The report of everything noted so far.
+
+        Args:
+            unended: the error of videos that have not ended, while a run is going on.
+        """
+        videos = [
+            entry.model_copy(update={"error": unended})
+            if entry.status == "failed" and not entry.error
+            else entry
+            for entry in self.entries.values()
+        ]
         return Report(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             command=sys.argv,
             seconds=round(seconds, 2),
             settings=settings,
             versions=versions(),
-            videos=list(self.entries.values()),
+            videos=videos,
         )
 
 

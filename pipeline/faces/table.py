@@ -99,13 +99,19 @@ def write_tables(output: Path, tables: Mapping[str, Path]) -> None:
     """Joins the tables of several videos, source → table, into one Parquet or CSV file."""
     with published(output) as partial:
         if output.suffix.lower() == ".csv":
-            joined = pa.concat_tables([_flat(pq.read_table(p)) for p in tables.values()])
+            joined = pa.concat_tables([_flat(_of(v, p)) for v, p in tables.items()])
             pa_csv.write_csv(joined, partial)
             return
         schema = pq.read_schema(next(iter(tables.values()))).remove_metadata()
         with pq.ParquetWriter(partial, schema) as writer:
-            for path in tables.values():
-                writer.write_table(pq.read_table(path))
+            for video, path in tables.items():
+                writer.write_table(_of(video, path).replace_schema_metadata())
+
+
+def _of(video: str, path: Path) -> pa.Table:
+    """A kept table under the name its video has now: all names of one file share it."""
+    table = pq.read_table(path)
+    return table.set_column(0, "video", pa.array([video] * len(table), pa.string()))
 
 
 def _flat(table: pa.Table) -> pa.Table:

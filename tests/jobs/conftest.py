@@ -83,3 +83,9 @@ def animate(
         return Run(status, out, err, tmp_path)
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def _settled_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips of these tests are whole as soon as they are there."""
+    monkeypatch.setattr("jobs.command_line.settling.SETTLE_S", 0.0)

@@ -1,6 +1,9 @@
+import os
+from pathlib import Path
+
 import pytest
 
-from jobs.command_line.inputs import expand_inputs, output_paths
+from jobs.command_line.inputs import expand_inputs, find_inputs
 from jobs.errors import JobError
 
 
@@ -41,33 +44,37 @@ def test_a_folder_without_footage_says_what_it_looked_for(tmp_path):
         expand_inputs([str(tmp_path)])
 
 
-def test_results_lie_beside_their_inputs_under_the_curves_name(footage):
-    made = output_paths([footage / "a.mp4", footage / "day2/a.mp4"], None, "smile")
-    assert names(made, footage) == ["a.smile.mp4", "day2/a.smile.mp4"]
+def test_two_names_of_one_file_are_two_inputs_and_two_spellings_are_one(footage):
+    (footage / "link.mp4").symlink_to("a.mp4")
+    spelled = str(footage / "day2" / ".." / "a.mp4")
+    found = expand_inputs([str(footage / "a.mp4"), spelled, str(footage / "link.mp4")])
+    assert names(found, footage) == ["a.mp4", "link.mp4"]
 
 
-def test_a_folder_of_results_keeps_subfolders_apart(footage, tmp_path):
-    out = tmp_path / "out"
-    made = output_paths([footage / "a.mp4", footage / "day2/a.mp4"], f"{out}/", "smile")
-    assert names(made, out) == ["a.smile.mp4", "day2/a.smile.mp4"]
+def problems(*patterns):
+    return {r.entry.rpartition("/")[2]: r.why for r in find_inputs(patterns).refused}
 
 
-def test_one_input_may_name_its_file(footage):
-    assert output_paths([footage / "a.mp4"], str(footage / "x.mov"), "smile") == [footage / "x.mov"]
+def test_bad_entries_are_lines_and_the_others_are_found(footage, tmp_path):
+    (footage / "empty").mkdir()
+    Path(os.fsdecode(os.fsencode(footage / "caf") + b"\xe9.mp4")).touch()
+    os.mkfifo(footage / "pipe.mp4")
+    (footage / "gone.mp4").symlink_to("nowhere")
+    calls = [str(footage / "empty"), "/dev/zero", "nothing.mp4", str(footage), "x" * 300]
+    assert names([f.path for f in find_inputs(calls).found], footage) == [
+        "a.mp4", "b.MOV", "day2/a.mp4"
+    ]  # fmt: skip
+    told = problems(*calls)
+    assert "no video in this folder" in told["empty"]
+    assert "no regular file" in told["zero"]
+    assert "does not exist" in told["nothing.mp4"]
+    assert "UTF-8" in told["caf\\xe9.mp4"]
+    assert "no regular file" in told["pipe.mp4"]
+    assert "link to nothing" in told["gone.mp4"]
+    assert "too long" in told["x" * 300]
 
 
-def test_one_file_for_two_inputs_is_refused(footage):
-    with pytest.raises(JobError, match="one file for 2 inputs"):
-        output_paths([footage / "a.mp4", footage / "b.MOV"], "x.mp4", "smile")
-
-
-def test_footage_is_never_overwritten(footage):
-    with pytest.raises(JobError, match="is the input itself"):
-        output_paths([footage / "a.mp4"], str(footage / "a.mp4"), "smile")
-
-
-def test_a_place_that_vanishes_with_the_job_is_refused(tmp_path):
-    copy = tmp_path / "session_1/runtime_resources/working_dir_files/_ray_pkg_ab"
-    copy.mkdir(parents=True)
-    with pytest.raises(JobError, match="working copy and would be deleted"):
-        output_paths([copy / "a.mp4"], None, "smile")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_subfolder_that_may_not_be_read_is_a_line(footage):
+    (footage / "day2").chmod(0)
+    assert "Permission denied" in problems(str(footage))["day2"]

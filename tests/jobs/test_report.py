@@ -5,7 +5,15 @@ from __future__ import annotations
 from jobs.command_line.report import Ledger
 from pipeline.rows import VideoRow, stage_row
 
-VIDEO: VideoRow = {"video": "v", "source": "a.mov", "output": "b.mov", "work": "_work"}
+VIDEO: VideoRow = {
+    "video": "v",
+    "source": "a.mov",
+    "output": "b.mov",
+    "work": "_work",
+    "identity": "1-1-1-a",
+    "request": "",
+    "run": "",
+}
 
 
 def warnings_after(*rows) -> list[str]:

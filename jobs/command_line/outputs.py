@@ -1,0 +1,195 @@
+"""Where each result goes, and that none of them may ever be footage.
+
+A result lies beside its input as `<name>.<curve><ext>`, at a file that is named, or in a folder
+under the same subfolders as its input under the folders that the call names: so a result keeps its
+place when footage grows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.command_line.inputs import Found, Inputs, Refused
+from jobs.errors import JobError
+from pipeline.errors import PipelineError
+from pipeline.files import LONGEST_NAME, read_json
+from pipeline.media.read.origin import is_ours
+from pipeline.media.write.containers import muxer_of
+from pipeline.rows import VideoRow
+from pipeline.store import video_row
+
+WORKING_COPY = "runtime_resources"
+"""Part of the path of a submitted job's unpacked working directory, which Ray deletes."""
+BESIDE = ".curves.png"
+"""The longest of what may lie beside a result instead of its suffix."""
+WORK = "_work"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Inputs with their results' places, and the entries that cannot be made."""
+
+    pairs: tuple[tuple[Path, Path], ...]
+    refused: tuple[Refused, ...]
+
+
+def place_outputs(
+    inputs: Inputs, output: str | None, curve: str, protected: Iterable[Path] = ()
+) -> Placed:
+    """Beside each input, in a folder, or at a file.
+
+    Args:
+        protected: what else the job reads; no result may be one of them.
+    Raises:
+        JobError: one file for several inputs, or a place that would vanish with a submitted job's
+            working copy.
+    """
+    footage = {_identity(item.path) for item in inputs.found} | {_identity(p) for p in protected}
+    pairs: dict[Path, Path] = {}
+    refused: list[Refused] = []
+    for item, made in zip(inputs.found, _places(inputs.found, output, curve), strict=True):
+        refuse_working_copy(made)
+        why = _objection(made, footage)
+        if made in pairs:
+            why = f"its result {made} would be that of {pairs[made]}; use another --output"
+        if why:
+            refused.append(Refused(str(item.path), why, str(made)))
+        else:
+            pairs[made] = item.path
+    return Placed(tuple((source, made) for made, source in pairs.items()), tuple(refused))
+
+
+def _objection(made: Path, footage: set[tuple[int, int] | None]) -> str:
+    """Why a result cannot lie there; empty when it can."""
+    longest = max(made.name, made.with_suffix(BESIDE).name, key=lambda n: len(os.fsencode(n)))
+    if len(os.fsencode(longest)) > LONGEST_NAME:
+        return (
+            f"its result's name would have {len(os.fsencode(longest))} bytes; "
+            f"file systems take {LONGEST_NAME}"
+        )
+    try:
+        muxer_of(str(made))
+    except PipelineError as error:
+        return str(error)
+    at = _identity(made)
+    if at is not None and at in footage:
+        return (
+            f"its result {made} is the input itself, or another input of this job; "
+            "footage is never overwritten; use another --output"
+        )
+    return ""
+
+
+def is_one_of(path: Path, others: Iterable[Path]) -> bool:
+    """Whether a path is one of other files by whatever name, link or mount."""
+    at = _identity(path)
+    return at is not None and at in {_identity(other) for other in others}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode: what a file is, whatever it is called; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _places(found: Sequence[Found], output: str | None, curve: str) -> list[Path]:
+    names = [f"{item.path.stem}.{curve}{item.path.suffix}" for item in found]
+    if output is None:
+        return [item.path.with_name(name) for item, name in zip(found, names, strict=True)]
+    target = Path(output).expanduser().absolute()
+    if not is_folder(output):
+        if len(found) > 1:
+            raise JobError(f"--output {output}: one file for {len(found)} inputs; give a folder")
+        return [target]
+    base = _common([item.root for item in found])
+    return [
+        target / item.path.parent.relative_to(base) / name
+        for item, name in zip(found, names, strict=True)
+    ]
+
+
+def is_folder(output: str) -> bool:
+    """Whether `--output` means a folder."""
+    target = Path(output).expanduser()
+    return target.is_dir() or output.endswith("/") or not target.suffix
+
+
+def _common(roots: Sequence[Path]) -> Path:
+    """The deepest folder that holds all that the call names."""
+    root = roots[0] if roots else Path("/")
+    while not all(other.is_relative_to(root) for other in roots):
+        root = root.parent
+    return root
+
+
+def without_own_results(
+    inputs: Inputs, output: str | None, work: str | None
+) -> tuple[Inputs, list[Path]]:
+    """Leaves out what earlier runs made, unless it is named; and what was left out.
+
+    A result is known by its container's tag, by the run folder, or because it lies in the output
+    folder of this call inside the folder that is searched.
+    """
+    target = Path(output).expanduser().absolute() if output and is_folder(output) else None
+    known = _made_before(inputs.found, target, work)
+    ours = [item for item in inputs.found if not item.is_named and _is_result(item, target, known)]
+    kept = tuple(item for item in inputs.found if item not in ours)
+    return Inputs(kept, inputs.refused), [item.path for item in ours]
+
+
+def _is_result(item: Found, target: Path | None, known: set[Path]) -> bool:
+    inside = target is not None and target != item.root and target.is_relative_to(item.root)
+    if inside and target is not None and item.path.is_relative_to(target):
+        return True
+    return item.path in known or ("." in item.path.stem and is_ours(str(item.path)))
+
+
+def _made_before(found: Sequence[Found], target: Path | None, work: str | None) -> set[Path]:
+    """Results that the run folders around know of."""
+    folders = {item.path.parent / WORK for item in found}
+    folders |= {target / WORK} if target else set()
+    folders |= {Path(work).expanduser().absolute()} if work else set()
+    notes: list[Any] = [
+        read_json(path) for folder in folders for path in folder.glob("*/*/done.json")
+    ]
+    return {Path(note["output"]) for note in notes if note and "output" in note}
+
+
+def video_rows(
+    pairs: Sequence[tuple[Path, Path]], work: str | None, run: str = ""
+) -> tuple[list[VideoRow], list[Refused]]:
+    """One row per source and output, and the sources that cannot be read.
+
+    Work folders lie beside the outputs unless `work` names a place.
+    """
+    rows: list[VideoRow] = []
+    refused: list[Refused] = []
+    for source, output in pairs:
+        root = Path(work).expanduser().absolute() if work else output.parent / WORK
+        refuse_working_copy(root)
+        try:
+            rows.append(video_row(source, output, root, run=run))
+        except OSError as error:
+            why = f"cannot be read: {error.strerror}"
+            refused.append(Refused(str(source), why, str(output)))
+    return rows, refused
+
+
+def refuse_working_copy(path: Path) -> None:
+    """Refuses a path inside a submitted job's unpacked working directory.
+
+    Raises:
+        JobError: what was written there would be deleted with the job.
+    """
+    if WORKING_COPY in path.parts and "working_dir_files" in path.parts:
+        raise JobError(
+            f"{path} lies in the submitted job's working copy and would be deleted with it; "
+            "give an absolute path on shared storage (--output, --work, --report)"
+        )

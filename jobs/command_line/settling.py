@@ -1,0 +1,54 @@
+"""Footage that is still being written: waited for, or refused.
+
+A file that has changed within the last few seconds is watched until it has stayed as it is for as
+long. What grows later is seen by its identity, at every stage (pipeline/source.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+SETTLE_S = 3.0
+"""How long a file must have stayed as it is."""
+MOST_S = 60.0
+"""How long files are waited for, together."""
+LOOK_S = 0.2
+
+
+def unsettled(paths: Iterable[Path], *, wait: bool, say: Callable[[str], None]) -> dict[Path, str]:
+    """Why files cannot be used yet; none for those that have stayed as they are.
+
+    Args:
+        wait: files are waited for, MOST_S at most; else refused at once.
+        say: told once which files are waited for.
+    """
+    watched = {path: _state(path) for path in paths if _is_young(path)}
+    if not wait:
+        return dict.fromkeys(watched, "was written to a moment ago; run again once it is whole")
+    since = dict.fromkeys(watched, time.monotonic())
+    end = time.monotonic() + MOST_S
+    if watched:
+        say(f"waiting until written: {', '.join(path.name for path in watched)}")
+    while watched and time.monotonic() < end:
+        time.sleep(LOOK_S)
+        for path in list(watched):
+            if (now := _state(path)) != watched[path]:
+                watched[path], since[path] = now, time.monotonic()
+            elif time.monotonic() - since[path] >= SETTLE_S:
+                del watched[path]
+    return dict.fromkeys(watched, f"is still growing after {MOST_S:.0f} s; run again once whole")
+
+
+def _is_young(path: Path) -> bool:
+    state = _state(path)
+    return state is not None and 0 <= time.time() - state[1] / 1e9 < SETTLE_S
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,90 @@
+"""What an unlucky operator does, as real jobs on a small clip."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.lease import Run
+from tests.jobs.conftest import SMILE, Animate
+
+CALL = ("--curve", "smile2.yaml", "--editor", "identity", "--input")
+
+
+def test_a_second_run_of_an_output_is_told_who_is_writing_it(animate: Animate):
+    with Run("another", Path("_work").absolute()) as other:
+        other.claim(Path("talk.smile2.mp4").absolute())
+        run = animate(*CALL, "talk.mp4")
+        assert run.status == 2
+        assert f"process {os.getpid()}" in run.stderr
+        assert "is writing this" in run.stderr
+    assert animate(*CALL, "talk.mp4").status == 0
+    assert not list(Path.cwd().rglob(".aureel-*"))
+
+
+def test_a_piece_of_another_curve_is_never_taken_for_ours(animate: Animate):
+    """All that two runs could leave in one folder, under the old names and the new."""
+    Path("sad2.yaml").write_text(SMILE.replace("AU12", "AU15"))
+    editor = ("--editor", "tests.fakes:BatchEditor", "--input", "talk.mp4", "--overwrite")
+    assert animate("--curve", "smile2.yaml", *editor, "--output", "o.mp4").status == 0
+    smile = Path("o.mp4").read_bytes()
+    assert animate("--curve", "sad2.yaml", "--editor", "tests.fakes:FailingEditor",
+                   *editor[2:], "--output", "o.mp4").status == 1  # fmt: skip
+    job = next(Path("_work").rglob("plan-*.parquet")).parent
+    for plan in job.glob("plan-*.parquet"):
+        shutil.copy2(plan, job / "plan.parquet")
+    assert animate("--curve", "smile2.yaml", *editor, "--output", "o.mp4").status == 0
+    assert Path("o.mp4").read_bytes() == smile
+
+
+def test_three_stops_by_the_operator_poison_nothing(animate: Animate):
+    Path(os.environ["AUREEL_TEST_KILLS"]).write_text("99")
+    killer = ("--curve", "smile2.yaml", "--editor", "tests.fakes:KillerEditor",
+              "--input", "talk.mp4")  # fmt: skip
+    failed = animate(*killer)
+    assert "its worker died 3 times in this run" in failed.video["error"]
+    assert "run again to try it anew" in failed.video["error"]
+    Path(os.environ["AUREEL_TEST_KILLS"]).write_text("0")
+    assert animate(*killer).video["status"] == "done"
+
+
+def test_a_folder_run_again_makes_no_results_of_results(animate: Animate):
+    assert animate(*CALL, ".").status == 0
+    again = animate(*CALL, ".", "--overwrite")
+    assert [Path(v["input"]).name for v in again.report["videos"]] == ["talk.mp4"]
+    assert "1 results of earlier runs among the inputs were left out" in again.stdout
+    shutil.rmtree("_work")  # then by the container's tag
+    last = animate(*CALL, ".", "--overwrite")
+    assert [Path(v["input"]).name for v in last.report["videos"]] == ["talk.mp4"]
+
+
+def test_two_names_of_one_file_give_two_outputs_and_one_analysis(animate: Animate):
+    Path("other.mp4").hardlink_to("talk.mp4")
+    Path("bad.mp4").symlink_to("nowhere")
+    run = animate(*CALL, ".", "missing.mp4", "--report", "report.json")
+    assert run.status == 1  # the bad entries, each with its line
+    entries = {Path(v["input"]).name: v for v in run.report["videos"]}
+    assert [entries[n]["status"] for n in ("talk.mp4", "other.mp4")] == ["done", "done"]
+    assert "does not exist" in entries["missing.mp4"]["error"]
+    assert "link to nothing" in entries["bad.mp4"]["error"]
+    assert Path("talk.smile2.mp4").read_bytes() == Path("other.smile2.mp4").read_bytes()
+    assert len(list(Path("_work").rglob("analysis-*.parquet"))) == 1
+
+
+def test_the_report_is_there_from_the_start(animate: Animate, monkeypatch: pytest.MonkeyPatch):
+    import jobs.animation.run as running
+
+    def killed(*_: object) -> None:
+        (entry,) = json.loads(Path("report.json").read_text())["videos"]
+        assert entry["error"].startswith("not ended")
+        raise SystemExit(143)
+
+    monkeypatch.setattr(running, "run", killed)
+    with pytest.raises(SystemExit):
+        animate(*CALL, "talk.mp4")
+    (entry,) = json.loads(Path("report.json").read_text())["videos"]
+    assert entry["error"].startswith("interrupted")
