@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # The extras the tests install. `make test EXTRAS=dev` runs what needs no torch.
 EXTRAS ?= dev,rtx,curves,decord
+# Processes the tests run in; what must share one is said in tests/conftest.py.
+WORKERS ?= 2
 
 .PHONY: demo test test-slow check clean
 
@@ -11,7 +13,7 @@ demo: $(VENV)/.base
 	$(BIN)/python jobs/animate.py --curve smile.yaml --overwrite
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow

@@ -1,4 +1,4 @@
-"""Fixtures shared by all rooms: where the optional real material lies."""
+"""Fixtures shared by all rooms: where the optional real material lies; and who runs beside whom."""
 
 from pathlib import Path
 
@@ -8,6 +8,22 @@ from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()  # before any test imports Ray
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+EXPORTED = {"golden_store", "small_store", "built"}
+"""Fixtures over graphs and plans that are made once per process, in minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says what must share a process under `-n N --dist loadgroup`; else a file stays together."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_company(item)))
+
+
+def _company(item: pytest.Item) -> str:
+    if hasattr(getattr(item, "module", None), "stores") or EXPORTED & set(item.fixturenames):
+        return "exported graphs"
+    if "jobs" in item.path.parent.parts:
+        return "ray"  # one Ray: a second one beside it would starve both of two cores
+    return str(item.path)
 
 
 @pytest.fixture(scope="session")
