@@ -47,15 +47,22 @@ def caught(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[Sta
 
 
 _engines: dict[str, Any] = {}
+_failed: dict[str, EngineError] = {}
 
 
 def loaded(engine: Engine) -> Any:
     """The process's own of a chosen engine; made at first use, so that its error becomes a row."""
     cv2.setNumThreads(1)  # one task per core already; OpenCV's own threads would fight over them
     key = digest_of(engine.kind, engine.identity)
+    if key in _failed:
+        raise _failed[key]
     if key not in _engines:
-        _check_granted_gpu(engine)
-        _engines[key] = engine.make()
+        try:
+            _check_granted_gpu(engine)
+            _engines[key] = engine.make()
+        except EngineError as error:
+            _failed[key] = error  # loading took minutes, and ends no better for the next segment
+            raise
     return _engines[key]
 
 

@@ -29,6 +29,7 @@ from pipeline.media.colour import crop_rgb
 from pipeline.media.planes import plane_views
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection, inspect_video
+from pipeline.settings import RenderSettings
 
 REST_FRAMES = 8
 """Key frames that are looked at for the face at rest, beside the frame itself."""
@@ -112,7 +113,9 @@ class FramePreview:
         if face not in self._crops:
             where, size = plan.coded_from_crop[row], self._editor.crop_size
             with self._lock:
-                self._crops[face] = crop_rgb(self._frame, self._inspection.info, where, size)
+                self._crops[face] = crop_rgb(
+                    self._frame, self._inspection.info, where, size, RenderSettings.border
+                )
         return crop_request(plan, row, self._crops[face])
 
     def _paste(self, request: CropRequest, coded_from_crop: NDArray[np.float64]) -> None:

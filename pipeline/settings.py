@@ -48,13 +48,16 @@ class RenderSettings:
     editor: Engine
     encode_preset: str = "medium"
     seed: int = 424
+    border: str = "replicate"
     overwrite: bool = False
     plot: bool = False
 
     @property
     def editor_digest(self) -> str:
         """All but the curve: what a piece depends on besides its own deltas."""
-        return digest_of(RENDER_VERSION, self.editor.identity, self.encode_preset, self.seed)
+        return digest_of(
+            RENDER_VERSION, self.editor.identity, self.encode_preset, self.seed, self.border
+        )
 
 
 @dataclass(frozen=True)

@@ -234,14 +234,15 @@ def render_stage(
         )
     piece = folder.piece(span.number, digest, encode.piece_format)
     progress = _FrameCounter(folder.frames_so_far(span.number))
+    parts, border = (inspection, span, plan), settings.border
     with _counted_start(folder, "render", span):
         try:
-            rendered = render_segment(inspection, span, plan, batcher, encode, piece, progress)
+            rendered = render_segment(*parts, batcher, encode, piece, progress, border=border)
         except NumericOverflowError as error:
             if wider is None:
                 raise
             again = wider(error)
-            rendered = render_segment(inspection, span, plan, again, encode, piece, progress)
+            rendered = render_segment(*parts, again, encode, piece, progress, border=border)
             rendered.notes[f"repeated with {_changed(error)}: {error}"] = rendered.edited
     check_unchanged(row["source"], row["identity"])
     notes = "\n".join(f"{note}: {count} frames" for note, count in rendered.notes.items())

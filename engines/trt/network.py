@@ -30,6 +30,7 @@ class NetworkPorts:
         variadic_from: index of the first input that belongs to the module's `*arguments`; None
             where it has none.
         steady: inputs that a caller hands over again, as the very same tensors, from call to call.
+            They may have a whole fraction of the batch's rows, which a session repeats in order.
     """
 
     name: str

@@ -7,7 +7,7 @@ file is compared with torch before any plan is built from it.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from engines.errors import EngineError, EngineUnavailableError
 from engines.trt.errors import PlanBuildError
+from engines.trt.rows import repeated_to
 
 TENSOR_TYPES = {
     "tensor(float)": (torch.float32, 1),
@@ -29,12 +30,20 @@ TENSOR_TYPES = {
 class OnnxSession:
     """Named tensors in, named tensors out; a `Session`."""
 
-    def __init__(self, path: Path, device: str = "cpu", *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        device: str = "cpu",
+        *,
+        threads: int | None = None,
+        steady: Collection[str] = (),
+    ) -> None:
         """Load a graph.
 
         Args:
             device: `cpu`, or `cuda` with an onnxruntime that has CUDA.
             threads: CPU threads; None = as torch uses.
+            steady: inputs that may have a whole fraction of the batch's rows.
         Raises:
             EngineUnavailableError: onnxruntime, or its CUDA provider, is not there.
             PlanBuildError: the file cannot be loaded; with onnxruntime's reason.
@@ -58,14 +67,15 @@ class OnnxSession:
                 "CUDA and cuDNN, or use device=cpu"
             )
         self._device = torch.device(device)
+        self._steady = frozenset(steady)
         self._inputs = {i.name: i for i in self._session.get_inputs()}
         self.version = str(ort.__version__)
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run once; outputs are new tensors on the session's device."""
         binding = self._session.io_binding()
-        kept = {name: self._bind_input(binding, name, inputs[name]) for name in self._inputs}
-        batch = next(t.shape[0] for t in kept.values() if t.ndim)
+        batch = max(inputs[name].shape[0] for name in self._inputs if inputs[name].ndim)
+        kept = {name: self._bind_input(binding, name, inputs[name], batch) for name in self._inputs}
         where = self._device.type, self._device.index or 0
         outputs: dict[str, Tensor] = {}
         for port in self._session.get_outputs():
@@ -77,10 +87,11 @@ class OnnxSession:
         if self._device.type == "cuda":  # onnxruntime has a stream of its own
             torch.cuda.current_stream(self._device).synchronize()
         self._session.run_with_iobinding(binding)
+        del kept  # onnxruntime read them by address
         binding.synchronize_outputs()
         return outputs
 
-    def _bind_input(self, binding: Any, name: str, tensor: Tensor) -> Tensor:
+    def _bind_input(self, binding: Any, name: str, tensor: Tensor, batch: int) -> Tensor:
         port = self._inputs[name]
         dtype, number = TENSOR_TYPES[port.type]
         fits = tensor.ndim == len(port.shape) and all(
@@ -91,7 +102,10 @@ class OnnxSession:
                 f"input {name}: got {tensor.dtype} {tuple(tensor.shape)}; "
                 f"expected {dtype} {tuple(port.shape)}"
             )
-        dense = tensor.to(self._device).contiguous()
+        dense = tensor.to(self._device)
+        if name in self._steady:
+            dense = repeated_to(dense, (batch, *dense.shape[1:]))
+        dense = dense.contiguous()
         where = self._device.type, self._device.index or 0
         binding.bind_input(name, *where, number, list(dense.shape), dense.data_ptr())
         return dense

@@ -21,6 +21,7 @@ from engines.trt.accuracy import (
 )
 from engines.trt.network import GRAPH_FILE, NetworkPorts, Session
 from engines.trt.onnx_session import OnnxSession
+from engines.trt.rows import repeat_rows
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,6 @@ class GoldenSample:
         """
         outputs = reference_outputs(ports, module, inputs)
         return cls(inputs, outputs, rounding_bound(ports, module, inputs, outputs, dtype))
-
-
-def repeat_rows(tensors: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
-    """Inputs or outputs of one row at a batch of `rows` equal ones; scalars stay."""
-    return {
-        name: tensor.repeat(rows, *([1] * (tensor.ndim - 1))) if tensor.ndim else tensor
-        for name, tensor in tensors.items()
-    }
 
 
 def prove_graph(ports: NetworkPorts, sample: GoldenSample, folder: Path, dtype: str) -> Accuracy:

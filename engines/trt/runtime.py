@@ -8,6 +8,7 @@ graphs (one call per frame batch) the caller's tensors are bound themselves.
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from torch import Tensor
 from engines.errors import EngineError
 from engines.trt.binding import Binding
 from engines.trt.errors import PlanBuildError
+from engines.trt.rows import repeated_to
 
 TENSOR_TYPES = {
     "FLOAT": torch.float32,
@@ -28,6 +30,11 @@ TENSOR_TYPES = {
     "INT64": torch.int64,
     "INT32": torch.int32,
 }
+OUT_OF_MEMORY = re.compile(
+    r"out.?of.?memory|cudaErrorMemoryAllocation|alloc\w* fail", re.IGNORECASE
+)
+"""As TensorRT's log says it; the API itself only tells that something failed."""
+LAST_LINES = 3
 BATCH_SIZES_KEPT = 4
 """Batch sizes whose buffers and CUDA graph are kept; a shot needs one or two."""
 
@@ -94,12 +101,13 @@ class TrtSession:
         self._cache_path = runtime_cache
         self._runtime_cache: Any = None
         with self._on_device():
-            self._runtime = binding.trt.Runtime(self._log)
+            self._runtime = self._new_runtime()
             self._cuda_engine = self._runtime.deserialize_cuda_engine(plan_path.read_bytes())
             if self._cuda_engine is None:
-                raise PlanBuildError(
+                raise self._failure(
                     f"{binding.label} cannot load {plan_path}: {self._log.reason()}; "
-                    "rebuild it here with jobs/build_engines.py"
+                    "rebuild it here with jobs/build_engines.py",
+                    PlanBuildError,
                 )
             self._context = None if cuda_graphs else self._new_context()
         self.ports = tuple(self._port(i) for i in range(self._cuda_engine.num_io_tensors))
@@ -110,7 +118,8 @@ class TrtSession:
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run once; outputs are new tensors on the plan's device.
 
-        Steady inputs that are the same objects as in the last call of this batch size are taken to
+        Steady inputs may have a whole fraction of the batch's rows; they are repeated in order.
+        Those that are the same objects as in the last call of this batch size are taken to
         be unchanged.
 
         Raises:
@@ -142,7 +151,10 @@ class TrtSession:
             unfinished.replace(self._cache_path)
 
     def _run(self, batch: int, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        bound = {p.name: inputs[p.name].to(self._device).contiguous() for p in self._inputs}
+        bound = {
+            p.name: repeated_to(inputs[p.name].to(self._device), p.at(batch)).contiguous()
+            for p in self._inputs
+        }
         outputs = {p.name: self._empty(p, batch) for p in self._outputs}
         self._bind(self._context, batch, {**bound, **outputs})
         self._execute(self._context)
@@ -154,7 +166,7 @@ class TrtSession:
             given = inputs[port.name]
             if buffers.copied.get(port.name) is given:
                 continue
-            buffers.tensors[port.name].copy_(given, non_blocking=True)
+            _fill(buffers.tensors[port.name], given)
             if port.name in self._steady:
                 buffers.copied[port.name] = given
         if buffers.graph is None:
@@ -183,7 +195,7 @@ class TrtSession:
     def _execute(self, context: Any) -> None:
         handle = 0 if self._stream is None else self._stream.cuda_stream
         if not context.execute_async_v3(handle):
-            raise EngineError(f"{self._what}: the run failed: {self._log.reason()}")
+            raise self._failure(f"{self._what}: the run failed: {self._log.reason()}", EngineError)
 
     def _new_buffers(self, batch: int) -> _Buffers:
         while len(self._buffers) >= BATCH_SIZES_KEPT:
@@ -194,15 +206,34 @@ class TrtSession:
         self._buffers[batch] = buffers
         return buffers
 
+    def _new_runtime(self) -> Any:
+        try:
+            runtime = self._binding.trt.Runtime(self._log)
+        except TypeError:  # pybind11: the factory gave a null pointer
+            runtime = None
+        if runtime is None:
+            raise PlanBuildError(
+                f"{self._binding.label} has no runtime here: {self._log.reason()}; check the GPU's "
+                "driver, or use backend=compile"
+            )
+        return runtime
+
+    def _failure(self, line: str, kind: type[EngineError]) -> Exception:
+        """The error to raise; torch's own where memory ran out, so that batches are halved."""
+        if OUT_OF_MEMORY.search(self._log.reason(LAST_LINES)):
+            return torch.OutOfMemoryError(line)
+        return kind(line)
+
     def _new_context(self) -> Any:
         if self._binding.is_rtx:
             context = self._cuda_engine.create_execution_context(self._rtx_config())
         else:
             context = self._cuda_engine.create_execution_context()
         if context is None:
-            raise PlanBuildError(
+            raise self._failure(
                 f"{self._what}: no execution context: {self._log.reason()}; "
-                "free GPU memory or build for smaller batches"
+                "free GPU memory or build for smaller batches",
+                PlanBuildError,
             )
         return context
 
@@ -235,7 +266,7 @@ class TrtSession:
         return int(next(iter(least))), int(next(iter(most)))
 
     def _checked_batch(self, inputs: Mapping[str, Tensor]) -> int:
-        batch = next(inputs[p.name].shape[0] for p in self._inputs if -1 in p.shape)
+        batch = max(inputs[p.name].shape[0] for p in self._inputs if -1 in p.shape)
         least, most = self.batches
         if not least <= batch <= most:
             raise EngineError(
@@ -244,7 +275,10 @@ class TrtSession:
             )
         for port in self._inputs:
             given = inputs[port.name]
-            if given.dtype != port.dtype or tuple(given.shape) != port.at(batch):
+            wanted = port.at(batch)
+            if port.name in self._steady and given.ndim and batch % given.shape[0] == 0:
+                wanted = (given.shape[0], *wanted[1:])
+            if given.dtype != port.dtype or tuple(given.shape) != wanted:
                 raise EngineError(
                     f"{self._what}, input {port.name}: got {given.dtype} {tuple(given.shape)}; "
                     f"expected {port.dtype} {port.at(batch)}"
@@ -282,3 +316,10 @@ class TrtSession:
         with torch.cuda.stream(self._stream):
             yield
         outer.wait_stream(self._stream)
+
+
+def _fill(place: Tensor, given: Tensor) -> None:
+    """Copy rows into fixed memory, again and again until it is full; nothing is made between."""
+    if given.ndim and given.shape[0] != place.shape[0]:
+        place = place.unflatten(0, (-1, given.shape[0]))
+    place.copy_(given, non_blocking=True)

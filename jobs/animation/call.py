@@ -72,6 +72,7 @@ class Call:
             editor=self.editor,
             encode_preset=encode_preset(options.preset_encode, self.editor.is_preview),
             seed=options.seed,
+            border=options.border,
             overwrite=options.overwrite,
             plot=self.is_demo if options.plot is None else options.plot,
         )

@@ -32,6 +32,7 @@ Preset = Literal[
 
 
 ReaderWord = Literal["auto", "av", "decord"]
+Border = Literal["replicate", "reflect", "black"]
 Flag = Annotated[bool, Parameter(negative=())]
 """A switch without a `--no-` form."""
 Said = Annotated[str, StringConstraints(min_length=1)]
@@ -103,6 +104,11 @@ class AnimateOptions(BaseModel):
         "of several (docs/evaluation.md).",
     )
     seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
+    border: Border = Field(
+        default="replicate",
+        description="What a face crop shows beyond the frame's edge: its edge pixels, a mirror "
+        "image, or black, as in MagicFace's own script; but black is also its mask.",
+    )
     editor_options: EngineOptions = EngineOptions()
     tracker_options: EngineOptions = EngineOptions()
     au_options: EngineOptions = EngineOptions()

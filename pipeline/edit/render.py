@@ -38,18 +38,21 @@ def render_segment(
     encode: EncodeSettings,
     piece: Path,
     on_frame: Callable[[int], None] = lambda _: None,
+    *,
+    border: str = "black",
 ) -> Rendered:
     """Writes the encoded piece of one span.
 
     Args:
         plan: the edits of this span only.
         on_frame: called with the number of frames written so far.
+        border: what crops show outside the frame; a key of `colour.BORDERS`.
     Raises:
         MediaError, EngineError: nothing is left at `piece` then.
     """
     rendered = Rendered()
     with PieceWriter(str(piece), inspection.info, encode) as writer:
-        for frame in edited_frames(inspection, span, plan, batcher, rendered):
+        for frame in edited_frames(inspection, span, plan, batcher, rendered, border):
             writer.write(frame)
             rendered.frames += 1
             on_frame(rendered.frames)
@@ -57,7 +60,12 @@ def render_segment(
 
 
 def edited_frames(
-    inspection: Inspection, span: Span, plan: EditPlan, batcher: MicroBatcher, rendered: Rendered
+    inspection: Inspection,
+    span: Span,
+    plan: EditPlan,
+    batcher: MicroBatcher,
+    rendered: Rendered,
+    border: str = "black",
 ) -> Iterator[Any]:
     """Frames of a span in order; those with edits changed in place, the others as decoded.
 
@@ -67,7 +75,8 @@ def edited_frames(
     waiting: deque[tuple[Any, list[tuple[int, Future[CropEdit]]]]] = deque()
     frames = decode_range(info.path, info, inspection.index, span.first, span.last)
     for number, frame in enumerate(frames, span.first):
-        crops = [(row, _submit(frame, inspection, plan, row, batcher)) for row in plan.at(number)]
+        rows = plan.at(number)
+        crops = [(row, _submit(frame, inspection, plan, row, batcher, border)) for row in rows]
         waiting.append((frame, crops))
         in_flight = sum(1 for _, edits in waiting if edits)
         while waiting and (in_flight > window or not waiting[0][1]):
@@ -78,9 +87,15 @@ def edited_frames(
 
 
 def _submit(
-    frame: Any, inspection: Inspection, plan: EditPlan, row: int, batcher: MicroBatcher
+    frame: Any,
+    inspection: Inspection,
+    plan: EditPlan,
+    row: int,
+    batcher: MicroBatcher,
+    border: str,
 ) -> Future[CropEdit]:
-    image = crop_rgb(frame, inspection.info, plan.coded_from_crop[row], batcher.crop_size)
+    affine, size = plan.coded_from_crop[row], batcher.crop_size
+    image = crop_rgb(frame, inspection.info, affine, size, border)
     return batcher.submit(crop_request(plan, row, image))
 
 

@@ -72,14 +72,27 @@ def chroma_from_coded(info: VideoInfo, layout: SampleLayout) -> NDArray[np.float
     return np.array([[1 / layout.step_x, 0, offset_x], [0, 1 / layout.step_y, offset_y]])
 
 
+BORDERS = {
+    "replicate": cv2.BORDER_REPLICATE,
+    "reflect": cv2.BORDER_REFLECT_101,
+    "black": cv2.BORDER_REPLICATE,
+}
+"""What a crop shows beyond the frame's edge → how planes go on there; black is laid over it."""
+
+
 def crop_rgb(
-    frame: VideoFrame, info: VideoInfo, coded_from_crop: NDArray[np.float64], size: int
+    frame: VideoFrame,
+    info: VideoInfo,
+    coded_from_crop: NDArray[np.float64],
+    size: int,
+    border: str = "black",
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """A square crop in RGB, full range, black outside the frame.
+    """A square crop in RGB, full range.
 
     Args:
         coded_from_crop: `(2, 3)`, crop pixel centres → coded pixel centres.
         size: side of the crop, pixels.
+        border: a key of `BORDERS`: what is shown outside the frame.
     Returns:
         `(size, size, 3)` uint8 for 8-bit footage; uint16 on the scale 0…65535 for deeper footage.
     Raises:
@@ -89,7 +102,13 @@ def crop_rgb(
     affine = _checked(coded_from_crop)
     chroma = compose(chroma_from_coded(info, layout), affine)
     planes = [
-        _warp_plane(view, affine if number == 0 or layout.is_rgb else chroma, size, layout.bits)
+        _warp_plane(
+            view,
+            affine if number == 0 or layout.is_rgb else chroma,
+            size,
+            layout.bits,
+            BORDERS[border],
+        )
         for number, view in enumerate(plane_views(frame))
     ]
     # All in 16-bit integers: exact enough for 12-bit footage, and twice as fast as floats.
@@ -98,7 +117,8 @@ def crop_rgb(
     crop: NDArray[Any] = cv2.transform(cv2.merge(planes), matrix.astype(np.float32))
     if layout.bits == 8:
         crop = cv2.convertScaleAbs(crop, alpha=1 / 257)
-    _blacken_outside(crop, affine, (frame.width, frame.height))
+    if border == "black":
+        _blacken_outside(crop, affine, (frame.width, frame.height))
     return crop
 
 
@@ -112,7 +132,7 @@ def _checked(coded_from_crop: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _warp_plane(
-    view: NDArray[Any], plane_from_crop: NDArray[np.float64], size: int, bits: int
+    view: NDArray[Any], plane_from_crop: NDArray[np.float64], size: int, bits: int, border: int
 ) -> NDArray[Any]:
     """A plane under the crop: `(size, size)` uint16, its samples shifted up to 16 bits."""
     height, width = view.shape
@@ -130,7 +150,7 @@ def _warp_plane(
         compose(part_from_plane, plane_from_crop),
         (size, size),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
+        borderMode=border,
     )
 
 

@@ -59,6 +59,7 @@ def blind(monkeypatch):
     monkeypatch.setattr("ray.get_gpu_ids", lambda: [0])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(actors, "_engines", {})
+    monkeypatch.setattr(actors, "_failed", {})
     return monkeypatch
 
 
@@ -69,6 +70,21 @@ def test_a_worker_with_a_gpu_that_torch_cannot_use_refuses_to_fall_to_the_cpu(bl
     assert said.startswith("editor 'magicface': Ray gave this worker a GPU that torch cannot use: ")
     assert cuda_fault() in said
     assert said.endswith("; or run it on the CPU with --device cpu")
+
+
+def test_an_engine_that_could_not_be_loaded_is_not_loaded_again_by_the_next_segment(blind):
+    made = []
+
+    class Broken(Engine):
+        def make(self):
+            made.append(self.name)
+            raise EngineUnavailableError("the plan does not load")
+
+    broken = Broken("editor", "identity", "no:where")
+    for _ in range(3):
+        with pytest.raises(EngineUnavailableError, match="the plan does not load"):
+            actors.loaded(broken)
+    assert len(made) == 1
 
 
 def test_who_was_given_no_gpu_or_wants_none_is_left_alone(blind):

@@ -10,7 +10,8 @@ from engines.trt.binding import Binding
 from engines.trt.build import build_plan
 from engines.trt.export import EXPORTED_AT_BATCH, export_graph
 from engines.trt.network import GRAPH_FILE, PLAN_FILE, SAMPLE_FILE, NetworkPorts
-from engines.trt.proof import GoldenSample, check_sample, prove_graph, repeat_rows
+from engines.trt.proof import GoldenSample, check_sample, prove_graph
+from engines.trt.rows import repeat_rows
 from engines.trt.runtime import TrtSession
 from engines.trt.store.cache import PlanCache
 from engines.trt.store.entry import CacheEntry

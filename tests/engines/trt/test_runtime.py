@@ -13,7 +13,8 @@ import torch
 from engines.errors import EngineError
 from engines.trt.binding import Binding, import_binding
 from engines.trt.errors import AccuracyError, PlanBuildError
-from engines.trt.network import PLAN_FILE
+from engines.trt.network import GRAPH_FILE, PLAN_FILE
+from engines.trt.onnx_session import OnnxSession
 from engines.trt.runtime import TrtSession
 from engines.trt.store.cache import PlanCache
 from engines.trt.store.key import StoreKey
@@ -123,6 +124,58 @@ def test_a_failure_carries_what_the_library_logged(binding, graph, tmp_path, fau
     with pytest.raises(EngineError, match=text) as caught:
         TrtSession(binding, entry.path(PLAN_FILE), device="cpu")(inputs_of(1))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", ["load", "context", "run"])
+@pytest.mark.parametrize(
+    "said", ["CUDA out of memory", "Error Code 2: OutOfMemory", "cudaErrorMemoryAllocation: no"]
+)
+def test_memory_that_runs_out_inside_tensorrt_halves_the_batch_like_torchs(
+    binding, graph, tmp_path, fault, said
+):
+    entry = plan_in(tmp_path, binding, graph)
+    setattr(binding.trt.faults, fault, said)
+    with pytest.raises(torch.OutOfMemoryError, match=f"{binding.label}.*{said}"):
+        TrtSession(binding, entry.path(PLAN_FILE), device="cpu")(inputs_of(1))
+
+
+@pytest.mark.parametrize("gives", ["nothing", "a null pointer"])
+def test_a_library_without_a_runtime_here_is_said_in_words(
+    binding, graph, tmp_path, monkeypatch, gives
+):
+    entry = plan_in(tmp_path, binding, graph)
+
+    def runtime(log):
+        log.log(binding.trt.ILogger.Severity.ERROR, "CUDA initialization failure: 35")
+        if gives == "a null pointer":
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    monkeypatch.setattr(binding.trt, "Runtime", runtime)
+    with pytest.raises(PlanBuildError) as caught:
+        TrtSession(binding, entry.path(PLAN_FILE), device="cpu")
+    assert str(caught.value) == (
+        f"{binding.label} has no runtime here: CUDA initialization failure: 35; check the GPU's "
+        "driver, or use backend=compile"
+    )
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_a_steady_input_of_half_the_rows_is_repeated_in_the_sessions_own_memory(
+    binding, graph, tmp_path, graphs
+):
+    plan = plan_in(tmp_path, binding, graph, most=4).path(PLAN_FILE)
+    session = TrtSession(binding, plan, device="cpu", cuda_graphs=graphs, steady=PORTS.steady)
+    whole = inputs_of(4)
+    halves = dict(whole)
+    for name in PORTS.steady:
+        halves[name] = whole[name][:2].contiguous()
+        whole[name] = torch.cat([halves[name], halves[name]])
+    expected = session(whole)["latents"]
+    assert torch.equal(session(halves)["latents"], expected)
+    assert torch.equal(OnnxSession(graph.path(GRAPH_FILE), steady=PORTS.steady)(halves)["latents"],
+                       OnnxSession(graph.path(GRAPH_FILE))(whole)["latents"])  # fmt: skip
+    with pytest.raises(EngineError, match=r"input style_a: got .* \(3, 4\)"):
+        session(whole | {"style_a": whole["style_a"][:3]})
 
 
 def test_a_build_that_fails_carries_the_reason_and_not_the_warnings(binding, graph, tmp_path):

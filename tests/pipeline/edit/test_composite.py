@@ -222,6 +222,26 @@ def test_a_crop_is_black_outside_the_frame():
     assert crop[:39, 34:].any(axis=2).all()
 
 
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le", "rgb24"])
+def test_a_crop_goes_on_with_the_frames_edge_or_its_mirror_image(pix_fmt):
+    size, affine = (160, 120), np.array([[1.0, 0, -32], [0, 1.0, 20]])
+    frame, info = noise_frame(pix_fmt, size), video_info(pix_fmt, size)
+    black, edge, mirror = (
+        crop_rgb(frame, info, affine, 64, border).astype(int)
+        for border in ("black", "replicate", "reflect")
+    )
+    white = np.iinfo(crop_rgb(frame, info, affine, 64).dtype).max
+    for other in (edge, mirror):
+        assert np.array_equal(other[:, 32:], black[:, 32:]), "inside the frame nothing changes"
+    assert not black[:, :31].any()
+    assert np.abs(edge[:, :28] - edge[:, 32:33]).max() <= white * (
+        0.02 if "rgb" in pix_fmt else 0.5
+    )
+    assert np.ptp(edge[:, :28], axis=1).max() <= white * 0.01, "each row goes on as it ended"
+    if pix_fmt == "rgb24":
+        assert np.array_equal(mirror[:, 1:32], black[:, 63:32:-1])
+
+
 def test_a_small_crop_of_a_large_face_averages_rather_than_skips():
     size = (640, 480)
     frame, info = noise_frame("yuv444p", size), video_info("yuv444p", size)

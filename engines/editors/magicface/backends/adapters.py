@@ -34,13 +34,10 @@ class SessionIDEncoder:
 
 
 class SessionDenoiser:
-    """A `Denoiser`. Repeats the identity for the guidance halves, once per set of frames."""
+    """A `Denoiser`. The session repeats the identity for the guidance halves, in its own memory."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._given: IDKeyValues | None = None
-        self._rows = 0
-        self._repeated: tuple[Tensor, ...] = ()
 
     def __call__(
         self,
@@ -51,11 +48,7 @@ class SessionDenoiser:
         id_kv: IDKeyValues,
         /,
     ) -> Tensor:
-        rows = latents.shape[0]
-        if id_kv is not self._given or rows != self._rows:
-            self._repeated = tuple(_repeat(tensor, rows) for tensor in flatten_kv(id_kv))
-            self._given, self._rows = id_kv, rows
-        values = (latents, background, timestep, au, *self._repeated)
+        values = (latents, background, timestep, au, *flatten_kv(id_kv))
         return self._session(dict(zip(PORTS["denoiser"].inputs, values, strict=True)))["eps"]
 
 
@@ -83,9 +76,3 @@ def session_networks(
         runs_on,
         forget,
     )
-
-
-def _repeat(tensor: Tensor, rows: int) -> Tensor:
-    """`(F, …)` → dense `(rows, …)`: the frames in order, once per guidance half."""
-    halves = rows // tensor.shape[0]
-    return tensor.repeat(halves, *([1] * (tensor.ndim - 1))) if halves > 1 else tensor.contiguous()

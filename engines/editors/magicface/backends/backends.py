@@ -218,7 +218,9 @@ def _onnxruntime(deployment: Deployment, choice: Choice) -> Networks:
     for component in COMPONENTS:
         entry = builder.graph(component).entry
         entry = deployment.cache.load(graph_key_of(builder.request, component, None))
-        session = OnnxSession(entry.path(GRAPH_FILE), deployment.device)
+        session = OnnxSession(
+            entry.path(GRAPH_FILE), deployment.device, steady=PORTS[component].steady
+        )
         label = f"onnxruntime {session.version}"
         found[component] = _gate(deployment, component, session, label, entry)
         sessions[component] = session

@@ -109,7 +109,8 @@ class PlanBuilder:
         from engines.devices.precision import DTYPES
         from engines.editors.magicface.backends.components import flat_module, sample_inputs
         from engines.trt.export import EXPORTED_AT_BATCH, export_graph
-        from engines.trt.proof import GoldenSample, prove_graph, repeat_rows
+        from engines.trt.proof import GoldenSample, prove_graph
+        from engines.trt.rows import repeat_rows
 
         ports, dtype = PORTS[component], self.request.dtype
         modules = self._loaded(component)

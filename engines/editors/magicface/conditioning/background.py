@@ -23,6 +23,9 @@ from engines.editors.magicface.conditioning.masks import (
 from engines.editors.magicface.traits import MASK_MODES
 from engines.errors import EngineError
 
+CLOSE_SHARE = 0.85
+"""Share of a crop from which on a person mask leaves the model next to no background to go by."""
+CLOSE_NOTE = "; it fills the crop: --mask face leaves the model more to go by"
 Segmenter = Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
 
 
@@ -63,7 +66,8 @@ class Conditioner:
         if not covers_face(person, landmarks_px):
             person, by = grabcut_person(image, landmarks_px), "GrabCut: the segmenter lost the face"
         if self.mode == "person":
-            return person, f"mask person ({by})"
+            close = person.mean() > CLOSE_SHARE
+            return person, f"mask person ({by})" + (CLOSE_NOTE if close else "")
         return face_mask(landmarks_px, len(image)) & person, f"mask face (landmarks, {by})"
 
     def background(

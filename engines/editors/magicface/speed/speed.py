@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -19,10 +19,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 from engines.devices.precision import exact_fp32
+from engines.editors.magicface.checkpoint import PROMPT_TOKENS
 from engines.editors.magicface.model.networks import Networks
 from engines.editors.magicface.model.torch_networks import TorchModules
 from engines.editors.magicface.model.vae import TorchCodec
-from engines.editors.magicface.speed.static_call import StaticCall, cuda_capture
+from engines.editors.magicface.speed.static_call import CudaCapture, StaticCall
 
 ATTENTION_ORDER = [
     SDPBackend.CUDNN_ATTENTION,
@@ -30,8 +31,16 @@ ATTENTION_ORDER = [
     SDPBackend.EFFICIENT_ATTENTION,
     SDPBackend.MATH,
 ]
-ATTENTION_SHAPES = ((40, 1024, 2048), (80, 1024, 2048), (160, 256, 512), (160, 64, 77))
-"""SD 1.5's head sizes with some query and key counts."""
+ATTENTION_SHAPES = (
+    *(
+        (width, tokens, 2 * tokens)
+        for width, tokens in ((40, 4096), (80, 1024), (160, 256), (160, 64))
+    ),
+    *((width, tokens, PROMPT_TOKENS) for width, tokens in ((40, 4096), (80, 1024), (160, 256))),
+    *((width, tokens, tokens) for width, tokens in ((40, 4096), (80, 1024), (160, 256), (160, 64))),
+)
+"""Head width, queries and keys of every attention at 512 × 512: the denoiser's blocks (the identity
+doubles the keys), their prompt, the ID encoder's blocks."""
 
 
 @contextmanager
@@ -121,15 +130,17 @@ def torch_networks(
     if compile_mode is not None:
         parts = {name: compiled(part, compile_mode) for name, part in parts.items()}
     if cuda_graphs and device.type == "cuda":
-        capture = cuda_capture()
+        capture = CudaCapture()
         graphs = {name: StaticCall(part, capture) for name, part in parts.items()}
-        return replace(_networks(modules, graphs, runs_on), forget=lambda: _forget(graphs))
+        forget = partial(_forget, graphs, capture)
+        return replace(_networks(modules, graphs, runs_on), forget=forget)
     return _networks(modules, parts, runs_on)
 
 
-def _forget(graphs: dict[str, StaticCall]) -> None:
+def _forget(graphs: dict[str, StaticCall], capture: CudaCapture) -> None:
     for graph in graphs.values():
         graph.forget()
+    capture.start_pool()
     torch.cuda.empty_cache()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import torch
@@ -37,13 +36,23 @@ def map_tensors(tree: Tree, change: Callable[[Tensor], Tensor]) -> Tree:
     return tuple(map_tensors(branch, change) for branch in tree)
 
 
-def cuda_capture() -> Capture:
-    """Capture that keeps the working memory of all its graphs in one pool.
+class CudaCapture:
+    """A `Capture` that keeps the working memory of all its graphs in one pool.
 
     Sharing is safe because graphs are replayed one after the other and their outputs cloned at
     once; fixed inputs lie outside the pool.
     """
-    return partial(capture_cuda, pool=torch.cuda.graph_pool_handle())
+
+    def __init__(self, new_pool: Callable[[], Any] = torch.cuda.graph_pool_handle) -> None:
+        self._new_pool = new_pool
+        self.start_pool()
+
+    def start_pool(self) -> None:
+        """Take a new pool from now on: one in which a capture ran out of memory may stay spoilt."""
+        self.pool = self._new_pool()
+
+    def __call__(self, run: Callable[[], Tree]) -> Callable[[], Tree]:
+        return capture_cuda(run, pool=self.pool)
 
 
 @contextmanager

@@ -253,3 +253,11 @@ def test_what_is_not_rgb_is_refused(image):
 def test_an_unknown_mask_mode_is_refused():
     with pytest.raises(EngineError, match="no mask mode 'hair'; known: person, face"):
         Conditioner("hair")
+
+
+def test_a_person_that_fills_the_crop_brings_the_face_mask_to_mind(astronaut):
+    crop, landmarks = astronaut
+    close = Conditioner("person", lambda image: np.ones(image.shape[:2], bool))
+    assert close.mask(crop, landmarks)[1].endswith("--mask face leaves the model more to go by")
+    assert "--mask face" not in Conditioner("person").mask(crop, landmarks)[1]
+    assert "--mask face" not in Conditioner("face", close._segmenter).mask(crop, landmarks)[1]

@@ -26,6 +26,7 @@ from engines.editors.magicface.speed.speed import (
     torch_networks,
 )
 from engines.editors.magicface.speed.static_call import (
+    CudaCapture,
     StaticCall,
     map_tensors,
     out_of_memory_as_itself,
@@ -187,6 +188,23 @@ def test_running_changes_nothing_that_stays():
     assert before[0] == torch.backends.cudnn.deterministic
 
 
+def test_after_memory_ran_out_graphs_are_captured_in_a_new_pool():
+    pools = iter("abc")
+    capture = CudaCapture(new_pool=lambda: next(pools))
+    graphs = {"denoiser": StaticCall(lambda x: x, capture)}
+    before = capture.pool
+    speed._forget(graphs, capture)
+    assert (before, capture.pool) == ("a", "b")
+
+
+def test_attention_is_tried_out_at_the_sizes_of_the_networks():
+    widest = max(queries for width, queries, _ in speed.ATTENTION_SHAPES if width == 40)
+    assert widest == (512 // 8) ** 2
+    assert (40, 4096, 8192) in speed.ATTENTION_SHAPES, "a block's own tokens and the identity's"
+    assert (160, 64, 128) in speed.ATTENTION_SHAPES
+    assert (40, 4096, 77) in speed.ATTENTION_SHAPES
+
+
 def test_auto_is_fp32_on_a_cpu_and_fp16_on_a_gpu():
     assert resolve_dtype("auto", CPU) == "fp32"
     assert resolve_dtype("auto", torch.device("cuda")) == "fp16"
@@ -269,6 +287,7 @@ def test_memory_that_runs_out_in_a_capture_is_told_as_such():
 
 
 def test_an_attention_kernel_that_raises_is_not_asked_again(monkeypatch):
+    monkeypatch.setattr(speed, "ATTENTION_SHAPES", ((40, 64, 128), (80, 32, 77)))  # a CPU's time
     attention_order.cache_clear()
     assert attention_order(CPU) == ATTENTION_ORDER
     attention_order.cache_clear()
