@@ -73,6 +73,11 @@ def hub_folder(repo: str) -> Path:
     return cache_folder() / "weights" / "hub" / repo.replace("/", "--")
 
 
+def has_hub_folder(repo: str, subfolders: Sequence[str]) -> bool:
+    """Whether these were downloaded whole; asks nobody."""
+    return not _missing(hub_folder(repo), subfolders)
+
+
 def download_hub_folder(repo: str, subfolders: Sequence[str], revision: str = "main") -> Path:
     """Subfolders of a hub repository on this machine, downloaded where they are not yet whole.
 

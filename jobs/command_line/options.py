@@ -181,6 +181,19 @@ class JudgeOptions(BaseModel):
     au_options: EngineOptions = EngineOptions()
 
 
+class DoctorOptions(BaseModel):
+    """Everything `jobs/doctor.py` can be told: what a run would tell the engines."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    json_output: Annotated[Flag, Parameter("--json")] = Field(
+        default=False, description="Print what was found as JSON."
+    )
+    editor_options: EngineOptions = EngineOptions()
+    tracker_options: EngineOptions = EngineOptions()
+    au_options: EngineOptions = EngineOptions()
+
+
 Command = Callable[..., int]
 Model = TypeVar("Model", bound=BaseModel)
 

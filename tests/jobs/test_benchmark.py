@@ -47,3 +47,10 @@ def test_magicface_is_measured_both_ways(shared: Path, capsys):
 def test_two_sources_of_weights_at_once_are_refused(capsys):
     assert run_command(app, ["magicface", "--random-weights", "--weights", "x"]) == 2
     assert "give one of them" in capsys.readouterr().err
+
+
+def test_a_second_curve_on_an_open_frame_is_measured(demo: Path, capsys):
+    assert run_command(app, ["preview", "--input", str(demo), "--rounds", "1"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["size"] == [512, 512]
+    assert figures["second_curve_cpu_ms"] > 1

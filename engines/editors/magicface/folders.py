@@ -15,7 +15,7 @@ from typing import Any
 
 from engines.errors import EngineError, EngineUnavailableError
 from engines.weights.file_hash import file_sha256
-from engines.weights.hub import HUB_ID, download_hub_folder, hub_folder
+from engines.weights.hub import HUB_ID, download_hub_folder, has_hub_folder, hub_folder
 
 OWN_FOLDERS = ("ID_enc", "denoising_unet")
 BASE_FOLDERS = ("vae", "text_encoder", "tokenizer", "scheduler")
@@ -68,10 +68,8 @@ def find_folders(weights: Path, base: Path | None = None) -> WeightFolders:
 
 def _local_or_hub(named: str, subfolders: tuple[str, ...], default_id: str) -> Path:
     """A folder as named, or a hub's repository, downloaded where it is not here yet."""
-    path = Path(named).expanduser()
-    if named != HUB and (path.is_dir() or not HUB_ID.fullmatch(named)):
-        return path
-    return download_hub_folder(default_id if named == HUB else named, subfolders)
+    repo = _hub_id(named, default_id)
+    return Path(named).expanduser() if repo is None else download_hub_folder(repo, subfolders)
 
 
 def locate_weights(weights: str | Path, base: str | Path | None = None) -> WeightFolders:
@@ -98,6 +96,24 @@ def locate_weights(weights: str | Path, base: str | Path | None = None) -> Weigh
     if of_hub and not beside:
         return find_folders(own, download_hub_folder(BASE_HUB_ID, BASE_FOLDERS))
     return find_folders(own)
+
+
+def to_fetch(weights: str | Path, base: str | Path | None = None) -> list[str]:
+    """The hub's repositories that `locate_weights` would download from; none where all is here."""
+    own = _hub_id(str(weights), OWN_HUB_ID)
+    parts = None if base is None else _hub_id(str(base), BASE_HUB_ID)
+    if own is not None and base is None:
+        beside = all((hub_folder(own) / name).is_dir() for name in BASE_FOLDERS)
+        parts = None if beside else BASE_HUB_ID
+    wanted = ((own, OWN_FOLDERS), (parts, BASE_FOLDERS))
+    return [repo for repo, names in wanted if repo and not has_hub_folder(repo, names)]
+
+
+def _hub_id(named: str, default_id: str) -> str | None:
+    """The hub's repository that a user named, None for a folder."""
+    if named != HUB and (Path(named).expanduser().is_dir() or not HUB_ID.fullmatch(named)):
+        return None
+    return default_id if named == HUB else named
 
 
 def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:

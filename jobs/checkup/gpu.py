@@ -1,0 +1,103 @@
+"""GPUs as the driver, Ray and torch see them, and where they disagree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from engines.devices.torch_facts import TorchFacts, torch_facts
+from jobs.checkup.finding import Finding
+from jobs.ray_cluster import lone_machine
+
+DRIVER_FILE = Path("/proc/driver/nvidia/version")
+WHEELS = ((580, "cu130"), (525, "cu126"))
+"""Oldest driver → torch's newest wheels that run on it (CUDA's minor-version compatibility)."""
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """What was seen.
+
+    Attributes:
+        driver: NVIDIA's version, "" without one.
+        counted: by Ray; None where this Ray does not tell without being started.
+    """
+
+    driver: str
+    counted: float | None
+    torch: TorchFacts | None
+
+    @property
+    def usable(self) -> float:
+        """How many an engine can have."""
+        return float(len(self.torch.gpus)) if self.torch else 0.0
+
+
+def look() -> Gpus:
+    """This machine's, without starting Ray or using a GPU."""
+    return Gpus(driver_version(DRIVER_FILE), lone_machine.count_gpus(), torch_facts())
+
+
+def driver_version(file: Path) -> str:
+    """NVIDIA's kernel driver, e.g. `570.86.15`; "" where there is none."""
+    try:
+        text = file.read_text()
+    except OSError:
+        return ""
+    found = re.search(r"Kernel Module(?: for \S+)?\s+(\d+(?:\.\d+)+)", text)
+    return found[1] if found else ""
+
+
+def findings(gpus: Gpus) -> list[Finding]:
+    """A line for the GPU and one for torch."""
+    return [_gpu(gpus), _torch(gpus)]
+
+
+def _gpu(gpus: Gpus) -> Finding:
+    driver = f"driver {gpus.driver}" if gpus.driver else "no NVIDIA driver"
+    counted = "Ray's count unknown" if gpus.counted is None else f"Ray counts {gpus.counted:g}"
+    if gpus.usable:
+        names = ", ".join(gpus.torch.gpus) if gpus.torch else ""
+        return Finding(area="GPU", name=names, state="yes", told=f"{driver}, {counted}")
+    if gpus.counted:
+        told = f"{driver}; {counted}, torch sees none{_refusal(gpus)}"
+        return Finding(area="GPU", name="here", state="no", told=told, advice=mend(gpus))
+    return Finding(
+        area="GPU",
+        name="here",
+        state="limited",
+        told=f"{driver}, {counted}",
+        advice="previews run on the CPU, MagicFace takes minutes per frame there",
+    )
+
+
+def _refusal(gpus: Gpus) -> str:
+    return f" ({gpus.torch.refusal})" if gpus.torch and gpus.torch.refusal else ""
+
+
+def _torch(gpus: Gpus) -> Finding:
+    if gpus.torch is None:
+        advice = "pip install 'aureel[magicface]'"
+        return Finding(
+            area="packages", name="torch", state="limited", told="not installed", advice=advice
+        )
+    cuda = f"CUDA {gpus.torch.cuda}" if gpus.torch.cuda else "CPUs only"
+    told = f"{gpus.torch.version}, built for {cuda}"
+    return Finding(area="packages", name="torch", state="yes", told=told)
+
+
+def mend(gpus: Gpus) -> str:
+    """What makes torch see GPUs that Ray counts; the command where there is one."""
+    if gpus.torch is None:
+        return "pip install 'aureel[magicface]'"
+    if not gpus.driver:
+        return "give this process the driver (in a container: --gpus all)"
+    major = int(gpus.driver.partition(".")[0])
+    wheels = next((name for oldest, name in WHEELS if major >= oldest), None)
+    if wheels is None:
+        return f"update the NVIDIA driver to {WHEELS[-1][0]} or later"
+    return (
+        "pip install --force-reinstall torch torchvision "
+        f"--index-url https://download.pytorch.org/whl/{wheels}"
+    )
