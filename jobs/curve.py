@@ -9,6 +9,7 @@ python jobs/curve.py convert take.csv --output take.yaml
 from __future__ import annotations
 
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,6 +33,8 @@ from jobs.errors import JobError
 from keyframes.checked_yaml.reader import nearest
 from keyframes.clock.instant import parse_instant
 from keyframes.clock.timeline import Timeline
+from keyframes.facs import parse_au
+from keyframes.formats.options import LEAST_CONFIDENCE
 from keyframes.formats.tables import TABLE_SUFFIXES, baked_columns, write_table
 from keyframes.load import load_sheet
 from keyframes.presets import known_presets, preset_text
@@ -173,6 +176,11 @@ def convert_command(
     fps: str | None = None,
     duration: float | None = None,
     table: Path | None = None,
+    clip: str | None = None,
+    person: str | None = None,
+    scale: float | None = None,
+    confidence: float = LEAST_CONFIDENCE,
+    aus: tuple[str, ...] = (),
     overwrite: Flag = False,
 ) -> int:
     """Turn a table or a timeline into a curve file, or any of them into a table.
@@ -184,9 +192,10 @@ def convert_command(
     source
         Live Link Face, OpenFace, LibreFace, py-feat or analysis table, .otio, curve file or preset.
     output
-        .yaml, .csv or .parquet.
+        .yaml, .csv, .parquet, .otio, or any name with --to.
     to
-        yaml, csv, parquet, openface or livelink. auto goes by the suffix.
+        yaml, csv, parquet, openface, livelink, aftereffects, blender or otio. auto goes by the
+        suffix.
     format
         Of the source. auto goes by its columns.
     mode
@@ -201,17 +210,28 @@ def convert_command(
         Length of a baked curve in seconds.
     table
         ARKit weights (YAML) instead of the packaged ones.
+    clip
+        The one video of a table of several, by name.
+    person
+        The one identity of a table of several, by name.
+    scale
+        The value that stands for full intensity, where a table is not on its format's own scale.
+    confidence
+        Rows below are not measured.
+    aus
+        The AUs that are taken. Without: all.
     overwrite
         Replace an output that exists.
     """
     _check_output(output, None, overwrite)
     if not tolerance > 0:
         raise JobError(f"--tolerance: got {tolerance:g}; expected above 0")
-    _say(
-        convert(
-            Conversion(source, output, to, format, mode, tolerance, track, fps, duration, table)
-        )
-    )
+    chosen = tuple(parse_au(au) for au in aus) or None
+    request = Conversion(
+        source, output, to, format, mode, tolerance, track, fps, duration, table,
+        clip, person, scale, confidence, chosen,
+    )  # fmt: skip
+    _say(convert(request))
     print(output.absolute())
     return 0
 
@@ -234,6 +254,14 @@ def presets(name: str | None = None) -> int:
         close = nearest(name, known_presets())
         raise JobError(f"no preset {name!r}; known: {', '.join(known_presets())}{close}")
     print(preset_text(name.removesuffix(".yaml")), end="")
+    return 0
+
+
+@app.command(name="blender")
+def blender() -> int:
+    """Print the Blender add-on: one file, to be installed in Blender's preferences."""
+    addon = resources.files("keyframes.formats").joinpath("blender_addon.py")
+    print(addon.read_text("utf-8"), end="")
     return 0
 
 

@@ -7,6 +7,7 @@ LibreFace and MagicFace share (Ekman, Friesen and Hager, FACS manual, 2002, for 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from keyframes.au import AU_COLUMN, AU_ORDER
 from keyframes.errors import KeyframeError
@@ -89,3 +90,11 @@ def parse_facs(text: str) -> dict[int, float]:
             raise KeyframeError(f"AU {number} stands twice in {text!r}")
         pose[int(number)] = LETTERS[letter.upper()]
     return pose
+
+
+def facs_code(pose: Mapping[int, float]) -> str | None:
+    """A pose as FACS codes, `6B+12C`; None where a value is no letter's."""
+    letters = {level: letter for letter, level in LETTERS.items()}
+    if not pose or any(value not in letters for value in pose.values()):
+        return None
+    return "+".join(f"{au}{letters[value]}" for au, value in pose.items())

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from jobs.curves.clip import (
+    assumptions,
     frames_of,
     intensity_of,
     neutral_face,
@@ -19,17 +20,25 @@ from jobs.errors import JobError
 from keyframes.au import AU_NAMES, INTENSITY_MAX, AUIntensity
 from keyframes.clock.rates import parse_frame_rate
 from keyframes.clock.timeline import Timeline
-from keyframes.formats import livelink, openface
+from keyframes.facs import facs_code
+from keyframes.formats import aftereffects, livelink, openface, otio
 from keyframes.formats.arkit import load_arkit
-from keyframes.formats.options import Options
+from keyframes.formats.options import LEAST_CONFIDENCE, Options
+from keyframes.formats.otio import NamedRange
 from keyframes.formats.recognise import read_table
 from keyframes.formats.tables import baked_columns, write_table
 from keyframes.load import parse_sheet
+from keyframes.presets import known_presets
 from keyframes.problems import Place
+from keyframes.sheet import KeyframeSheet
+from keyframes.sheet_file.write_blender import blender_text
 from keyframes.sheet_file.write_sheet import performance_text, poses_text
+from keyframes.sources.gesture import Gesture
 from keyframes.sources.performance import MeasuredPerformance
 
-Kind = Literal["auto", "yaml", "csv", "parquet", "openface", "livelink"]
+Kind = Literal[
+    "auto", "yaml", "csv", "parquet", "openface", "livelink", "aftereffects", "blender", "otio"
+]
 CURVE_SUFFIXES = (".yaml", ".yml", "")
 _BY_SUFFIX: dict[str, Kind] = {
     ".yaml": "yaml",
@@ -37,6 +46,7 @@ _BY_SUFFIX: dict[str, Kind] = {
     ".csv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".otio": "otio",
 }
 
 
@@ -54,6 +64,11 @@ class Conversion:
     fps: str | None = None
     duration_s: float | None = None
     table: Path | None = None
+    clip: str | None = None
+    person: str | None = None
+    scale: float | None = None
+    confidence: float = LEAST_CONFIDENCE
+    aus: tuple[int, ...] | None = None
 
 
 def convert(request: Conversion) -> list[str]:
@@ -99,9 +114,20 @@ def _quoted(name: str) -> str:
 
 def _table(request: Conversion, kind: Kind) -> list[str]:
     rate = None if request.fps is None else parse_frame_rate(request.fps)
-    options = Options(request.track, rate, request.table)
+    options = Options(
+        request.track,
+        rate,
+        request.table,
+        request.clip,
+        request.person,
+        request.confidence,
+        request.scale,
+        request.aus,
+    )
     table = read_table(Path(request.source), request.format, options)
     notes = list(table.notes)
+    if kind in ("blender", "otio"):
+        raise JobError(f"{request.source}: make a curve file of the table first")
     if kind == "yaml":
         relative = request.mode == "delta"
         performance = MeasuredPerformance(Place(request.source), table, from_neutral=relative)
@@ -122,9 +148,15 @@ def _curve(request: Conversion, kind: Kind) -> list[str]:
         raise JobError(f"{request.source} is a curve file already; known: tables and .otio")
     sheet = sheet_with_videos_refused(request.source)
     timeline = stand_in(sheet, request.fps or "25", request.duration_s, None)
+    if kind == "blender":
+        text, lost = blender_text(sheet, timeline)
+        _write(request.output, text)
+        return [*assumptions(timeline, None), *lost]
+    if kind == "otio":
+        return [*assumptions(timeline, None), *_ranges(request.output, sheet, timeline)]
     face = next(iter(sheet.targets()), 0)
     evaluation = sheet.evaluate(timeline, neutral_face(timeline), face=face)
-    notes = list(evaluation.warnings)
+    notes = [*assumptions(timeline, None), *evaluation.warnings]
     if kind in ("csv", "parquet"):
         write_table(request.output, baked_columns(timeline.times_s, evaluation.delta))
         return notes
@@ -138,14 +170,37 @@ def _curve(request: Conversion, kind: Kind) -> list[str]:
 def _frames(request: Conversion, kind: Kind, timeline: Timeline, shown: AUIntensity) -> list[str]:
     """Intensities per frame, in one of the table formats."""
     if kind == "openface":
-        openface.write(request.output, timeline, shown)
-        return []
+        return openface.write(request.output, timeline, shown)
+    if kind == "aftereffects":
+        return aftereffects.write(request.output, timeline, shown)
     if kind == "livelink":
         return livelink.write(request.output, timeline, shown, load_arkit(request.table))
     columns = {"time_s": timeline.times_s}
     named = {name: shown.values[:, i].astype(np.float64) for i, name in enumerate(AU_NAMES)}
     write_table(request.output, columns | named)
     return []
+
+
+def _ranges(output: Path, sheet: KeyframeSheet, timeline: Timeline) -> list[str]:
+    """Poses as named ranges; keyed channels and imports by when they begin and end."""
+    ranges: list[NamedRange] = []
+    notes: list[str] = []
+    for number, layer in enumerate(sheet.layers, 1):
+        source = layer.source
+        if isinstance(source, Gesture):
+            start, apex, _, end = source.times_s(timeline)
+            name = layer.name if layer.name in known_presets() else facs_code(source.pose)
+            if name is None:
+                name = layer.name or f"pose {number}"
+                notes.append(f"{name}: no preset and no FACS code; say markers: when it comes back")
+            ranges.append(NamedRange(name, start, end, apex))
+        else:
+            end = source.last_key_s(timeline) or timeline.duration_s
+            name = layer.name or f"layer {number}"
+            ranges.append(NamedRange(name, 0.0, end))
+            notes.append(f"{name}: a range alone; its curves have no place in a timeline")
+    otio.write_ranges(output, sheet.name, ranges, timeline.frame_rate, timeline.duration_s)
+    return notes
 
 
 def _write(path: Path, text: str) -> None:

@@ -80,6 +80,14 @@ class Reader:
         self.error(node.place, f"got {node.kind()}; expected a text")
         return ""
 
+    def words(self, node: Node) -> str:
+        """A text that may be empty."""
+        value = node.scalar()
+        if isinstance(value, str):
+            return value
+        self.error(node.place, f"got {node.kind()}; expected a text")
+        return ""
+
     def choice(self, node: Node, known: Collection[str], instead: str) -> str:
         """One of a few words; `-` and `_` are the same."""
         value = node.scalar()

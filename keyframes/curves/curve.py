@@ -92,6 +92,10 @@ class Curve:
                 lines.append((start, (start[0] + float(handle[0]), start[1] + float(handle[1]))))
         return lines
 
+    def slope_at_key(self, key: int) -> float:
+        """Value per second that PCHIP gives a key."""
+        return float(self._tangents[key]) if len(self.times_s) > 1 else 0.0
+
     def _at(self, times: Array) -> Array:
         first, last = self.times_s[0], self.times_s[-1]
         inside = self._inside(np.clip(times, first, last))

@@ -45,6 +45,7 @@ Array = NDArray[np.float64]
 
 RATE_COLUMN = "TimecodeRate"
 """Written where the labels alone would read the same at another rate."""
+_DAY_S = 24 * 60 * 60
 _LABEL = re.compile(r"(\d{1,2})[:;](\d{2})[:;](\d{2})([:;.])(\d{2,3})(?:\.(\d+))?")
 
 
@@ -91,25 +92,29 @@ def _labels(columns: Columns) -> tuple[RowLabels, Columns]:
     Raises:
         KeyframeError: more than half of the rows have none.
     """
-    found = [_LABEL.fullmatch(label) for label in columns.texts["timecode"]]
-    good = np.array([match is not None for match in found], bool)
+    texts = columns.texts["timecode"]
+    parsed = np.zeros((len(texts), 3))
+    good = np.ones(len(texts), bool)
+    drop_frame = False
+    for row, label in enumerate(texts):
+        match = _LABEL.fullmatch(label)
+        if match is None:
+            good[row] = False
+            continue
+        hours, minutes, seconds, mark, frames, part = match.groups()
+        clock = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+        parsed[row] = clock % _DAY_S, int(frames), float(f"0.{part}") if part else 0.0
+        drop_frame = drop_frame or mark == ";"
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
-        said = (
-            f"{columns.lines[row]}: timecode: got {columns.texts['timecode'][row]!r}; "
-            "expected HH:MM:SS:FF.sub"
-        )
+        said = f"{columns.lines[row]}: timecode: got {texts[row]!r}; expected HH:MM:SS:FF.sub"
         if good.mean() < 0.5:
             raise KeyframeError(f"{columns.path}:{said}")
         note = f"{columns.path.name}: rows without a timecode, left out: {(~good).sum()}, first in"
         columns = columns.of_rows(good, "a timecode").with_note(f"{note} line {said}")
-    matches = [match for match in found if match is not None]
-    rows = np.array(
-        [(int(m[1]) * 3600 + int(m[2]) * 60 + int(m[3]), int(m[5])) for m in matches], np.int64
-    )
-    parts = np.array([float(f"0.{m[6]}") if m[6] else 0.0 for m in matches])
-    drop_frame = any(m[4] == ";" for m in matches[:: max(1, len(matches) // 100)])
-    return RowLabels(rows[:, 0] % 86400, rows[:, 1], parts, drop_frame), columns
+        parsed = parsed[good]
+    whole = parsed[:, :2].astype(np.int64)
+    return RowLabels(whole[:, 0], whole[:, 1], parsed[:, 2], drop_frame), columns
 
 
 def _clock(columns: Columns, labels: RowLabels, options: Options) -> LabelClock:

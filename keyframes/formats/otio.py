@@ -11,11 +11,16 @@ Read by OpenTimelineIO's own JSON reader, never by an adapter plug-in, so nothin
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from keyframes.errors import KeyframeError
+
+_APEX = "apex of "
+"""How our own files mark where a pose is fully in; no pose of its own."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,7 @@ def read_events(path: Path) -> tuple[TimelineEvent, ...]:
     Raises:
         KeyframeError: OpenTimelineIO is not installed (the extra named), or not such a file.
     """
-    if importlib.util.find_spec("opentimelineio") is None:
-        raise KeyframeError(
-            f"{path}: OpenTimelineIO files need a package; pip install 'aureel[curves]'"
-        )
-    import opentimelineio as otio
-
+    otio = _package(path)
     if not path.is_file():
         raise KeyframeError(f"{path}: no such file")
     try:
@@ -60,9 +60,69 @@ def read_events(path: Path) -> tuple[TimelineEvent, ...]:
 
 
 def _markers(item: Any, stack: Any) -> list[TimelineEvent]:
-    return [_event(m.name, m.marked_range, item, stack, True) for m in item.markers]
+    return [
+        _event(m.name, m.marked_range, item, stack, True)
+        for m in item.markers
+        if not m.name.startswith(_APEX)
+    ]
 
 
 def _event(name: str, time_range: Any, item: Any, stack: Any, marker: bool) -> TimelineEvent:
     placed = item.transformed_time_range(time_range, stack)
     return TimelineEvent(name, placed.start_time.to_seconds(), placed.duration.to_seconds(), marker)
+
+
+def _package(path: Path) -> Any:
+    if importlib.util.find_spec("opentimelineio") is None:
+        raise KeyframeError(
+            f"{path}: OpenTimelineIO files need a package; pip install 'aureel[curves]'"
+        )
+    import opentimelineio
+
+    return opentimelineio
+
+
+@dataclass(frozen=True)
+class NamedRange:
+    """A stretch to write: seconds from the start, and when what it names is fully there."""
+
+    name: str
+    start_s: float
+    end_s: float
+    apex_s: float | None = None
+
+
+def write_ranges(
+    path: Path, name: str, ranges: Sequence[NamedRange], rate: Fraction, duration_s: float
+) -> None:
+    """A timeline with a track per range: a clip of that name, and a marker at its apex.
+
+    Raises:
+        KeyframeError: OpenTimelineIO is not installed; a place that cannot be written.
+    """
+    otio = _package(path)
+
+    def time(seconds: float) -> Any:
+        return otio.opentime.RationalTime(seconds * float(rate), float(rate))
+
+    def span(start: float, end: float) -> Any:
+        return otio.opentime.TimeRange(time(start), time(end - start))
+
+    timeline = otio.schema.Timeline(name)
+    for number, part in enumerate(ranges, 1):
+        track = otio.schema.Track(f"{number} {part.name}")
+        start, end = max(0.0, part.start_s), max(part.end_s, 0.0)
+        if start > 0:
+            track.append(otio.schema.Gap(source_range=span(0, start)))
+        clip = otio.schema.Clip(part.name, source_range=span(0, end - start))
+        if part.apex_s is not None and start <= part.apex_s <= end:
+            at = span(part.apex_s - start, part.apex_s - start)
+            clip.markers.append(otio.schema.Marker(_APEX + part.name, at))
+        track.append(clip)
+        if end < duration_s:
+            track.append(otio.schema.Gap(source_range=span(0, duration_s - end)))
+        timeline.tracks.append(track)
+    try:
+        path.write_text(otio.adapters.write_to_string(timeline, "otio_json"), "utf-8")
+    except OSError as error:
+        raise KeyframeError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -123,7 +123,7 @@ def _name(reader: Reader, node: Node | None) -> str | None:
     if node is None:
         return None
     value = node.scalar()
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
         reader.error(node.place, f"got {node.kind()}; expected a name as the table has it")
         return None
     return str(value)

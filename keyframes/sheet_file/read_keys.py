@@ -276,5 +276,5 @@ def read_smoothing(reader: Reader, node: Node) -> Smoothing | None:
         beta = reader.number(fields["beta"], 0, 100) if "beta" in fields else Smoothing.beta
         return Smoothing(kind, cutoff_hz=cutoff, beta=beta)
     width = reader.duration(fields[main])
-    order = int(reader.number(fields["order"], 0, 7)) if "order" in fields else Smoothing.order
+    order = reader.whole(fields["order"], 0, 7) if "order" in fields else Smoothing.order
     return Smoothing(kind, width, order)

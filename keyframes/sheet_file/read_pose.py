@@ -41,7 +41,10 @@ def read_notes(reader: Reader, entries: Mapping[str, Node]) -> tuple[str, ...]:
     """What an expression is made of but the model lacks, in words."""
     if "not_in_model" not in entries:
         return ()
-    numbers = [f"AU{int(reader.number(item))}" for item in entries["not_in_model"].items()]
+    nodes = reader.items(entries["not_in_model"], "AU numbers")
+    if not nodes:
+        return ()
+    numbers = [f"AU{reader.whole(item, 1, 99)}" for item in nodes]
     return (f"{', '.join(numbers)} would belong to this expression but are not in the model",)
 
 

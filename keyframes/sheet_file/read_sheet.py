@@ -38,17 +38,21 @@ def read_sheet(reader: Reader, root: Node, name: str, folder: Path | None) -> Ke
     faces = reader.faces(entries["faces"]) if "faces" in entries else (0,)
     for node in reader.items(entries["layers"], "layers") if "layers" in entries else ():
         layers += read_layers(reader, node, defaults, faces, folder)
+    shown = reader.text(entries["name"]) if "name" in entries else name
+    inputs = tuple(_paths(reader, entries.get("input"), folder))
+    output = _path(reader, entries["output"], folder) if "output" in entries else None
+    description = reader.words(entries["description"]) if "description" in entries else ""
     if not layers and not reader.failed:
         known = ", ".join((*SOURCE_FIELDS, "layers"))
         reader.error(root.place, f"nothing to do; expected one of {known}")
     if reader.failed:
         return None
     return KeyframeSheet(
-        name=reader.text(entries["name"]) if "name" in entries else name,
+        name=shown,
         layers=tuple(layers),
-        input=tuple(_paths(reader, entries.get("input"), folder)),
-        output=next(iter(_paths(reader, entries.get("output"), folder)), None),
-        description=str(entries["description"].scalar() or "") if "description" in entries else "",
+        input=inputs,
+        output=output,
+        description=description,
         warnings=tuple(str(problem.message) for problem in reader.problems),
     )
 
@@ -58,7 +62,7 @@ def _check_version(reader: Reader, root: Node, entries: Mapping[str, Node]) -> N
         return
     if "version" not in entries:
         reader.error(root.place, f"no version; expected version: {VERSION} at the top")
-    elif entries["version"].scalar() != VERSION:
+    elif type(entries["version"].scalar()) is not int or entries["version"].scalar() != VERSION:
         found = entries["version"]
         reader.error(found.place, f"version {found.kind()}; known: {VERSION}")
 
@@ -66,5 +70,9 @@ def _check_version(reader: Reader, root: Node, entries: Mapping[str, Node]) -> N
 def _paths(reader: Reader, node: Node | None, folder: Path | None) -> list[str]:
     if node is None:
         return []
-    texts = [reader.text(item) for item in node.items() or (node,)]
-    return texts if folder is None else [str(folder / text) for text in texts]
+    return [_path(reader, item, folder) for item in node.items() or (node,)]
+
+
+def _path(reader: Reader, node: Node, folder: Path | None) -> str:
+    text = reader.text(node)
+    return text if folder is None else str(folder / text)

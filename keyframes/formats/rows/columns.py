@@ -27,7 +27,7 @@ from keyframes.formats.rows.layout import TextLayout, read_layout
 
 MAX_ROWS = 5_000_000
 """More than a day at 50 frames per second."""
-_BLOCK = 1 << 22
+_BLOCK = 1 << 20
 _NOT_MEASURED = (
     "", "nan", "NaN", "NAN", "-nan", "-NaN", "nan(ind)", "-nan(ind)", "NaN(ind)", "-NaN(ind)",
     "nan(snan)", "-nan(snan)", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "1.#IND00",
@@ -210,7 +210,7 @@ class _Reading:
         return Columns(
             self.path,
             kept,
-            {name: np.concatenate(parts[name]) for name in self.numbers},
+            {name: np.concatenate(parts.pop(name)) for name in self.numbers},
             {name: parts[name] for name in self.texts},
             peaks,
             (note,) if lost else (),

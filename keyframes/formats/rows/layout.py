@@ -79,7 +79,10 @@ def _why(error: OSError | EOFError) -> str:
 
 
 def _cut(data: bytes, encoding: str) -> str:
-    return data[: data.rfind(b"\n") + (2 if "16" in encoding else 1)].decode(encoding, "replace")
+    """Whole lines of a beginning; of one long line, what there is of it."""
+    last = data.rfind(b"\n")
+    whole = data if last < 0 else data[: last + (2 if "16" in encoding else 1)]
+    return whole.decode(encoding, "ignore" if last < 0 else "strict")
 
 
 def read_layout(path: Path) -> TextLayout:
