@@ -7,7 +7,7 @@ EXTRAS ?= dev,rtx,curves,decord
 # Processes the tests run in; what must share one is said in tests/conftest.py.
 WORKERS ?= 2
 
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-slow mutants check clean
 
 demo: $(VENV)/.base
 	$(BIN)/python jobs/animate.py --curve smile.yaml --overwrite
@@ -17,6 +17,10 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
+
+# Small wrong changes to the code, each of which the tests must catch: minutes.
+mutants: $(VENV)/.dev
+	$(BIN)/python tests/mutants.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

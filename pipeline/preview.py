@@ -2,8 +2,7 @@
 
 The frame is decoded and its faces are found once; each further curve costs the edit and its paste.
 Both are those of a run, so the picture is the run's before encoding, but for the crop: here it
-follows this frame alone, in a run also the frames around it; and an editor that borrows from other
-frames (plate) is lent nothing here.
+follows this frame alone, in a run also the frames around it.
 """
 
 from __future__ import annotations

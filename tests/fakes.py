@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,23 @@ class KillerEditor(IdentityEditor):
             if count:
                 left.write_text(str(count - 1))
                 os._exit(9)
+        return super().edit(crops, delta, seed=seed)
+
+
+class MarkedEditor(IdentityEditor):
+    """Writes down every frame it edits, in `marks` beside the file AUREEL_TEST_KILLS names.
+
+    While a file `held` lies there, frames from 50 on (the demo's second group of pictures) wait.
+    """
+
+    traits = Traits(seconds_per_edit=5.0)  # so slow that each group of pictures is a segment
+
+    def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:
+        folder = Path(os.environ["AUREEL_TEST_KILLS"]).parent
+        while int(crops.frame_index[-1]) >= 50 and (folder / "held").exists():
+            time.sleep(0.1)
+        with (folder / "marks").open("a") as marks:
+            marks.write("".join(f"{number}\n" for number in crops.frame_index))
         return super().edit(crops, delta, seed=seed)
 
 

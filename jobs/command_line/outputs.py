@@ -49,18 +49,20 @@ def place_outputs(
             working copy.
     """
     footage = {_identity(item.path) for item in inputs.found} | {_identity(p) for p in protected}
-    pairs: dict[Path, Path] = {}
+    taken: dict[Path, Path] = {}
+    pairs: list[tuple[Path, Path]] = []
     refused: list[Refused] = []
     for item, made in zip(inputs.found, _places(inputs.found, output, curve), strict=True):
         refuse_working_copy(made)
-        why = _objection(made, footage)
-        if made in pairs:
-            why = f"its result {made} would be that of {pairs[made]}; use another --output"
+        why, place = _objection(made, footage), made.parent.resolve() / made.name
+        if place in taken:
+            why = f"its result {made} would be that of {taken[place]}; use another --output"
         if why:
             refused.append(Refused(str(item.path), why, str(made)))
         else:
-            pairs[made] = item.path
-    return Placed(tuple((source, made) for made, source in pairs.items()), tuple(refused))
+            taken[place] = item.path
+            pairs.append((item.path, made))
+    return Placed(tuple(pairs), tuple(refused))
 
 
 def _objection(made: Path, footage: set[tuple[int, int] | None]) -> str:

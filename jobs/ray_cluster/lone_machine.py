@@ -136,7 +136,7 @@ def import_pipeline() -> None:
         "ray.data",
         "pipeline.actors",
         "engines.trackers.mesh.tracker",
-        "engines.editors.plate.editor",
+        "engines.editors.previz.editor",
     ):
         import_module(module)
 

@@ -6,13 +6,20 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
+from pipeline.demo.clip import make_demo_clip
 from pipeline.media.compare.facts import read_facts
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import inspect_video
 from tests.jobs.conftest import SMILE, Animate
+from tests.jobs.killing import (
+    environment_with,
+    kill_when,
+    marked,
+    markers,
+    planned_and_committed,
+)
 
 IDENTITY = ("--curve", "smile2.yaml", "--input", "talk.mp4", "--editor", "identity")
 
@@ -67,11 +74,27 @@ def test_a_rerun_has_nothing_to_do_and_a_changed_curve_keeps_the_analysis(animat
     assert changed.video["stages"]["render"] > 0
 
 
-def test_only_the_pieces_that_a_killed_run_left_out_are_made(animate: Animate):
-    animate(*IDENTITY)
-    (plan,) = Path("_work").rglob("plan-*.parquet")
-    assert not list(plan.parent.glob("*.mp4")), "pieces are removed once the video is done"
-    assert pq.read_table(plan).num_rows == animate(*IDENTITY, "--overwrite").video["edited_frames"]
+def test_only_the_pieces_that_a_killed_run_left_out_are_made(animate: Animate, tmp_path: Path):
+    """The run is killed, with its workers, while a later segment waits in the editor."""
+    marks = Path(os.environ["AUREEL_TEST_KILLS"]).with_name("marks")
+    held, work = marks.with_name("held"), tmp_path / "_work"
+    clip = make_demo_clip(tmp_path / "long.mp4", seconds=4.0)
+    Path("steady.yaml").write_text("version: 1\nchannels: {AU12: [[0s, 2]]}\n")
+    call = ("--curve", "steady.yaml", "--input", str(clip), "--editor", "tests.fakes:MarkedEditor")
+    held.touch()
+    kill_when(call, environment_with(marks), lambda: bool(markers(work)))
+    held.unlink()
+    planned, committed = planned_and_committed(work)
+    assert planned == set(range(100))
+    assert committed
+    assert committed <= marked(marks) < planned
+    assert not Path("long.steady.mp4").exists()
+    marks.write_text("")
+    again = animate(*call)
+    assert again.video["status"] == "done", again.video
+    assert "analyse" not in again.video["stages"]
+    assert marked(marks) == planned - committed
+    assert inspect_video("long.steady.mp4").frames == 100
 
 
 def test_an_output_from_something_else_is_never_overwritten_unasked(animate: Animate):
@@ -86,7 +109,7 @@ WRONG_CALLS = [
     (("--curve", "grin.yaml"), "smile"),
     (("--curve", "smile", "--input", "gone.mp4"), "gone.mp4"),
     (("--curve", "smile", "--input"), "--input"),
-    (("--curve", "smile", "--editor", "magic"), "known: magicface, plate, previz, identity"),
+    (("--curve", "smile", "--editor", "magic"), "known: magicface, previz, identity"),
     (("--curve", "smile", "--editor", "magicface"), "no weights given; expected a folder"),
     (("--curve", "smile", "--editor", "magicface", "--weights", "gone"), "no weights folder"),
     (("--curve", "smile", "--editor", "magicface", "--weights", "hub"), "mengtingwei/magicface"),

@@ -70,6 +70,21 @@ def test_two_inputs_of_one_result_are_told_apart_or_refused(footage):
     assert refused == {}
 
 
+def test_two_inputs_whose_results_would_be_one_file_are_refused(footage, tmp_path):
+    """Two folders of footage, and one folder of results that is reached by both names."""
+    (footage / "day2").mkdir()
+    (footage / "day2/a.mp4").write_bytes(b"another")
+    out = tmp_path / "out"
+    (out / "day1").mkdir(parents=True)
+    (out / "day2").symlink_to(out / "day1")
+    made, refused = placed([footage], f"{out}/")
+    first = str(footage / "day1/a.mp4")
+    assert made[first] == str(out / "day1/a.smile.mp4")
+    second = str(footage / "day2/a.mp4")
+    assert f"would be that of {first}" in refused[second]
+    assert second not in made
+
+
 @pytest.mark.parametrize("way", ["itself", "dots", "linked folder", "symlink", "hard link"])
 def test_footage_is_never_overwritten_by_whatever_name_it_is_reached(footage, way):
     clip = footage / "a.mp4"

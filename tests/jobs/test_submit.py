@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +19,14 @@ from engines.editors.magicface.backends.ports import COMPONENTS
 from engines.trt.store.cache import PlanCache
 from pipeline.demo.clip import make_demo_clip
 from pipeline.media.read.inspection import inspect_video
+from tests.jobs.killing import (
+    ANIMATE,
+    environment_with,
+    kill_when,
+    marked,
+    markers,
+    planned_and_committed,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,20 +144,23 @@ def test_submitted_engines_are_built_into_the_store_and_then_found(cluster: str,
 
 def test_after_a_power_cut_only_the_missing_pieces_are_made(tmp_path: Path):
     clip = make_demo_clip(tmp_path / "long.mp4", seconds=24.0)
-    output = tmp_path / "out" / "long.smile.mp4"
-    command = [sys.executable, str(ROOT / "jobs/animate.py"), "--curve", "smile"]
-    command += ["--editor", "identity", "--input", str(clip), "--output", str(output)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as job:
-        wait_for(lambda: list(tmp_path.rglob("00000*.json")), 240)
-        family = psutil.Process(job.pid).children(recursive=True)
-        os.kill(job.pid, signal.SIGKILL)
-        for process in family:
-            if process.is_running():
-                process.kill()
-    committed = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("00000*.json")}
+    output, marks = tmp_path / "out" / "long.smile.mp4", tmp_path / "marks"
+    call = ("--curve", "smile", "--editor", "tests.fakes:MarkedEditor", "--input", str(clip))
+    call += ("--output", str(output))
+    environment = environment_with(marks)
+    kill_when(call, environment, lambda: bool(markers(tmp_path)))
+    planned, committed = planned_and_committed(tmp_path)
     assert not output.exists()
-    assert 1 <= len(committed) < 3
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    assert 0 < len(committed) < len(planned)
+    wanted = marked(marks)
+    marks.write_text("")
+    subprocess.run(
+        [*ANIMATE, *call], env=environment, check=True, stdout=subprocess.DEVNULL, timeout=300
+    )
+    made_again = marked(marks)
+    assert made_again
+    assert not made_again & committed
+    assert committed & wanted, "what was committed was never edited"
     (video,) = json.loads((output.parent / "report.json").read_text())["videos"]
     assert video["status"] == "done"
     assert "analyse" not in video["stages"]

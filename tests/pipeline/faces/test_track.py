@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,15 @@ def test_a_face_that_jumps_away_within_a_shot_is_another_face():
     boxes = np.array([box(10, 50)] * 10 + [box(400, 50)] * 5, np.float32)
     track = link_faces(np.arange(15), boxes, times(15), no_cuts(15))
     assert track.tolist() == [0] * 10 + [1] * 5
+
+
+@pytest.mark.parametrize(("growth", "is_same"), [(1.6, True), (1.8, False)])
+def test_a_face_that_is_suddenly_much_larger_in_its_place_is_another_face(growth, is_same):
+    width = 80 * growth
+    larger = box(140 - width / 2, width, y=140 - width / 2)
+    boxes = np.array([box(100, 80)] * 10 + [larger] * 2, np.float32)
+    track = link_faces(np.arange(12), boxes, times(12), no_cuts(12))
+    assert track.tolist() == [0] * 10 + [0 if is_same else 1] * 2
 
 
 def test_no_faces_at_all_is_an_answer():

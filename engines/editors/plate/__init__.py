@@ -1,1 +1,0 @@
-"""The rig, and the inside of a mouth lent by other frames of the same shot."""
