@@ -21,8 +21,11 @@ def text(changed: float = 0.0) -> str:
     for au in AU_ORDER:
         lines.append(f"  AU{au}:")
         for key in range(30):
-            value = key * au % 5 + (changed if (au, key) == (6, 7) else 0)
-            lines.append(f"    - [{key / 2}s, {value}]" + ("  # new" if value % 1 else ""))
+            value = key % 5 + au / 8 + (changed if (au, key) == (6, 7) else 0)
+            lines.append(
+                f"    - [{key / 2}s, {value}]"
+                + ("  # new" if changed and (au, key) == (6, 7) else "")
+            )
     return "\n".join(lines) + "\n"
 
 
