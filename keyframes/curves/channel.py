@@ -133,6 +133,10 @@ class Channel:
     def __hash__(self) -> int:
         return self._hash
 
+    def __getstate__(self) -> dict[str, object]:
+        # Hashes of texts differ between processes.
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+
     @cached_property
     def _hash(self) -> int:
         return hash((self.keys, self.before, self.after, self.smoothing, self.continuous))
