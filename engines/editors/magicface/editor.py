@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +103,7 @@ class MagicFaceEditor:
                 say=self.startup_log.append,
             )
         self._networks = networks
+        self._masks = ThreadPoolExecutor(1, thread_name_prefix="masks")
         self._batch = ShrinkingBatch(self.settings.batch, networks.forget)
 
     @staticmethod
@@ -164,12 +166,16 @@ class MagicFaceEditor:
                 return self._edit(frames, seed)
 
         weights = paste_weight(delta.values)
+        pasted = [  # made beside the networks' work: OpenCV lets go of Python while it draws
+            (row, self._masks.submit(paste_mask, crops.landmarks_px[row], self.crop_size))
+            for row in np.flatnonzero(weights)
+        ]
         for rows, made in self._batch.run(np.flatnonzero(weights), work):
             edited[rows] = made.edited[: len(rows)] * scale
             reference[rows] = made.reference[: len(rows)] * scale
             notes.update(made.notes[: len(rows)], [self.description])
-            for row in rows:
-                mask[row] = weights[row] * paste_mask(crops.landmarks_px[row], self.crop_size)
+        for row, face in pasted:
+            mask[row] = weights[row] * face.result()
         if self._batch.note is not None:
             notes.add(self._batch.note)
         return EditedCrops(edited, reference, mask, tuple(sorted(notes)))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from skimage import data
 
+from engines.editors.magicface.conditioning import masks
 from engines.editors.magicface.conditioning.background import Conditioner, to_uint8
 from engines.editors.magicface.conditioning.dots import DOT_COLOURS, jaw_dots, similarity
 from engines.editors.magicface.conditioning.masks import (
@@ -261,3 +262,29 @@ def test_a_person_that_fills_the_crop_brings_the_face_mask_to_mind(astronaut):
     assert close.mask(crop, landmarks)[1].endswith("--mask face leaves the model more to go by")
     assert "--mask face" not in Conditioner("person").mask(crop, landmarks)[1]
     assert "--mask face" not in Conditioner("face", close._segmenter).mask(crop, landmarks)[1]
+
+
+@pytest.mark.parametrize("size", [64, 128, 512])
+def test_a_paste_mask_is_that_of_the_whole_picture_drawn_at_once(astronaut, size):
+    _, landmarks = astronaut
+    draw = np.random.default_rng(size)
+    for _ in range(6):
+        scale, shift = draw.uniform(0.3, 2.5) * size / 512, draw.normal(0, 0.15 * size, 2)
+        points = ((landmarks - 256) * scale + size / 2 + shift).astype(np.float32)
+        assert np.array_equal(paste_mask(points, size), _whole_paste_mask(points, size))
+
+
+def _whole_paste_mask(points, size):
+    """The mask in floats over every row, as its docstring says it."""
+    up = points[17:27].mean(axis=0) - points[33]
+    hull = np.concatenate([masks._face_points(points), points[4:13] - 0.4 * up])
+    face = masks._hull_mask(hull, size).astype(np.float32)
+    feather = max(1.0, 0.04 * float(np.ptp(points[:17, 0])))
+    reach, margin = 2 * round(2 * feather) + 1, round(3 * feather)
+    grown = cv2.dilate(face, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    inner = np.zeros((size, size), np.float32)
+    inner[margin : size - margin, margin : size - margin] = 1.0
+    soft = cv2.GaussianBlur(grown * inner, (0, 0), feather, borderType=cv2.BORDER_CONSTANT)
+    soft[soft < 1 / 512] = 0.0
+    soft[[0, -1]] = soft[:, [0, -1]] = 0.0
+    return np.minimum(soft, np.float32(1.0))
