@@ -74,7 +74,7 @@ def test_plans_already_in_the_store_are_found_at_once_from_any_folder(
     assert all(float(line.split(" in ")[1].split()[0]) < 1 for line in lines)
     assert "made" not in found.stdout
     assert "plans for SM89, fp16, 128 px, batch 1..2..3 frames" in found.stdout
-    assert "MB; parity vae_encoder onnxruntime" in found.stdout
+    assert "MB; accuracy vae_encoder onnxruntime" in found.stdout
 
 
 def test_graphs_alone_are_made_for_onnxruntime(built, small_weights, small_store, capsys):

@@ -129,7 +129,7 @@ class MagicFaceEditor:
 
     @staticmethod
     def prepare(cluster: Cluster, quality: str = "standard", **settings: Any) -> None:
-        """Builds the TensorRT engines that the actors will look for, once per GPU type."""
+        """Builds the TensorRT plans that the actors will look for, once per GPU type."""
         build_before_actors(magicface_settings.resolved(quality, **settings), cluster)
 
     @property
