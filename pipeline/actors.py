@@ -87,9 +87,11 @@ def _check_granted_gpu(engine: Engine) -> None:
         )
 
 
-def inspect_row(row: Row, settings: AnalysisSettings) -> list[StageRow]:
+def inspect_row(
+    row: Row, settings: AnalysisSettings, render: RenderSettings | None
+) -> list[StageRow]:
     """Task: one video in, its summary and its chunks out."""
-    return caught("inspect", row, lambda: stages.inspect_stage(row, settings))
+    return caught("inspect", row, lambda: stages.inspect_stage(row, settings, render))
 
 
 def analyse_row(row: Row, *, settings: AnalysisSettings) -> StageRow:

@@ -117,7 +117,7 @@ def _inspected(
     """Reads every video's packets; the chunks to analyse, which `chunks` then waits for."""
     inspections = SingleTasks(actors.inspect_row, "inspect")
     for video in by_video.values():
-        inspections.start(video, job.analysis)
+        inspections.start(video, job.analysis, job.render)
     todo: list[SpanRow] = []
     for row in inspections.landed():
         if row["number"] != WHOLE_VIDEO:

@@ -22,7 +22,9 @@ from pipeline.store import VideoFolder
 
 def encode_settings(inspection: Inspection, settings: RenderSettings) -> EncodeSettings:
     """The encoder that mirrors a source; the same for every piece of it."""
-    return mirror_settings(inspection.info, settings.encode_preset, index=inspection.index)
+    return mirror_settings(
+        inspection.info, settings.encode_preset, index=inspection.index, wish=settings.encode
+    )
 
 
 def segment_digest(

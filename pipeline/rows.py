@@ -43,7 +43,8 @@ class StageRow(TypedDict):
     `number` is the chunk or segment, or WHOLE_VIDEO; `error` is one line, empty when all is well;
     `seconds` is the stage's own time and `cpu_s` its process's CPU time meanwhile; `frames`,
     `edited` and `faceless` count this row's frames; `notes` are lines for the report, joined by
-    newlines. A row of stage `inspect` or `plan` with a number is work still to do: the chunk or
+    newlines; `encoded` says how an output was encoded. A row of stage `inspect` or `plan` with a
+    number is work still to do: the chunk or
     segment first…last, and the `digest` that names a segment's piece.
     """
 
@@ -60,11 +61,12 @@ class StageRow(TypedDict):
     cpu_s: float
     error: str
     notes: str
+    encoded: str
 
 
 def stage_row(video: str, stage: str, number: int = WHOLE_VIDEO, **values: Any) -> StageRow:
     """A row with everything not named at rest."""
     rest: dict[str, Any] = {"first": 0, "last": -1, "digest": "", "frames": 0, "edited": 0}
     rest |= {"faceless": 0}
-    rest |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": ""}
+    rest |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": "", "encoded": ""}
     return cast(StageRow, {"video": video, "stage": stage, "number": number, **rest, **values})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from engines.choice import Engine
@@ -41,12 +41,32 @@ class AnalysisSettings:
 
 
 @dataclass(frozen=True)
+class EncodeWish:
+    """How an output is to be encoded where it need not be as its source.
+
+    Attributes:
+        quality: `match` the source, `high` (50 dB and more), `lossless`, or a CRF as text.
+        codec: `same`, or the name of another.
+        bit_depth: bits per sample, or None for the source's.
+        untouched: `copy` frames without an edit by packet where a codec allows it, or `encode` all.
+        allow: losses that are accepted though they are refused by default.
+    """
+
+    quality: str = "match"
+    codec: str = "same"
+    bit_depth: int | None = None
+    untouched: str = "copy"
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RenderSettings:
     """How the deltas reach the picture."""
 
     sheet: KeyframeSheet
     editor: Engine
     encode_preset: str = "medium"
+    encode: EncodeWish = EncodeWish()
     seed: int = 424
     border: str = "replicate"
     overwrite: bool = False
@@ -55,9 +75,8 @@ class RenderSettings:
     @property
     def editor_digest(self) -> str:
         """All but the curve: what a piece depends on besides its own deltas."""
-        return digest_of(
-            RENDER_VERSION, self.editor.identity, self.encode_preset, self.seed, self.border
-        )
+        how = (self.encode_preset, asdict(self.encode), self.seed, self.border)
+        return digest_of(RENDER_VERSION, self.editor.identity, *how)
 
 
 @dataclass(frozen=True)

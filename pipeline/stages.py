@@ -29,6 +29,7 @@ from pipeline.media.read.inspection import (
     write_inspection,
 )
 from pipeline.media.read.reader import check_reader
+from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
 from pipeline.media.write.encode import EncodeSettings
 from pipeline.media.write.mux import finish
@@ -65,14 +66,24 @@ def folder_of(row: VideoRow) -> VideoFolder:
     return VideoFolder.of(row)
 
 
-def inspect_stage(row: VideoRow, settings: AnalysisSettings) -> list[StageRow]:
-    """Reads headers and packets; gives one row for the video and one per chunk still to analyse."""
+def inspect_stage(
+    row: VideoRow, settings: AnalysisSettings, render: RenderSettings | None = None
+) -> list[StageRow]:
+    """Reads headers and packets; gives one row for the video and one per chunk still to analyse.
+
+    Args:
+        render: of a run that will write: what it could not is refused here, before any work.
+    """
     clock = Stopwatch()
     folder = folder_of(row)
     folder.sweep_orphans()
     check_unchanged(row["source"], row["identity"])
     inspection = _inspection(row)
     check_reader(row["source"], inspection.info, inspection.index, settings.reader)
+    told: tuple[str, ...] = ()
+    if render is not None:
+        encode = encode_settings(inspection, render)
+        told = check_output(inspection.info, encode, row["output"])
     rows = [
         stage_row(row["video"], "inspect", c.number, first=c.first, last=c.last, frames=c.frames)
         for c in _chunks_to_do(inspection, folder, settings)
@@ -82,7 +93,7 @@ def inspect_stage(row: VideoRow, settings: AnalysisSettings) -> list[StageRow]:
         "inspect",
         frames=inspection.frames,
         **clock.read(),
-        notes="\n".join((*inspection.info.warnings, *inspection.index.notes)),
+        notes="\n".join((*inspection.info.warnings, *inspection.index.notes, *told)),
     )
     return [summary, *rows]
 
@@ -326,4 +337,5 @@ def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
     folder.sweep_job(row["request"])
     write_done(folder, output, row["request"])
     notes = "\n".join(finished.warnings)
-    return stage_row(row["video"], "finish", frames=finished.frames, **clock.read(), notes=notes)
+    told: dict[str, Any] = {"notes": notes, "encoded": finished.encoded}
+    return stage_row(row["video"], "finish", frames=finished.frames, **clock.read(), **told)

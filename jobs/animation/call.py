@@ -27,7 +27,7 @@ from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
 from pipeline.media.read.reader import choose_reader
 from pipeline.rows import VideoRow
-from pipeline.settings import AnalysisSettings, RenderSettings, digest_of
+from pipeline.settings import AnalysisSettings, EncodeWish, RenderSettings, digest_of
 from pipeline.source import Identity
 from pipeline.store import VideoFolder, up_to_date
 
@@ -71,6 +71,13 @@ class Call:
             sheet=self.sheet,
             editor=self.editor,
             encode_preset=encode_preset(options.preset_encode, self.editor.is_preview),
+            encode=EncodeWish(
+                options.encode_quality,
+                options.codec,
+                options.bit_depth,
+                options.untouched,
+                options.allow,
+            ),
             seed=options.seed,
             border=options.border,
             overwrite=options.overwrite,
@@ -129,7 +136,9 @@ def _videos(
         inputs, ours = Inputs((Found(clip, clip.parent, is_named=True),), ()), []
         output = output or f"{DEMO_FOLDER.expanduser()}/"
     notes = [f"{len(ours)} results of earlier runs among the inputs were left out"] if ours else []
-    placed = place_outputs(inputs, output, sheet.name, _also_read(options, sheet))
+    placed = place_outputs(
+        inputs, output, sheet.name, _also_read(options, sheet), options.container
+    )
     refused = [*inputs.refused, *placed.refused]
     wait = options.growing == "wait" and not options.dry_run
     young = unsettled([s for s, _ in placed.pairs], wait=wait, say=say) if named else {}

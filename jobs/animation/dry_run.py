@@ -12,8 +12,10 @@ from keyframes.errors import KeyframeError
 from pipeline.errors import PipelineError
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.read.reader import check_reader
+from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
 from pipeline.rows import VideoRow
+from pipeline.stages import encode_settings
 
 
 def describe(call: Call, screen: Console) -> int:
@@ -45,6 +47,7 @@ def _promise(call: Call, video: VideoRow) -> tuple[str, str, str, str]:
     muxer_of(video["output"])
     inspection = inspect_video(video["source"])
     check_reader(video["source"], inspection.info, inspection.index, call.analysis.reader)
+    check_output(inspection.info, encode_settings(inspection, call.render), video["output"])
     frames = str(inspection.frames)
     if call.sheet.videos():
         return frames, "what its driving video shows", "", video["output"]

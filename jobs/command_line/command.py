@@ -24,6 +24,9 @@ RENAMED = {"--engine": "--editor"}
 WRONG_CALL = (JobError, KeyframeError, EngineError, PipelineError)
 
 
+ENCODE_QUALITIES = ("match", "high", "lossless")
+
+
 def run_command(app: App, arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; its exit status. Wrong calls, files and curves print one line."""
     arguments = _renamed(sys.argv[1:] if arguments is None else arguments)
@@ -53,11 +56,22 @@ def run_command(app: App, arguments: Sequence[str] | None = None) -> int:
 def _renamed(arguments: Sequence[str]) -> list[str]:
     """The arguments with options of the last release by their new names; says so."""
     new: list[str] = []
-    for argument in arguments:
+    for argument in _routed(arguments):
         name, equals, value = argument.partition("=")
         if name in RENAMED:
             print(f"note: {name} is now {RENAMED[name]}; this release takes both", file=sys.stderr)
         new.append(f"{RENAMED.get(name, name)}{equals}{value}")
+    return new
+
+
+def _routed(arguments: Sequence[str]) -> list[str]:
+    """`--quality` by its word: an editor's own, or that of the encoder."""
+    new = list(arguments)
+    for place, argument in enumerate(new):
+        name, equals, value = argument.partition("=")
+        value = value if equals else new[place + 1] if place + 1 < len(new) else ""
+        if name == "--quality" and (value in ENCODE_QUALITIES or value.isdigit()):
+            new[place] = f"--encode-quality={value}" if equals else "--encode-quality"
     return new
 
 

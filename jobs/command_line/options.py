@@ -93,6 +93,30 @@ class AnimateOptions(BaseModel):
         default="auto",
         description="Encoder effort. auto takes veryfast for a preview, else medium.",
     )
+    encode_quality: Said = Field(
+        default="match",
+        description="match (the source's own: lossless stays lossless), high (50 dB and more), "
+        "lossless, or a CRF. `--quality` takes these words too.",
+    )
+    codec: Said = Field(
+        default="same",
+        description="Of the output: same, h264, hevc, av1, vp9, prores, dnxhr, mjpeg or ffv1.",
+    )
+    bit_depth: Literal[8, 10, 12, 16] | None = Field(
+        default=None, description="Bits per sample of the output. Without: the source's."
+    )
+    untouched: Literal["copy", "encode"] = Field(
+        default="copy",
+        description="Frames without an edit: copy them bit for bit where the codec allows it, or "
+        "encode all.",
+    )
+    container: Said | None = Field(
+        default=None, description="Of outputs that are not named: mov, mkv, mp4, …"
+    )
+    allow: Annotated[tuple[Said, ...], Parameter(consume_multiple=True, negative=())] = Field(
+        default=(),
+        description="Losses accepted that are refused by default: dolby-vision, second-eye, alpha.",
+    )
     plot: bool | None = Field(
         default=None,
         description="Also write a plot of the AU curves and a contact sheet beside each output "

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.command_line.inputs import Found, Inputs, Refused
+from jobs.command_line.inputs import VIDEO_SUFFIXES, Found, Inputs, Refused
 from jobs.errors import JobError
 from pipeline.errors import PipelineError
 from pipeline.files import LONGEST_NAME, read_json
 from pipeline.media.read.origin import is_ours
-from pipeline.media.write.containers import muxer_of
+from pipeline.media.write.containers import MUXERS, muxer_of
 from pipeline.rows import VideoRow
 from pipeline.store import video_row
 
@@ -27,6 +27,10 @@ WORKING_COPY = "runtime_resources"
 BESIDE = ".curves.png"
 """The longest of what may lie beside a result instead of its suffix."""
 WORK = "_work"
+
+
+PROFESSIONAL = frozenset((".mxf", ".dv"))
+"""Files that can be read and not written, whose tools take a .mov instead."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,18 @@ class Placed:
 
 
 def place_outputs(
-    inputs: Inputs, output: str | None, curve: str, protected: Iterable[Path] = ()
+    inputs: Inputs,
+    output: str | None,
+    curve: str,
+    protected: Iterable[Path] = (),
+    container: str | None = None,
 ) -> Placed:
     """Beside each input, in a folder, or at a file.
 
     Args:
         protected: what else the job reads; no result may be one of them.
+        container: of results that are not named; else each input's own, or where that kind of file
+            cannot be written, `.mov` for MXF and DV and `.mkv` for others.
     Raises:
         JobError: one file for several inputs, or a place that would vanish with a submitted job's
             working copy.
@@ -52,7 +62,8 @@ def place_outputs(
     taken: dict[Path, Path] = {}
     pairs: list[tuple[Path, Path]] = []
     refused: list[Refused] = []
-    for item, made in zip(inputs.found, _places(inputs.found, output, curve), strict=True):
+    places = _places(inputs.found, output, curve, container)
+    for item, made in zip(inputs.found, places, strict=True):
         refuse_working_copy(made)
         why, place = _objection(made, footage), made.parent.resolve() / made.name
         if place in taken:
@@ -101,8 +112,21 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _places(found: Sequence[Found], output: str | None, curve: str) -> list[Path]:
-    names = [f"{item.path.stem}.{curve}{item.path.suffix}" for item in found]
+def _suffix(path: Path, container: str | None) -> str:
+    if container is not None:
+        suffix = f".{container.lstrip('.').lower()}"
+        if suffix not in MUXERS:
+            raise JobError(f"--container {container}: known: {' '.join(s[1:] for s in MUXERS)}")
+        return suffix
+    if path.suffix.lower() in MUXERS or path.suffix.lower() not in VIDEO_SUFFIXES:
+        return path.suffix
+    return ".mov" if path.suffix.lower() in PROFESSIONAL else ".mkv"
+
+
+def _places(
+    found: Sequence[Found], output: str | None, curve: str, container: str | None
+) -> list[Path]:
+    names = [f"{item.path.stem}.{curve}{_suffix(item.path, container)}" for item in found]
     if output is None:
         return [item.path.with_name(name) for item, name in zip(found, names, strict=True)]
     target = Path(output).expanduser().absolute()

@@ -57,6 +57,7 @@ class VideoEntry(BaseModel):
     frames: int = 0
     edited_frames: int = 0
     faceless_frames: int = Field(default=0, description="frames in which no face was found")
+    encoded: str = Field(default="", description="encoder, settings and size against the source")
     stages: dict[str, float] = Field(default_factory=dict, description="worker seconds by stage")
     warnings: list[str] = Field(default_factory=list[str])
 
@@ -158,6 +159,7 @@ class Ledger:
         entry.frames = row["frames"] or entry.frames
         entry.edited_frames = row["edited"] or entry.edited_frames
         entry.faceless_frames = row["faceless"] or entry.faceless_frames
+        entry.encoded = row["encoded"] or entry.encoded
 
     def close(self, reason: str) -> None:
         """Gives every video that did not end a reason."""

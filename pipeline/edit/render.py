@@ -18,15 +18,24 @@ from pipeline.edit.segments import Span
 from pipeline.media.colour import crop_rgb
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.source_packets import SourceFrames
 from pipeline.media.write.encode import EncodeSettings, PieceWriter
+
+COPIED = "copied from the source bit for bit"
+"""What a report counts of frames that were not encoded."""
 
 
 @dataclass
 class Rendered:
-    """What became of a segment."""
+    """What became of a segment.
+
+    Attributes:
+        is_changed: of the frame given last: a sample of it is another than its source's.
+    """
 
     frames: int = 0
     edited: int = 0
+    is_changed: bool = False
     notes: Counter[str] = field(default_factory=Counter)
 
 
@@ -51,9 +60,16 @@ def render_segment(
         MediaError, EngineError: nothing is left at `piece` then.
     """
     rendered = Rendered()
-    with PieceWriter(str(piece), inspection.info, encode) as writer:
+    with (
+        PieceWriter(str(piece), inspection.info, encode) as writer,
+        SourceFrames(inspection, span.first) as source,
+    ):
         for frame in edited_frames(inspection, span, plan, batcher, rendered, border):
-            writer.write(frame)
+            if encode.copies_untouched and not rendered.is_changed:
+                writer.copy(source.at(frame.pts), frame)
+                rendered.notes[COPIED] += 1
+            else:
+                writer.write(frame)
             rendered.frames += 1
             on_frame(rendered.frames)
     return rendered
@@ -117,5 +133,8 @@ def _settle(
         edit = future.result()
         paste_residual(frame, inspection.info, edit.residual, edit.mask, plan.coded_from_crop[row])
         rendered.notes.update(edit.notes)
+    rendered.is_changed = any(
+        future.result().residual.any() and future.result().mask.any() for _, future in edits
+    )
     rendered.edited += bool(edits)
     return frame

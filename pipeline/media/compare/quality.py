@@ -49,7 +49,7 @@ def _exactness(source: FileFacts, output: FileFacts, pictures: PictureFigures) -
     words = f"{_psnr_words(pictures)}; {pictures.exact} of {pictures.frames} bit for bit"
     if source.info.is_lossless:
         return lost("pictures", f"the source is lossless, this is not: {words}")
-    master = is_master(source.info, source.index, source.video_bytes)
+    master = is_master(source.info, source.index)
     floor = MASTER_DB if master else USUAL_DB
     mean = min(pictures.mean_psnr(p) for p in range(pictures.planes))
     worst = min(pictures.worst_psnr(p) for p in range(pictures.planes))

@@ -10,12 +10,12 @@ MASTER_BITS = 0.6
 INTRA_CODECS = frozenset(("prores", "dnxhd", "mjpeg", "cfhd", "jpeg2000", "dvvideo"))
 
 
-def bits_per_pixel(info: VideoInfo, index: FrameIndex, video_bytes: int) -> float:
-    """Bits of coded video per pixel shown."""
-    return 8 * video_bytes / max(1, info.width * info.height * len(index))
+def bits_per_pixel(info: VideoInfo, index: FrameIndex) -> float:
+    """Bits of coded video per pixel shown; 0 where nobody counted."""
+    return 8 * int(index.size.sum()) / max(1, info.width * info.height * len(index))
 
 
-def is_master(info: VideoInfo, index: FrameIndex, video_bytes: int) -> bool:
+def is_master(info: VideoInfo, index: FrameIndex) -> bool:
     """Whether footage is of a kind whose losses people will see after further work."""
     intra = info.codec in INTRA_CODECS or (len(index) > 1 and bool(index.is_key.all()))
-    return intra or bits_per_pixel(info, index, video_bytes) >= MASTER_BITS
+    return intra or bits_per_pixel(info, index) >= MASTER_BITS

@@ -64,6 +64,7 @@ def write_inspection(path: Path, inspection: Inspection) -> None:
             pts=index.pts,
             is_key=index.is_key,
             duration=index.duration,
+            size=index.size,
             notes=np.array(index.notes, np.str_),
             info=np.array(json.dumps(asdict(inspection.info), default=_plain)),
         )
@@ -78,7 +79,9 @@ def read_inspection(source: str, path: Path) -> Inspection:
     try:
         with np.load(path) as stored:
             notes = tuple(str(note) for note in stored["notes"])
-            index = FrameIndex(stored["pts"], stored["is_key"], stored["duration"], notes)
+            index = FrameIndex(
+                stored["pts"], stored["is_key"], stored["duration"], notes, stored["size"]
+            )
             info = _info(json.loads(str(stored["info"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MediaError(f"{path}: cannot be read ({error}); remove it and run again") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
@@ -31,12 +31,14 @@ class FrameIndex:
         is_key: `(N,)` bool, the packet is flagged as one decoding can start at.
         duration: `(N,)` int64, time_base units, as the packets declare; 0 where they don't.
         notes: what a report should tell of frames that are not here, one line each.
+        size: `(N,)` int64, bytes of each frame's packet; of length 0 where nobody counted.
     """
 
     pts: NDArray[np.int64]
     is_key: NDArray[np.bool_]
     duration: NDArray[np.int64]
     notes: tuple[str, ...] = ()
+    size: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         if not (self.pts.ndim == 1 and self.pts.shape == self.is_key.shape == self.duration.shape):
@@ -63,6 +65,7 @@ class _Row:
     is_key: bool
     duration: int
     is_shown: bool
+    size: int
 
 
 def scan(path: str, info: VideoInfo) -> FrameIndex:
@@ -81,7 +84,13 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
     with open_video(path) as container, one_line_errors(path, "read its packets"):
         stream = video_stream(container, info)
         rows = [
-            _Row(packet.pts, packet.is_keyframe, packet.duration or 0, _is_shown(packet, info))
+            _Row(
+                packet.pts,
+                packet.is_keyframe,
+                packet.duration or 0,
+                _is_shown(packet, info),
+                packet.size,
+            )
             for packet in container.demux(stream)
             if packet.size
         ]
@@ -98,6 +107,7 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
         is_key=np.array([row.is_key for row in shown], np.bool_),
         duration=np.array([row.duration for row in shown], np.int64),
         notes=_note_lost(len(lost)),
+        size=np.array([row.size for row in shown], np.int64),
     )
     _check_complete(path, index, info.time_base, declared_s)
     return index

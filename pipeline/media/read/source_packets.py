@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from pipeline.errors import MediaError
 from pipeline.media.bitstream.messages import LASTING, PER_PICTURE, Message, messages_of
 from pipeline.media.bitstream.mpeg2 import FieldFlags, field_flags
 from pipeline.media.bitstream.units import unit_format
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, video_stream
+from pipeline.media.read.inspection import Inspection
 
 DOVI_UNIT = -1
 TWO_LAYERS = 7
@@ -92,3 +94,50 @@ class SourcePackets:
             vision = self.info.dolby_vision
             return vision is None or vision[0] != TWO_LAYERS
         return message.type in PER_PICTURE or message.type in LASTING
+
+
+@dataclass
+class SourceFrames:
+    """A source's coded frames one after the other, where each stands for itself (intra-only).
+
+    As a context manager: leaving closes the source, which is opened when a frame is asked for.
+    """
+
+    inspection: Inspection
+    first: int
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _packets: Iterator[tuple[int, bytes]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def at(self, pts: int) -> bytes:
+        """The packet of the frame shown at `pts`; to be asked in the order frames are shown.
+
+        Raises:
+            MediaError: there is none.
+        """
+        info = self.inspection.info
+        if self._packets is None:
+            container = self._stack.enter_context(open_video(info.path))
+            stream = video_stream(container, info)
+            if self.first:
+                container.seek(int(self.inspection.index.pts[self.first]), stream=stream)
+            self._packets = (
+                (p.pts, bytes(p)) for p in container.demux(stream) if p.size and p.pts is not None
+            )
+        with one_line_errors(info.path, "read its packets"):
+            for found, data in self._packets:
+                if found == pts:
+                    return data
+                if found > pts:
+                    break
+        raise MediaError(f"{info.path}: no packet of the frame at pts {pts}")

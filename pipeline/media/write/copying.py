@@ -37,7 +37,7 @@ def add_copies(
     for stream in source.streams:
         if stream.index == info.stream_index:
             add_video()
-        elif _is_attachment(stream, target):
+        elif is_attachment(stream, target):
             attachments.append(_attachment(stream, info, target))
         else:
             copied = _add_copy(stream, target, info, movie)
@@ -48,7 +48,8 @@ def add_copies(
     return copies
 
 
-def _is_attachment(stream: Stream, target: OutputContainer) -> bool:
+def is_attachment(stream: Stream, target: OutputContainer) -> bool:
+    """Whether a stream lies beside the tracks: a font, or a cover in Matroska."""
     cover = bool(stream.disposition & Disposition.attached_pic)
     return isinstance(stream, AttachmentStream) or (cover and _is_matroska(target))
 
@@ -61,7 +62,7 @@ def _add_copy(
     stream: Stream, target: OutputContainer, info: VideoInfo, movie: Movie | None
 ) -> Stream | None:
     name = f"{stream.type} stream {stream.index} ({_codec_of(stream)})"
-    if _is_made_elsewhere(stream, movie):
+    if is_made_elsewhere(stream, movie):
         return None
     try:
         copy = target.add_stream_from_template(stream, opaque=True)
@@ -83,7 +84,7 @@ def _codec_of(stream: Stream) -> str:
     return context.codec.canonical_name if context is not None else "unknown"
 
 
-def _is_made_elsewhere(stream: Stream, movie: Movie | None) -> bool:
+def is_made_elsewhere(stream: Stream, movie: Movie | None) -> bool:
     """Time code and chapters the muxer makes anew; foreign tracks are copied by their boxes."""
     if stream.type == "data" and "timecode" in stream.metadata:
         return True

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import av
 from av.codec.context import Flags
@@ -56,6 +56,8 @@ class PieceWriter:
         self._pts: list[int] = []
         self._last_duration = 0
         self._written = 0
+        self._copies = settings.copies_untouched
+        self._waiting: dict[int, Packet[VideoStream]] = {}
         self._reorder = MOST_REORDERED if settings.gop != 1 else 0
         self._container: OutputContainer | None = None
         with one_line_errors(path, f"start {settings.encoder}"), self._removed_on_error():
@@ -89,11 +91,7 @@ class PieceWriter:
             MediaError: a pts that does not rise, another size or format than the source's, what the
                 encoder or the disk complains of.
         """
-        pts, time_base = frame.pts, frame.time_base
-        if pts is None or (self._pts and pts <= self._pts[-1]):
-            raise MediaError(
-                f"{self.path}: got a frame at pts {pts}; expected one above {self._pts[-1:]}"
-            )
+        pts, time_base = self._check_time(frame), frame.time_base
         shape = frame.width, frame.height, frame.format.name
         if shape != (self._info.width, self._info.height, self._info.pix_fmt):
             # PyAV would rescale it without a word.
@@ -112,6 +110,14 @@ class PieceWriter:
             finally:
                 frame.pts, frame.time_base = pts, time_base
             self._mux(packets)
+
+    def _check_time(self, frame: VideoFrame) -> int:
+        pts = frame.pts
+        if pts is None or (self._pts and pts <= self._pts[-1]):
+            raise MediaError(
+                f"{self.path}: got a frame at pts {pts}; expected one above {self._pts[-1:]}"
+            )
+        return pts
 
     def close(self) -> int:
         """Flush, check and publish the piece.
@@ -153,7 +159,7 @@ class PieceWriter:
             undo.pop_all()
 
     def _mux(self, packets: Sequence[Packet[VideoStream]]) -> None:
-        for packet in packets:
+        for packet in self._in_order(packets):
             number = packet.pts
             if number is None or not 0 <= number < len(self._pts) or self._container is None:
                 raise MediaError(f"{self.path}: the encoder gave a packet the time {number}")
@@ -164,6 +170,31 @@ class PieceWriter:
             packet.stream = self._stream
             self._container.mux(packet)
             self._written += 1
+
+    def copy(self, data: bytes, frame: VideoFrame) -> None:
+        """Write one frame as its source holds it; for codecs whose every frame stands for itself.
+
+        Args:
+            data: its packet.
+            frame: as decoded; its time is what counts.
+        Raises:
+            MediaError: a pts that does not rise, what the disk complains of.
+        """
+        self._pts.append(self._check_time(frame))
+        self._last_duration = frame.duration
+        packet = cast("Packet[VideoStream]", Packet(data))
+        packet.pts, packet.is_keyframe = len(self._pts) - 1, True
+        with one_line_errors(self.path, "copy a frame"), self._removed_on_error():
+            self._mux([packet])
+
+    def _in_order(self, packets: Sequence[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+        """Packets by number: an encoder gives some late, while copied ones are there at once."""
+        if not self._copies:
+            yield from packets
+            return
+        self._waiting |= {packet.pts or 0: packet for packet in packets}
+        while self._written in self._waiting:
+            yield self._waiting.pop(self._written)
 
     def _decoding_time(self, order: int) -> int:
         if order >= 0:

@@ -1,8 +1,8 @@
 """Which encoder gives back what a clip was: same codec, pixel format, profile and tags.
 
-Quality is near-transparent rather than equal in bits: x264 crf 17, x265 crf 18, SVT-AV1 crf 20,
-libvpx crf 18, quantiser 2 for MPEG-2, MPEG-4 and Motion JPEG, the source's own profile for the
-intra codecs.
+Quality follows the source (pipeline/media/write/quality.py): lossless stays lossless, a master is
+encoded finely, other footage near-transparently: x264 crf 17, x265 crf 18, SVT-AV1 crf 20, libvpx
+crf 18, quantiser 2 for MPEG-2, MPEG-4 and Motion JPEG, the source's own profile for intra codecs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from av.codec import Codec
 from pipeline.errors import MediaError
 from pipeline.media.info import VideoInfo
 from pipeline.media.read.scan import FrameIndex
+from pipeline.media.write.quality import USUAL, Quality, resolve_quality
+from pipeline.media.write.wished import changes_of, way_out, wished_video
+from pipeline.settings import EncodeWish
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower",
            "veryslow")  # fmt: skip
@@ -33,6 +36,10 @@ DNXHD_MBIT = (36, 42, 45, 60, 63, 75, 80, 84, 90, 100, 110, 115, 120, 145, 175, 
               290, 350, 365, 390, 440)  # fmt: skip
 """Nominal rates of SMPTE VC-3; the encoder takes no others, and files measure about 1 % above."""
 
+FINEST_PRORES = "4000"
+"""Bits per macroblock at which prores_ks reaches its finest quantiser."""
+SELF_CONTAINED = frozenset(("prores", "dnxhd", "mjpeg"))
+"""Codecs whose every packet decodes alone, whatever the track's description says."""
 DEFAULT_GOP = 250
 BOTTOM_FIRST = (3, 5)
 """FFmpeg's field orders whose bottom field is shown first."""
@@ -53,8 +60,10 @@ class EncodeSettings:
         codec_tag: for the container, or None for its default.
         interlaced: encode fields as fields.
         preset: as asked for.
+        quality: what `options` aim at.
         warnings: what of the source this cannot keep, one line each.
         changes: topics of the witness that were asked to change, as `bit depth`.
+        copies_untouched: frames without a change are copied by packet.
     """
 
     encoder: str
@@ -67,41 +76,52 @@ class EncodeSettings:
     codec_tag: str | None = None
     interlaced: bool = False
     preset: str = "medium"
+    quality: Quality = USUAL
     warnings: tuple[str, ...] = field(default=())
     changes: tuple[str, ...] = field(default=())
+    copies_untouched: bool = False
 
 
 def mirror_settings(
-    info: VideoInfo, preset: str = "medium", *, index: FrameIndex | None = None
+    info: VideoInfo,
+    preset: str = "medium",
+    *,
+    index: FrameIndex | None = None,
+    wish: EncodeWish | None = None,
 ) -> EncodeSettings:
-    """Settings that mirror a source.
+    """Settings that mirror a source, but for what was wished otherwise.
 
     Args:
         preset: x264's names for speed against size, mapped sensibly for other encoders.
         index: of the source; its longest group of pictures then bounds ours (an all-intra source
-            stays all-intra).
+            stays all-intra), and the size of its packets says whether it is a master.
     Raises:
-        MediaError: an unknown preset; a codec, profile or pixel format no encoder here can give
-            back (nothing is lowered in silence).
+        MediaError: an unknown preset, quality or codec; a codec, profile or pixel format no encoder
+            here can give back (nothing is lowered in silence); the line says the way out.
     """
+    wish = wish or EncodeWish()
     if preset not in PRESETS:
         raise MediaError(f"no encoder preset {preset!r}; known: {', '.join(PRESETS)}")
-    if info.codec not in MIRRORS:
-        raise MediaError(
-            f"{info.path}: cannot write {info.codec} video; known: {', '.join(sorted(MIRRORS))}"
-        )
+    target = wished_video(info, wish)
     rate = (info.frame_rate if 1 <= info.frame_rate <= 1000 else Fraction(25)).limit_denominator(
         1001
     )
-    base = EncodeSettings("", info.pix_fmt, {}, "mp4", str(rate), preset=preset)
-    settings = MIRRORS[info.codec](info, replace(base, gop=_longest_gop(index)))
+    base = EncodeSettings(
+        "", target.pix_fmt, {}, "mp4", str(rate), _longest_gop(index), preset=preset,
+        quality=resolve_quality(info, wish.quality, index),
+    )  # fmt: skip
+    settings = MIRRORS[target.codec](target, base)
     known = [f.name for f in Codec(settings.encoder, "w").video_formats or []]
-    if settings.pix_fmt not in known:
+    if known and settings.pix_fmt not in known:
         raise MediaError(
-            f"{info.path}: {settings.encoder} cannot write {info.pix_fmt}; "
-            f"known: {', '.join(known)}"
+            f"{info.path}: {settings.encoder} cannot write {target.pix_fmt}; known: "
+            f"{', '.join(known)}; {way_out(info)}"
         )
-    return settings
+    changes = changes_of(info, target)
+    copies = wish.untouched == "copy" and wish.quality == "match" and not changes
+    return replace(
+        settings, changes=changes, copies_untouched=copies and target.codec in SELF_CONTAINED
+    )
 
 
 def _longest_gop(index: FrameIndex | None) -> int:
@@ -116,16 +136,17 @@ def _longest_gop(index: FrameIndex | None) -> int:
 
 
 def _h264(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
-    options = {"preset": base.preset, "crf": "17", "a53cc": "0"}
+    rgb = info.pix_fmt == "gbrp"
+    encoder = "libx264rgb" if rgb else "libx264"
+    options = {"preset": base.preset, "a53cc": "0", **base.quality.options(encoder)}
     params = ["open-gop=0"]
     if info.interlaced:
         params.append("bff=1" if info.field_order in BOTTOM_FIRST else "tff=1")
-    rgb = info.pix_fmt == "gbrp"
+    if base.quality.fine and not base.quality.lossless:
+        params.append("trellis=0:no-psy=1:aq-mode=0")  # what they move, they move again each time
     profile = {"Baseline": "baseline", "Constrained Baseline": "baseline", "Main": "main"}
-    if info.profile in profile and not info.interlaced:
+    if info.profile in profile and not info.interlaced and not base.quality.lossless:
         options["profile"] = profile[info.profile]
-    if info.profile == "High 4:4:4 Predictive" and not (rgb or "444" in info.pix_fmt):
-        options = {"preset": base.preset, "qp": "0"}  # of that profile only lossless is left then
     mastering, light = _hdr_values(info)
     if mastering:
         params.append(f"mastering-display={mastering}")
@@ -134,7 +155,7 @@ def _h264(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
     options["x264-params"] = ":".join(params)
     return replace(
         base,
-        encoder="libx264rgb" if rgb else "libx264",
+        encoder=encoder,
         pix_fmt="rgb24" if rgb else info.pix_fmt,
         options=options,
         interlaced=info.interlaced,
@@ -150,10 +171,20 @@ def _hevc(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
         params.append(f"max-cll={light}")
     if mastering or light:
         params.append("hdr10=1")
+    if base.quality.lossless:
+        params.append("lossless=1")
+    elif base.quality.fine:
+        params.append("psy-rd=0:psy-rdoq=0:rdoq-level=0:aq-mode=0")
+    quality = base.quality.options("libx265")
     return replace(
         base,
         encoder="libx265",
-        options={"preset": base.preset, "crf": "18", "a53cc": "0", "x265-params": ":".join(params)},
+        options={
+            "preset": base.preset,
+            "a53cc": "0",
+            **quality,
+            "x265-params": ":".join(params),
+        },
         codec_tag="hvc1",
         warnings=_progressive_only(info, "HEVC"),
     )
@@ -166,38 +197,44 @@ def _av1(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
         params.append(f"mastering-display={mastering}")
     if light:
         params.append(f"content-light={light}")
-    options = {"preset": str(SVT_PRESET[base.preset]), "crf": "20"}
+    options = {"preset": str(SVT_PRESET[base.preset]), **base.quality.options("libsvtav1")}
     return replace(
         base, encoder="libsvtav1", options={**options, "svtav1-params": ":".join(params)}
     )
 
 
 def _vpx(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
-    options = {"crf": "18", "b": "0", "deadline": "good", "cpu-used": str(VPX_SPEED[base.preset])}
+    options = {"b": "0", "deadline": "good", "cpu-used": str(VPX_SPEED[base.preset])}
     if info.codec == "vp8":
         # libvpx's VP8 has no rate-free quality mode: an ample rate leaves the choice to crf.
         pixels_per_s = info.width * info.height * Fraction(base.frame_rate)
-        options |= {"crf": "6", "b": str(int(pixels_per_s * 2)), "auto-alt-ref": "0"}
+        options |= {"b": str(int(pixels_per_s * 2)), "auto-alt-ref": "0"}
+        options |= base.quality.options("libvpx")
         return replace(base, encoder="libvpx", options=options, piece_format="nut")
-    if info.pix_fmt.startswith("yuva"):
-        raise MediaError(f"{info.path}: a VP9 alpha channel lies in side data and would be lost")
-    return replace(base, encoder="libvpx-vp9", options=options, warnings=_no_hdr(info, "VP9"))
+    options |= base.quality.options("libvpx-vp9")
+    return replace(base, encoder="libvpx-vp9", options=options)
 
 
 def _prores(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
-    profile = PRORES_PROFILES.get(info.profile or "")
+    profile = PRORES_PROFILES.get(info.profile or ("4444" if "444" in info.pix_fmt else "HQ"))
     if profile is None:
         known = ", ".join(PRORES_PROFILES)
         raise MediaError(f"{info.path}: no ProRes profile {info.profile!r}; known: {known}")
-    options = {"profile": str(profile)}
+    base.quality.refuse_numbers("prores_ks")
+    options = {"profile": str(profile), "bits_per_mb": FINEST_PRORES}
     if info.pix_fmt.startswith("yuva"):
         options["alpha_bits"] = "16"
+    # Its samples have no depth of their own; FFmpeg's encoder takes them in 10 bits.
     return replace(base, encoder="prores_ks", options=options, piece_format="mov", gop=1,
-                   interlaced=info.interlaced, warnings=_no_hdr(info, "ProRes"))  # fmt: skip
+                   pix_fmt=info.pix_fmt.replace("p12le", "p10le"),
+                   interlaced=info.interlaced)  # fmt: skip
 
 
 def _dnxhd(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
-    profile = DNXHR_PROFILES.get((info.profile or "").upper(), "dnxhd")
+    default = "dnxhr_hqx" if info.bit_depth > 8 else "dnxhr_hq"
+    asked = (info.profile or "").upper()
+    profile = DNXHR_PROFILES.get(asked, "dnxhd") if asked else default
+    base.quality.refuse_numbers("dnxhd")
     options = {"profile": profile}
     if profile == "dnxhd":
         nominal = min(DNXHD_MBIT, key=lambda known: abs(known * 1e6 - info.bit_rate))
@@ -207,7 +244,9 @@ def _dnxhd(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
 
 
 def _mjpeg(_: VideoInfo, base: EncodeSettings) -> EncodeSettings:
-    options = {"qmin": "2", "qmax": "2", "huffman": "optimal"}
+    base.quality.refuse_numbers("mjpeg")
+    finest = "1" if base.quality.fine else "2"
+    options = {"qmin": finest, "qmax": finest, "huffman": "optimal"}
     return replace(base, encoder="mjpeg", options=options, piece_format="mov", gop=1)
 
 
@@ -218,9 +257,11 @@ def _ffv1(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
 
 
 def _mpeg2(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
+    base.quality.refuse_numbers("mpeg2video")
     rate = min(MPEG2_RATES, key=lambda known: abs(known - Fraction(base.frame_rate)))
     b_frames = {} if base.gop == 1 else {"bf": "2"}
-    options = {"qmin": "2", "qmax": "2", "b": str(max(info.bit_rate, 8_000_000)), **b_frames}
+    finest = "1" if base.quality.fine else "2"
+    options = {"qmin": finest, "qmax": "2", "b": str(max(info.bit_rate, 8_000_000)), **b_frames}
     return replace(base, encoder="mpeg2video", options=options, frame_rate=str(rate),
                    interlaced=info.interlaced or info.shows_fields)  # fmt: skip
 
@@ -228,6 +269,19 @@ def _mpeg2(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
 def _mpeg4(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
     options = {"qmin": "2", "qmax": "2", "b": str(max(info.bit_rate, 8_000_000))}
     return replace(base, encoder="mpeg4", options=options, interlaced=info.interlaced)
+
+
+def _plain(
+    encoder: str, piece_format: str
+) -> Callable[[VideoInfo, EncodeSettings], EncodeSettings]:
+    """A lossless codec without a choice."""
+
+    def settings(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
+        gop = base.gop if encoder == "qtrle" else 1
+        return replace(base, encoder=encoder, options={}, piece_format=piece_format, gop=gop,
+                       interlaced=info.interlaced)  # fmt: skip
+
+    return settings
 
 
 MIRRORS: dict[str, Callable[[VideoInfo, EncodeSettings], EncodeSettings]] = {
@@ -242,6 +296,13 @@ MIRRORS: dict[str, Callable[[VideoInfo, EncodeSettings], EncodeSettings]] = {
     "ffv1": _ffv1,
     "mpeg2video": _mpeg2,
     "mpeg4": _mpeg4,
+    "qtrle": _plain("qtrle", "mov"),
+    "png": _plain("png", "mov"),
+    "huffyuv": _plain("huffyuv", "nut"),
+    "ffvhuff": _plain("ffvhuff", "nut"),
+    "utvideo": _plain("utvideo", "nut"),
+    "magicyuv": _plain("magicyuv", "nut"),
+    "v210": _plain("v210", "mov"),
 }
 
 
@@ -249,12 +310,6 @@ def _progressive_only(info: VideoInfo, name: str) -> tuple[str, ...]:
     if not info.interlaced:
         return ()
     return (f"interlaced {name}: the frames are kept, their field flags are not",)
-
-
-def _no_hdr(info: VideoInfo, name: str) -> tuple[str, ...]:
-    if info.hdr == (None, None):
-        return ()
-    return (f"{name} has no place for mastering display and light level: they are lost",)
 
 
 def _hdr_values(info: VideoInfo, unit: float = 0.0) -> tuple[str | None, str | None]:

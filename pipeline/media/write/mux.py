@@ -37,7 +37,7 @@ from pipeline.media.write.encode import EncodeSettings
 from pipeline.media.write.graft import GraftOptions, graft
 from pipeline.media.write.join import JoinPlan, joined_packets, piece_stream, plan_join
 from pipeline.media.write.matroska_aspect import write_pixel_shape
-from pipeline.media.write.verify import verify_output
+from pipeline.media.write.verify import Verified, verify_output
 
 TAG_IS_PROFILE = {"hevc", "prores"}
 """Codecs whose mp4 tag says more than the codec: the muxer's default would be another."""
@@ -51,11 +51,13 @@ class FinishedVideo:
         path: where it lies.
         frames: how many it shows: the source's count.
         warnings: what of the source it does not hold, one line each.
+        encoded: how, and in how many of the source's bytes, for the report.
     """
 
     path: str
     frames: int
     warnings: tuple[str, ...]
+    encoded: str = ""
 
 
 def finish(
@@ -103,7 +105,7 @@ def finish(
         verified = verify_output(str(part), output, info, index, settings.changes)
         for text in verified.warnings:
             warn(text)
-    return FinishedVideo(output, len(index), tuple(warnings))
+    return FinishedVideo(output, len(index), tuple(warnings), _told(settings, verified))
 
 
 @contextlib.contextmanager
@@ -152,6 +154,14 @@ def _write(
         ):
             target.mux(packet)
         return ours[0].index
+
+
+def _told(settings: EncodeSettings, verified: Verified) -> str:
+    """What a report says of the encoding."""
+    before, after = verified.comparison.figures["video_bytes"]
+    options = " ".join(f"{name}={value}" for name, value in sorted(settings.options.items()))
+    how = f"{settings.encoder} {settings.pix_fmt} {options}".strip()
+    return f"{how}; pictures take {after / max(1, before):.0%} of the source's bytes"
 
 
 def _graft_options(info: VideoInfo, settings: EncodeSettings) -> GraftOptions:
