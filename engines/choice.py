@@ -39,6 +39,7 @@ class Engine:
         is_preview: its result is looked at, not delivered.
         crop_size: side of an editor's crops, pixels.
         seconds_per_edit: rough cost of one edited frame.
+        borrows: it is lent what other frames of the same shot show.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Engine:
     is_preview: bool = False
     crop_size: int = 512
     seconds_per_edit: float = 0.02
+    borrows: bool = False
 
     @property
     def identity(self) -> tuple[str, dict[str, Any], str]:
@@ -130,6 +132,7 @@ def _resolved(kind: str, name: str, said: Mapping[str, Any], gpus: float, reason
         traits.is_preview,
         _asked_of_class(kind, name, "crop_size_for", settings, 512),
         traits.seconds_per_edit,
+        traits.borrows,
     )
 
 

@@ -43,6 +43,9 @@ EDITORS: dict[str, Line] = {
         "engines.editors.magicface.editor:MagicFaceEditor",
         "engines.editors.magicface.traits:TRAITS",
     ),
+    "plate": Line(
+        "engines.editors.plate.editor:PlateEditor", Traits(is_preview=True, borrows=True)
+    ),
     "previz": Line("engines.editors.previz.editor:PrevizEditor", Traits(is_preview=True)),
     "identity": Line("engines.editors.identity:IdentityEditor", Traits(), by_name_only=True),
 }

@@ -52,6 +52,8 @@ class Traits:
             also runs on a CPU). 0 = it runs in ordinary tasks, one per core.
         seconds_per_edit: rough cost of one frame, for an editor; it sets the length of segments.
         is_preview: an editor whose result is looked at, not delivered.
+        borrows: an editor that is lent what other frames of the same shot show
+            (`AlignedCrops.mouths`).
     """
 
     options: tuple[Option, ...] = ()
@@ -60,6 +62,7 @@ class Traits:
     gpu_share: float = 0.0
     seconds_per_edit: float = 0.02
     is_preview: bool = False
+    borrows: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.gpu_share <= 1:

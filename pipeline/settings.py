@@ -12,7 +12,7 @@ from keyframes.sheet import KeyframeSheet
 
 ANALYSIS_VERSION = 2
 """Raise when tracking, linking or AU formulas change: analyses on disk are then made anew."""
-RENDER_VERSION = 1
+RENDER_VERSION = 2
 """Raise when cropping, editing, pasting or encoding change: pieces on disk are then made anew."""
 
 

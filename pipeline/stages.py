@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engines.errors import NumericOverflowError
 from engines.interface import AUEstimator, FaceTracker
 from pipeline.edit.batcher import MicroBatcher
+from pipeline.edit.library import borrowed, read_library
 from pipeline.edit.plan import plan_edits, read_plan, write_plan
 from pipeline.edit.render import render_segment
 from pipeline.edit.segments import Span, plan_chunks, plan_segments
@@ -187,6 +189,10 @@ def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list
     muxer_of(row["output"])  # before the work, not after it
     inspection = read_inspection(row["source"], folder.inspection)
     planned = plan_edits(inspection, faces, settings.sheet, settings.editor.crop_size)
+    if settings.editor.borrows:
+        library = folder.library(row["request"])
+        plan = borrowed(planned.plan, faces, inspection, settings.editor.crop_size, library)
+        planned = replace(planned, plan=plan)
     encode = encode_settings(inspection, settings)
     active = planned.plan.active(inspection.frames)
     spans = plan_segments(inspection.index.is_key, active, settings.editor.seconds_per_edit)
@@ -245,15 +251,16 @@ def render_stage(
         )
     piece = folder.piece(span.number, digest, encode.piece_format)
     progress = _FrameCounter(folder.frames_so_far(span.number))
-    parts, border = (inspection, span, plan), settings.border
+    parts = inspection, span, plan
+    look = {"border": settings.border, "library": read_library(folder.library(row["request"]))}
     with _counted_start(folder, "render", span):
         try:
-            rendered = render_segment(*parts, batcher, encode, piece, progress, border=border)
+            rendered = render_segment(*parts, batcher, encode, piece, progress, **look)
         except NumericOverflowError as error:
             if wider is None:
                 raise
             again = wider(error)
-            rendered = render_segment(*parts, again, encode, piece, progress, border=border)
+            rendered = render_segment(*parts, again, encode, piece, progress, **look)
             rendered.notes[f"repeated with {_changed(error)}: {error}"] = rendered.edited
     check_unchanged(row["source"], row["identity"])
     notes = "\n".join(f"{note}: {count} frames" for note, count in rendered.notes.items())

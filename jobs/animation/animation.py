@@ -74,7 +74,7 @@ def announce(screen: Console, engine: Engine) -> None:
     """Says which engine was taken and why; loudly when the result is only a preview."""
     line = f"{engine.kind}: {engine.name} ({engine.reason})"
     if engine.is_preview:
-        line += "\nThis is a PREVIEW: it shows timing and direction, not wrinkles, teeth or skin."
+        line += "\nThis is a PREVIEW: it shows timing, direction and amount; no skin folds."
         screen.print(line, style="bold yellow")
         return
     screen.print(line)

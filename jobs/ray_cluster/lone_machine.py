@@ -136,7 +136,7 @@ def import_pipeline() -> None:
         "ray.data",
         "pipeline.actors",
         "engines.trackers.mesh.tracker",
-        "engines.editors.previz.editor",
+        "engines.editors.plate.editor",
     ):
         import_module(module)
 

@@ -13,20 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.interface import AlignedCrops, FaceEditor
+from engines.interface import AlignedCrops, FaceEditor, LentMouth
 from keyframes.au import AUDelta
 
 
 @dataclass(frozen=True)
 class CropRequest:
     """One crop on its way to the editor: `(S, S, 3)` image, `(68, 2)` landmarks, `(12,)` delta, and
-    `(3,)` yaw, pitch, roll."""
+    `(3,)` yaw, pitch, roll; and what is lent to it."""
 
     image: NDArray[Any]
     landmarks_px: NDArray[np.float32]
     frame_index: int
     delta: NDArray[np.float32]
     pose: NDArray[np.float32]
+    mouth: LentMouth | None = None
 
 
 @dataclass(frozen=True)
@@ -161,5 +162,6 @@ def _stacked(requests: list[CropRequest]) -> tuple[AlignedCrops, AUDelta]:
         landmarks_px=np.stack([r.landmarks_px for r in requests]).astype(np.float32),
         frame_index=np.array([r.frame_index for r in requests], np.int64),
         pose=np.stack([r.pose for r in requests]).astype(np.float32),
+        mouths=tuple(r.mouth for r in requests),
     )
     return crops, AUDelta(np.stack([r.delta for r in requests]).astype(np.float32))

@@ -29,6 +29,9 @@ PLAN_COLUMNS: Columns = {
     "coded_from_crop": Column((2, 3), np.float64),
     "landmarks_px": Column((68, 2), np.float32),
     "pose": Column((3,), np.float32, ("yaw", "pitch", "roll")),
+    "donor": Column((), np.int64),
+    "lent": Column((), np.float32),
+    "crop_from_donor": Column((2, 3), np.float64),
 }
 """The one list of a plan's columns; `EditPlan` has an attribute for each."""
 
@@ -44,6 +47,9 @@ class EditPlan:
         coded_from_crop: `(E, 2, 3)` float64, crop pixels → pixels of the decoded frame.
         landmarks_px: `(E, 68, 2)` float32, crop pixels.
         pose: `(E, 3)` float32 yaw, pitch, roll in degrees; a crop is not turned against its frame.
+        donor: `(E,)` int64, the frame that lends its mouth (pipeline/edit/lending.py); −1 = none.
+        lent: `(E,)` float32 0…1, how much of it shows.
+        crop_from_donor: `(E, 2, 3)` float64, places of the skull: the donor's crop → this one.
     """
 
     frame: NDArray[np.int64]
@@ -52,6 +58,9 @@ class EditPlan:
     coded_from_crop: NDArray[np.float64]
     landmarks_px: NDArray[np.float32]
     pose: NDArray[np.float32]
+    donor: NDArray[np.int64]
+    lent: NDArray[np.float32]
+    crop_from_donor: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -122,14 +131,18 @@ def _edits_of(
     restart = analysis.restarts(frame)
     display_from_crop = crop_path(landmarks, inspection.times_s[frame], restart, crop_size)
     active = delta.active[frame]
+    count = int(active.sum())
     display_from_crop = display_from_crop[active]
     return EditPlan(
         frame[active],
-        np.full(int(active.sum()), face, np.int64),
+        np.full(count, face, np.int64),
         delta.values[frame[active]],
         affine.compose(inspection.info.coded_from_display[None], display_from_crop),
         affine.apply(affine.inverse(display_from_crop), landmarks[active]).astype(np.float32),
         analysis.pose[rows][active],
+        np.full(count, -1, np.int64),
+        np.zeros(count, np.float32),
+        np.zeros((count, 2, 3)),
     )
 
 

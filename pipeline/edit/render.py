@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.edit.batcher import CropEdit, CropRequest, MicroBatcher
 from pipeline.edit.composite import paste_residual
+from pipeline.edit.library import Library
 from pipeline.edit.plan import EditPlan
 from pipeline.edit.segments import Span
 from pipeline.media.colour import crop_rgb
@@ -49,6 +50,7 @@ def render_segment(
     on_frame: Callable[[int], None] = lambda _: None,
     *,
     border: str = "black",
+    library: Library | None = None,
 ) -> Rendered:
     """Writes the encoded piece of one span.
 
@@ -56,6 +58,7 @@ def render_segment(
         plan: the edits of this span only.
         on_frame: called with the number of frames written so far.
         border: what crops show outside the frame; a key of `colour.BORDERS`.
+        library: what the plan's donors lend.
     Raises:
         MediaError, EngineError: nothing is left at `piece` then.
     """
@@ -64,7 +67,7 @@ def render_segment(
         PieceWriter(str(piece), inspection.info, encode) as writer,
         SourceFrames(inspection, span.first) as source,
     ):
-        for frame in edited_frames(inspection, span, plan, batcher, rendered, border):
+        for frame in edited_frames(inspection, span, plan, batcher, rendered, border, library):
             if encode.copies_untouched and not rendered.is_changed:
                 writer.copy(source.at(frame.pts), frame)
                 rendered.notes[COPIED] += 1
@@ -82,6 +85,7 @@ def edited_frames(
     batcher: MicroBatcher,
     rendered: Rendered,
     border: str = "black",
+    library: Library | None = None,
 ) -> Iterator[Any]:
     """Frames of a span in order; those with edits changed in place, the others as decoded.
 
@@ -92,7 +96,9 @@ def edited_frames(
     frames = decode_range(info.path, info, inspection.index, span.first, span.last)
     for number, frame in enumerate(frames, span.first):
         rows = plan.at(number)
-        crops = [(row, _submit(frame, inspection, plan, row, batcher, border)) for row in rows]
+        crops = [
+            (row, _submit(frame, inspection, plan, row, batcher, border, library)) for row in rows
+        ]
         waiting.append((frame, crops))
         in_flight = sum(1 for _, edits in waiting if edits)
         while waiting and (in_flight > window or not waiting[0][1]):
@@ -109,16 +115,24 @@ def _submit(
     row: int,
     batcher: MicroBatcher,
     border: str,
+    library: Library | None,
 ) -> Future[CropEdit]:
     affine, size = plan.coded_from_crop[row], batcher.crop_size
     image = crop_rgb(frame, inspection.info, affine, size, border)
-    return batcher.submit(crop_request(plan, row, image))
+    return batcher.submit(crop_request(plan, row, image, library))
 
 
-def crop_request(plan: EditPlan, row: int, image: NDArray[Any]) -> CropRequest:
-    """A row of a plan for the editor, with its crop."""
+def crop_request(
+    plan: EditPlan, row: int, image: NDArray[Any], library: Library | None = None
+) -> CropRequest:
+    """A row of a plan for the editor, with its crop and what is lent to it."""
     return CropRequest(
-        image, plan.landmarks_px[row], int(plan.frame[row]), plan.delta[row], plan.pose[row]
+        image,
+        plan.landmarks_px[row],
+        int(plan.frame[row]),
+        plan.delta[row],
+        plan.pose[row],
+        library.mouth(plan, row) if library else None,
     )
 
 

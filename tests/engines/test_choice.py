@@ -27,17 +27,22 @@ def weights(tmp_path):
 
 def test_auto_takes_the_first_line_that_can_run_and_says_why_not_those_before():
     taken = resolve("editor", gpus=0)
-    assert taken.name == "previz"
+    assert taken.name == "plate"
     assert taken.is_preview
+    assert taken.borrows
     assert taken.reason.startswith("not magicface: ")
     assert resolve("tracker", gpus=0).name == resolve("AU estimator", gpus=0).name == "mesh"
 
 
 def test_a_line_between_two_others_is_tried_between_them(monkeypatch):
-    lines = {"magicface": registry.EDITORS["magicface"], "plate": Line(BATCHES), **registry.EDITORS}
+    lines = {
+        "magicface": registry.EDITORS["magicface"],
+        "between": Line(BATCHES),
+        **registry.EDITORS,
+    }
     monkeypatch.setitem(registry.KINDS, "editor", lines)
     taken = resolve("editor")
-    assert taken.name == "plate"
+    assert taken.name == "between"
     assert taken.crop_size == 128
 
 

@@ -109,7 +109,7 @@ WRONG_CALLS = [
     (("--curve", "grin.yaml"), "smile"),
     (("--curve", "smile", "--input", "gone.mp4"), "gone.mp4"),
     (("--curve", "smile", "--input"), "--input"),
-    (("--curve", "smile", "--editor", "magic"), "known: magicface, previz, identity"),
+    (("--curve", "smile", "--editor", "magic"), "known: magicface, plate, previz, identity"),
     (("--curve", "smile", "--editor", "magicface"), "no weights given; expected a folder"),
     (("--curve", "smile", "--editor", "magicface", "--weights", "gone"), "no weights folder"),
     (("--curve", "smile", "--editor", "magicface", "--weights", "hub"), "mengtingwei/magicface"),

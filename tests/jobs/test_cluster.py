@@ -36,4 +36,4 @@ def test_an_address_where_nobody_listens_is_refused_at_once(demo: Path, tmp_path
 def test_a_named_engine_that_is_unknown_is_refused_before_ray_starts(demo: Path, tmp_path: Path):
     done = _call("--editor", "pixie", "--input", str(demo), address="127.0.0.1:9")
     assert done.returncode == 2
-    assert "no editor 'pixie'; known: magicface, previz, identity" in done.stderr
+    assert "no editor 'pixie'; known: magicface, plate, previz, identity" in done.stderr

@@ -91,7 +91,7 @@ def test_options_of_engines_are_those_of_the_command(here: Path):
         (lambda: animate("smile", "gone.mp4"), "gone.mp4: does not exist"),
         (lambda: animate("smile", "talk.mp4", speed=2), "no option 'speed'; known: curve, inputs"),
         (lambda: animate("smile", "talk.mp4", steps=0), "--steps: got 0"),
-        (lambda: animate("smile", "talk.mp4", editor="magic"), "known: magicface, previz"),
+        (lambda: animate("smile", "talk.mp4", editor="magic"), "known: magicface, plate, previz"),
         (lambda: animate("smile", "talk.mp4", dry_run=True), "aureel animate --dry-run"),
         (lambda: animate("smile", "broken.mp4", quiet=True), "broken.mp4: inspect: "),
         (lambda: analyse("talk.mp4", "faces.txt"), ".parquet or .csv"),

@@ -5,22 +5,14 @@ A preview, not a result: it has no wrinkles, no teeth and no skin of its own.
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from engines.editors.checks import check_crops, check_settings
-from engines.editors.rig.face import control_points, displacements, face_frame, torn_lips
-from engines.editors.rig.map import draw_map
-from engines.editors.rig.mouth import MouthWarp, dark_colour, lips_box_px, open_mouth
-from engines.editors.rig.warp import fit_warp
+from engines.editors.rig.draw import draw_edit
 from engines.interface import AlignedCrops, EditedCrops
 from keyframes.au import AUDelta
 
 MIN_SIZE = 64
-_Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class PrevizEditor:
@@ -56,7 +48,7 @@ class PrevizEditor:
         edited = crops.images.copy()
         mask = np.zeros(crops.images.shape[:3], np.float32)
         for number in np.flatnonzero(delta.active):
-            _edit_one(
+            draw_edit(
                 crops.images[number],
                 crops.landmarks_px[number],
                 None if crops.pose is None else crops.pose[number],
@@ -65,38 +57,3 @@ class PrevizEditor:
                 mask[number],
             )
         return EditedCrops(edited=edited, reference=crops.images.copy(), mask=mask)
-
-
-def _edit_one(
-    image: _Image,
-    landmarks_px: NDArray[np.float32],
-    pose: NDArray[np.float32] | None,
-    delta: NDArray[np.float32],
-    edited: _Image,
-    mask: NDArray[np.float32],
-) -> None:
-    """Draws one edited crop and its mask into `edited` and `mask`, where anything moves."""
-    frame = face_frame(landmarks_px, pose)
-    points = control_points(frame, landmarks_px)
-    moved = displacements(frame, points, delta, len(image))
-    torn = torn_lips(points, moved)
-    drawn = draw_map(fit_warp(frame, torn, moved, len(image)))
-    if drawn is None:
-        return
-    after = points + moved
-    lips = drawn.part(lips_box_px(frame, after))
-    pixels = drawn.pixels(lips)
-    mouth = open_mouth(frame, points, torn, after, pixels, drawn.from_px[lips])
-    drawn.from_px[lips] = mouth.from_px
-    nothing: Any = None  # the map's second half lies in its first; OpenCV's stubs forget that
-    edited[drawn.window] = cv2.remap(
-        image, drawn.from_px, nothing, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    if mouth.darkness.any():
-        _darken(edited[drawn.window][lips], mouth, dark_colour(frame, points, image))
-    mask[drawn.window] = drawn.mask
-
-
-def _darken(lips: _Image, mouth: MouthWarp, colour: NDArray[np.float32]) -> None:
-    paint = mouth.shade[..., None] * colour
-    lips[:] = np.rint(lips + mouth.darkness[..., None] * (paint - lips)).astype(lips.dtype)

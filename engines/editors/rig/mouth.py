@@ -7,16 +7,17 @@ that were shut all is dark: the preview has no teeth and no tongue of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.editors.rig.face import FaceFrame
-from engines.editors.rig.points import LOWER_INNER, UPPER_INNER
+from engines.editors.rig.points import LOWER_INNER, POINTS, UPPER_INNER
 
-_TOP = np.array([60, *UPPER_INNER, 64])
-_BOTTOM = np.array([60, *LOWER_INNER, 64])
+_TOP = (60, *UPPER_INNER, 64)
+_BOTTOM = (60, *LOWER_INNER, 64)
 _OUTER_LIPS = np.array([50, 51, 52, 56, 57, 58])
 _SAMPLES = 41
 _STRETCH = 1.2  # teeth bear so much; a mouth that is open wide, with little teeth in it, more
@@ -43,7 +44,7 @@ class MouthWarp:
 
 
 @dataclass(frozen=True)
-class _Lips:
+class Lips:
     """Inner lips at even steps between the corners, face units."""
 
     x: NDArray[np.float64]
@@ -67,14 +68,21 @@ def _curve(through: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.f
     return first + _smooth(t) * (last - first) + bend * step
 
 
-def _lips(points: NDArray[np.float64]) -> _Lips:
+def inner_lips(points: NDArray[np.float64]) -> Lips:
+    """Of `(68, 2)` landmarks or `(P, 2)` control points, face units."""
+    if len(points) < POINTS:
+        return _curves(points, [60, 61, 62, 63, 64], [60, 67, 66, 65, 64])
+    return _curves(points, _TOP, _BOTTOM)
+
+
+def _curves(points: NDArray[np.float64], top: Sequence[int], bottom: Sequence[int]) -> Lips:
     x = np.linspace(points[60, 0], points[64, 0], _SAMPLES)
-    return _Lips(x, _curve(points[_TOP], x), _curve(points[_BOTTOM], x))
+    return Lips(x, _curve(points[list(top)], x), _curve(points[list(bottom)], x))
 
 
 def lips_box_px(frame: FaceFrame, points: NDArray[np.float64]) -> NDArray[np.int64]:
     """`(2, 2)` crop pixels: least and greatest x, y of the inner lips, and 3 pixels more."""
-    lips_px = frame.to_px(points[np.concatenate([_TOP, _BOTTOM])])
+    lips_px = frame.to_px(points[[*_TOP, *_BOTTOM]])
     corners = np.stack([np.floor(lips_px.min(axis=0)) - 3, np.ceil(lips_px.max(axis=0)) + 3])
     return corners.astype(np.int64)
 
@@ -99,7 +107,7 @@ def open_mouth(
     """
     at = frame.from_px(from_px)
     x, y = at[..., 0], at[..., 1]
-    was, now, source = _lips(before), _lips(after), _lips(torn)
+    was, now, source = inner_lips(before), inner_lips(after), inner_lips(torn)
     ratio = (now.gap + _SLACK) / (was.gap + _SLACK)
     shut = (1.0 - _smooth(_ramp(_SHUT, _OPEN, was.gap))) * _smooth(_ramp(1.15, 2.8, ratio))
 
@@ -121,7 +129,7 @@ def open_mouth(
     )
 
 
-def _inside(frame: FaceFrame, lips: _Lips, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+def _inside(frame: FaceFrame, lips: Lips, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """0…1: whether pixels lie between the lips, whose own soft edge is left to the warp."""
     at = frame.from_px(pixels)
     x, y = at[..., 0], at[..., 1]
@@ -130,7 +138,7 @@ def _inside(frame: FaceFrame, lips: _Lips, pixels: NDArray[np.float64]) -> NDArr
     return np.clip(deep * frame.unit_px / _EDGE_PX - 0.5, 0.0, 1.0)
 
 
-def _kept(was: _Lips, ratio: NDArray[np.float64]) -> NDArray[np.float64]:
+def _kept(was: Lips, ratio: NDArray[np.float64]) -> NDArray[np.float64]:
     """By what a stretch is taken back: 1 up to what is borne, then all beyond; a smooth bend."""
     r = ratio / (_STRETCH + 2.5 * max(float(was.gap.max()) - _WIDE, 0.0))
     return np.where(r < 1.1, 1.0 + np.maximum(r - 0.9, 0.0) ** 2 / 0.4, r)

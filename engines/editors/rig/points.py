@@ -27,7 +27,7 @@ INNER_LIPS_MESH = (80, 310, 88, 318)
 """The mesh points of 68, 69, 70 and 71: between a corner and a third of the way to the middle."""
 
 # fmt: off
-_MIDDLE_MESH = (18, 200, 175, 164, 9, 151, 6)
+_MIDDLE_MESH = (18, 200, 164, 9, 151, 6)
 _LEFT_MESH = (
     50, 205, 187, 216, 212, 202, 204, 101, 118, 123, 147, 192, 214, 210, 83, 43, 92, 36, 111, 230,
     27, 247, 108, 104, 68, 67, 49, 198, 122,

@@ -1,0 +1,98 @@
+"""The inside of a mouth that opens, shown as another frame of the shot shows it.
+
+The lips stay the frame's own; only what lies between them is lent. It is fixed to the skull: a
+pixel shows what the donor has at the same place of the head, and the lips occlude it. Only where
+the mouth opens wider than the donor's is it drawn out to the donor's own lips.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.editors.rig.face import FaceFrame
+from engines.editors.rig.mouth import Lips, inner_lips
+from engines.interface import LentMouth
+
+MARGIN = 0.006
+"""Of the donor's inside, outer-eye distances: its lips' own edge is not lent."""
+STRETCH = 1.4
+"""What a donor's inside bears; below it is dark."""
+_GAIN = (0.6, 1.6)
+_SHADE_UNDER, _SHADE_CORNERS = 0.30, 0.40
+_Floats = NDArray[np.float64]
+
+
+def lent_inside(
+    frame: FaceFrame, lips: Lips, pixels: _Floats, lent: LentMouth, gain: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """`(h, w, 3)` what shows between lips, on the crop's scale.
+
+    Args:
+        frame: the face's frame in the crop.
+        lips: its inner lips after the edit.
+        pixels: `(h, w, 2)` x, y of the crop's pixels around the lips.
+        gain: `(3,)` from `skin_gain`.
+    """
+    there = _donor_lips(frame, lent)
+    at = frame.from_px(pixels)
+    x, y = at[..., 0], at[..., 1]
+    top, bottom = np.interp(x, lips.x, lips.top), np.interp(x, lips.x, lips.bottom)
+    share = np.clip((y - top) / np.maximum(bottom - top, 1e-4), 0.0, 1.0)
+    along = np.clip((x - lips.x[0]) / max(lips.x[-1] - lips.x[0], 1e-4), 0.0, 1.0)
+    left, right = max(lips.x[0], there.x[0] + MARGIN), min(lips.x[-1], there.x[-1] - MARGIN)
+    from_x = left + along * max(right - left, 1e-4)
+    upper = np.interp(from_x, there.x, there.top) + MARGIN
+    lower = np.maximum(np.interp(from_x, there.x, there.bottom) - MARGIN, upper + 1e-4)
+    first = np.maximum(top, upper)
+    last = np.maximum(np.minimum(bottom, lower), first + 1e-4)
+    shown, whole = last - first, bottom - top
+    reach = share * whole / np.clip(whole / shown, 1.0, STRETCH)
+    where = frame.to_px(np.stack([from_x, first + np.minimum(reach, shown)], axis=-1))
+    taken = _sampled(lent, where).astype(np.float32) * gain
+    beyond = np.clip((reach - shown) * frame.unit_px / 8.0, 0.0, 1.0)[..., None]
+    taken += beyond.astype(np.float32) * (0.4 * np.percentile(taken, 4, axis=(0, 1)) - taken)
+    edge_px = (y - top) * frame.unit_px
+    side = np.clip((np.abs(along - 0.5) * 2.0 - 0.55) / 0.45, 0.0, 1.0)
+    shade = 1.0 - _SHADE_UNDER * np.exp(-np.maximum(edge_px, 0.0) / 3.0)
+    shade *= 1.0 - _SHADE_CORNERS * side * side * (3.0 - 2.0 * side)
+    return (taken * shade[..., None]).astype(np.float32)
+
+
+def _donor_lips(frame: FaceFrame, lent: LentMouth) -> Lips:
+    """The donor's inner lips where the skull puts them in this crop."""
+    matrix = lent.crop_from_patch
+    at_px = lent.landmarks_px.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]
+    return inner_lips(frame.from_px(at_px))
+
+
+def _sampled(lent: LentMouth, where_px: _Floats) -> NDArray[Any]:
+    """The donor's pixels at crop pixels."""
+    linear = np.linalg.inv(lent.crop_from_patch[:, :2])
+    at = ((where_px - lent.crop_from_patch[:, 2]) @ linear.T).astype(np.float32)
+    nothing: Any = None
+    return cv2.remap(lent.image, at, nothing, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def skin_gain(
+    image: NDArray[Any], landmarks_px: NDArray[np.floating], lent: LentMouth
+) -> NDArray[np.float32]:
+    """`(3,)` light here ÷ light there, of the skin around the mouth, kept within bounds."""
+    here = _skin(image, landmarks_px)
+    there = _skin(lent.image, lent.landmarks_px)
+    return np.clip(here / np.maximum(there, 1e-3), *_GAIN).astype(np.float32)
+
+
+def _skin(image: NDArray[Any], landmarks_px: NDArray[np.floating]) -> NDArray[np.float64]:
+    """`(3,)` median of small means beside nose and mouth: half way from the lips to the jaw."""
+    points = np.asarray(landmarks_px, np.float64)
+    lips, jaw = points[[48, 54, 57, 51]], points[[4, 12, 8, 33]]
+    spots = np.concatenate([0.62 * lips + 0.38 * jaw, 0.45 * lips + 0.55 * jaw])
+    size = np.array(image.shape[1::-1])
+    means: list[NDArray[np.float64]] = []
+    for x, y in np.clip(np.rint(spots), 2, size - 3).astype(int):
+        means.append(image[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(axis=0))
+    return np.median(means, axis=0)

@@ -1,0 +1,83 @@
+"""One crop, edited by the rig: where its points go, the warp, and what shows in an opened mouth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.editors.rig.face import (
+    FaceFrame,
+    control_points,
+    displacements,
+    face_frame,
+    torn_lips,
+)
+from engines.editors.rig.map import draw_map
+from engines.editors.rig.mouth import (
+    Lips,
+    MouthWarp,
+    dark_colour,
+    inner_lips,
+    lips_box_px,
+    open_mouth,
+)
+from engines.editors.rig.warp import fit_warp
+
+Image = NDArray[np.uint8] | NDArray[np.uint16]
+Inside = Callable[[FaceFrame, Lips, Lips, NDArray[np.float64]], "tuple[NDArray[Any], float] | None"]
+"""What shows between lips: of the frame, the lips before and after, and `(h, w, 2)` crop pixels
+→ `(h, w, 3)` on the crop's scale and how much it counts against the dark, 0…1; or None."""
+
+
+def draw_edit(
+    image: Image,
+    landmarks_px: NDArray[np.float32],
+    pose: NDArray[np.float32] | None,
+    delta: NDArray[np.float32],
+    edited: Image,
+    mask: NDArray[np.float32],
+    inside: Inside | None = None,
+) -> bool:
+    """Draws one edited crop and its mask into `edited` and `mask`, where anything moves.
+
+    Args:
+        inside: asked where a mouth opens; without it, and where it gives None, it is dark there.
+
+    Returns:
+        Whether something was painted into the mouth.
+    """
+    frame = face_frame(landmarks_px, pose)
+    points = control_points(frame, landmarks_px)
+    moved = displacements(frame, points, delta, len(image))
+    torn = torn_lips(points, moved)
+    drawn = draw_map(fit_warp(frame, torn, moved, len(image)))
+    if drawn is None:
+        return False
+    after = points + moved
+    lips = drawn.part(lips_box_px(frame, after))
+    pixels = drawn.pixels(lips)
+    mouth = open_mouth(frame, points, torn, after, pixels, drawn.from_px[lips])
+    drawn.from_px[lips] = mouth.from_px
+    nothing: Any = None  # the map's second half lies in its first; OpenCV's stubs forget that
+    edited[drawn.window] = cv2.remap(
+        image, drawn.from_px, nothing, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    mask[drawn.window] = drawn.mask
+    if not mouth.darkness.any():
+        return False
+    paint = mouth.shade[..., None] * dark_colour(frame, points, image)
+    given = inside and inside(frame, inner_lips(points), inner_lips(after), pixels)
+    if given:
+        shown, weight = given
+        paint = paint + np.float32(weight) * (shown - paint)
+    _fill(edited[drawn.window][lips], mouth, paint)
+    return True
+
+
+def _fill(lips: Image, mouth: MouthWarp, paint: NDArray[np.float32]) -> None:
+    filled = np.rint(lips + mouth.darkness[..., None] * (paint - lips))
+    lips[:] = np.clip(filled, 0, np.iinfo(lips.dtype).max).astype(lips.dtype)
