@@ -77,7 +77,7 @@ class PlateEditor:
 
 def _told(lent: LentMouth | None) -> str:
     if lent is None:
-        return "mouth painted dark: no frame of the shot lends its inside"
+        return "mouth painted dark: no frame of the shot lent its inside"
     return f"mouth lent by frame {lent.frame}"
 
 

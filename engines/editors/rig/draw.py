@@ -33,6 +33,10 @@ Inside = Callable[[FaceFrame, Lips, Lips, NDArray[np.float64]], "tuple[NDArray[A
 → `(h, w, 3)` on the crop's scale and how much it counts against the dark, 0…1; or None."""
 
 
+PAINTED = 0.05
+"""Of the box around the lips: less of it painted is nothing to tell."""
+
+
 def draw_edit(
     image: Image,
     landmarks_px: NDArray[np.float32],
@@ -48,7 +52,7 @@ def draw_edit(
         inside: asked where a mouth opens; without it, and where it gives None, it is dark there.
 
     Returns:
-        Whether something was painted into the mouth.
+        Whether a good part of what shows between the lips was painted.
     """
     frame = face_frame(landmarks_px, pose)
     points = control_points(frame, landmarks_px)
@@ -75,7 +79,7 @@ def draw_edit(
         shown, weight = given
         paint = paint + np.float32(weight) * (shown - paint)
     _fill(edited[drawn.window][lips], mouth, paint)
-    return True
+    return bool((mouth.darkness > 0.5).mean() > PAINTED)
 
 
 def _fill(lips: Image, mouth: MouthWarp, paint: NDArray[np.float32]) -> None:
