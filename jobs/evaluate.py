@@ -20,7 +20,7 @@ from jobs.errors import JobError
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
-app = App(name="evaluate.py", help=__doc__, help_format="plaintext", version_flags=())
+app = App(name="evaluate", help=__doc__, help_format="plaintext", version_flags=())
 NOTHING_SAID = JudgeOptions()
 
 

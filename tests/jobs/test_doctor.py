@@ -41,7 +41,7 @@ def test_it_says_of_every_engine_whether_it_runs_and_ends_with_a_command(capsys,
     assert "✓ editor previz: can run" in lines
     (magicface,) = [line for line in lines if " editor magicface: " in line]
     assert magicface.startswith("✗ editor magicface: ")
-    assert "editor auto takes: previz" in lines
+    assert "editor auto takes: plate" in lines
     assert lines[-2].startswith("next, since ")
     assert lines[-1].startswith(("  aureel animate --curve smile --editor magicface", "  pip ins"))
     assert not empty_cache.exists(), "it writes nothing"
