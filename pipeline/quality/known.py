@@ -63,7 +63,7 @@ def known_on(
         leak=others[np.arange(len(AU_ORDER)), most],
         leak_into=tuple(AU_ORDER[column] for column in most),
         made_read=np.diag(made_read) / LEVEL,
-        made_moved=np.diag(made_moved) / LEVEL,
+        made_moved=made_moved / LEVEL,
         points=float(points),
     )
 
@@ -71,7 +71,7 @@ def known_on(
 def _one(
     one: Person, tracker: FaceTracker, estimator: AUEstimator, editor: FaceEditor
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
-    """`(12, 12)` change read by unit drawn, `(12, 12)` read and moved by unit made, points off."""
+    """`(12, 12)` read by unit drawn and by unit made, `(12,)` moved by unit made, points off."""
     rest = render_person(one, view=VIEW)
     drawn = [render_person(one, row, VIEW) for row in _EACH]
     made = edited(editor, rest, true_landmarks(one, _NONE, VIEW))
@@ -85,12 +85,12 @@ def _one(
     truth = np.array([true_landmarks(one, row, VIEW) for row in (_NONE, *_EACH)])
     eyes = np.linalg.norm(truth[0, 36] - truth[0, 45])
     off = np.linalg.norm(landmarks[: 1 + count] - truth, axis=-1)[:, 17:] / eyes
-    moved = np.concatenate([
-        moved_units(landmarks[:1], after[None], asked, np.zeros(1))
+    moved = [
+        moved_units(landmarks[:1], after[None], asked, np.zeros(1))[0, asked].item()
         for after, asked in zip(landmarks[1 + count :], np.eye(count, dtype=bool), strict=True)
-    ])  # fmt: skip
+    ]
     change = values - values[0]
-    return change[1 : 1 + count], change[1 + count :], moved, float(np.nanmean(off))
+    return change[1 : 1 + count], change[1 + count :], np.array(moved), float(np.nanmean(off))
 
 
 def edited(
