@@ -20,15 +20,9 @@ from typing import Any
 from keyframes.checked_yaml.located import Node, read_yaml
 from keyframes.errors import KeyframeError
 from keyframes.problems import SheetError
+from keyframes.sheet_file.flow import Value, flow, word
 
 Path = Sequence[str | int]
-Value = str | int | float | bool | None | Sequence["Value"] | Mapping[str, "Value"]
-
-_PLAIN = re.compile(r"[A-Za-z0-9_.%+-][A-Za-z0-9_.%+;:-]*(?: [A-Za-z0-9_.%+-]+)*")
-_LOOKS_LIKE_MORE = re.compile(
-    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-    r"|true|false|null|~|True|False|Null|NULL|TRUE|FALSE|-.*|.*: .*|.*:"
-)
 
 
 @dataclass(frozen=True)
@@ -259,23 +253,6 @@ def _plain(value: object) -> object:
 # Writing values
 
 
-def flow(value: Value) -> str:
-    """A value in one line, as it may stand anywhere in a file."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_word(k)}: {flow(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(flow(item) for item in value) + "]"
-    if isinstance(value, str):
-        return _word(value)
-    return json.dumps(value)
-
-
-def _word(text: str) -> str:
-    if _PLAIN.fullmatch(text) and not _LOOKS_LIKE_MORE.fullmatch(text):
-        return text
-    return json.dumps(text, ensure_ascii=False)
-
-
 def _end_of(text: str, node: Node) -> int:
     """Behind the last character of a value; block collections end where their last value does."""
     if isinstance(node.value, tuple | dict) and not (node.extent.is_flow or node.extent.is_alias):
@@ -320,7 +297,7 @@ def _line_end(text: str, at: int) -> int:
 
 
 def _added_entry(text: str, holder: Node, key: str, value: Value) -> _Splice:
-    written = f"{_word(key)}: {flow(value)}"
+    written = f"{word(key)}: {flow(value)}"
     if holder.extent.is_flow:
         if not holder.entries():
             return _Splice(holder.extent.start, holder.extent.end, "{" + written + "}")
