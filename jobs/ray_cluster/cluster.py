@@ -30,6 +30,12 @@ QUIET = {
 }
 
 
+SETTINGS_FRAME = b"\x04"
+FRAME = b"\0\0\0" + SETTINGS_FRAME + b"\0\0\0\0\0"
+"""An empty SETTINGS frame: length, type, flags, stream (RFC 9113 §4.1)."""
+CONNECT_S, ANSWER_S = 2.0, 1.0
+
+
 def be_quiet() -> None:
     """Turns reporting off for this process and every one it starts; call before importing Ray."""
     alone = {} if os.environ.get("RAY_ADDRESS") else lone_machine.SETTINGS
@@ -51,7 +57,7 @@ def start() -> None:
         return
     address = os.environ.get("RAY_ADDRESS")
     if address:
-        _check_somebody_listens(address)
+        _check_is_ray(address)
     with warnings.catch_warnings(), _native_stderr_closed(), _imported_meanwhile("pipeline.graph"):
         warnings.simplefilter("ignore")
         try:
@@ -64,18 +70,51 @@ def start() -> None:
             raise JobError(f"Ray could not {asked}: {' '.join(str(error).split())}") from error
 
 
-def _check_somebody_listens(address: str) -> None:
-    """Ray itself tries a wrong `host:port` for minutes without a word; other forms are its own."""
+def _check_is_ray(address: str) -> None:
+    """Ray itself tries what is no Ray for minutes without a word.
+
+    A head speaks HTTP/2 (gRPC): it answers the preface with a SETTINGS frame at once (RFC 9113
+    §3.4).
+
+    Raises:
+        JobError: an address that is no head's host:port, or where nobody or somebody else answers.
+    """
+    if "://" in address:
+        raise JobError(
+            f"RAY_ADDRESS={address}: expected a head's host:port, as in HEAD:6379; "
+            "http:// is for `ray job submit`, and Ray Client (ray://) cannot run this job"
+        )
     host, _, port = address.rpartition(":")
-    if not host or "/" in host or not port.isdigit():
-        return
+    if not host or not port.isdigit():
+        return  # `auto`, `local`
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-    except OSError as error:
-        reason = error.strerror or str(error)
+        answer = _answer((host.strip("[]"), int(port)))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise JobError(
             f"no Ray at RAY_ADDRESS={address}: {reason}; expected a head's host:port"
         ) from error
+    if answer[3:4] != SETTINGS_FRAME:
+        raise JobError(
+            f"no Ray at RAY_ADDRESS={address}: somebody listens there who is no Ray head; "
+            "expected a head's host:port"
+        )
+
+
+def _answer(place: tuple[str, int]) -> bytes:
+    """The first frame's header that a server gives; with TLS, none can be read: taken for good."""
+    with socket.create_connection(place, timeout=CONNECT_S) as line:
+        if os.environ.get("RAY_USE_TLS", "0") not in ("0", "false"):
+            return FRAME
+        line.settimeout(ANSWER_S)
+        line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + FRAME)
+        answer = b""
+        try:
+            while len(answer) < len(FRAME) and (more := line.recv(len(FRAME))):
+                answer += more
+        except OSError:  # silence, or the line was cut
+            return b""
+        return answer
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from keyframes.problems import Place, Problem
 T = TypeVar("T")
 
 _PERCENT = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*%\s*")
+WHOLE_FILE = "a curve file"
+"""What the outermost map of a file is called in messages."""
 _LONG_S = 20.0
 """A bare number of this many seconds or more was meant as milliseconds, most likely."""
 
@@ -57,7 +59,10 @@ class Reader:
     def mapping(self, node: Node, known: Collection[str], what: str) -> Mapping[str, Node]:
         """The entries of a map that may hold these keys only."""
         if not isinstance(node.value, dict):
-            self.error(node.place, f"{what}: got {node.kind()}; expected a map")
+            # What stands in a file that is no curve file at all is not repeated: it may be secret.
+            is_other_file = isinstance(node.value, str) and what == WHOLE_FILE
+            got = "other text" if is_other_file else node.kind()
+            self.error(node.place, f"{what}: got {got}; expected a map")
             return {}
         for key in node.value:
             if key not in known:

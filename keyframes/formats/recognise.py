@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +51,16 @@ TABLE_FORMATS: dict[str, TableFormat] = {
 """In the order in which they are tried."""
 
 
+COLUMN_NAME = re.compile(r"\s*[A-Za-z_][\w .()/\-]{0,63}\s*")
+"""What a table's column may be called: a first line of others is no header and is not repeated."""
+
+
+def _shown(header: tuple[str, ...]) -> str:
+    if len(header) < 2 or not all(COLUMN_NAME.fullmatch(name) for name in header):
+        return "its first line is no header"
+    return ", ".join(header[:8]) + (", …" if len(header) > 8 else "")
+
+
 def table_format(path: Path) -> str:
     """The name of a file's format.
 
@@ -60,8 +71,7 @@ def table_format(path: Path) -> str:
     for name, entry in TABLE_FORMATS.items():
         if entry.recognises(preview):
             return name
-    header = preview.header
-    shown = ", ".join(header[:8]) + (", …" if len(header) > 8 else "")
+    shown = _shown(preview.header)
     known = ", ".join(TABLE_FORMATS)
     raise KeyframeError(f"{path}:1: columns of no known table: {shown}; known formats: {known}")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keyframes.checked_yaml.located import Node
-from keyframes.checked_yaml.reader import Reader
+from keyframes.checked_yaml.reader import WHOLE_FILE, Reader
 from keyframes.layer import Layer
 from keyframes.sheet import KeyframeSheet
 from keyframes.sheet_file.read_keys import Defaults
@@ -28,7 +28,7 @@ def read_sheet(reader: Reader, root: Node, name: str, folder: Path | None) -> Ke
     Returns:
         None if a problem forbids it.
     """
-    entries = reader.mapping(root, SHEET_FIELDS, "a curve file")
+    entries = reader.mapping(root, SHEET_FIELDS, WHOLE_FILE)
     _check_version(reader, root, entries)
     defaults = read_defaults(reader, entries, Defaults())
     layers: list[Layer] = []

@@ -5,7 +5,15 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
+
+from jobs.errors import JobError
+from jobs.ray_cluster import cluster
 
 ANIMATE = Path(__file__).resolve().parents[2] / "jobs" / "animate.py"
 
@@ -37,3 +45,37 @@ def test_a_named_engine_that_is_unknown_is_refused_before_ray_starts(demo: Path,
     done = _call("--editor", "pixie", "--input", str(demo), address="127.0.0.1:9")
     assert done.returncode == 2
     assert "no editor 'pixie'; known: magicface, plate, previz, identity" in done.stderr
+
+
+@contextmanager
+def somebody(answer: bytes | None) -> Iterator[str]:
+    """A listener that is no Ray: silent, or with an answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    line, _ = server.accept()
+                    kept.append(line)
+                    if answer is not None:
+                        line.sendall(answer)
+                        line.close()
+
+        kept: list[socket.socket] = []
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        for line in kept:
+            line.close()
+
+
+@pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.1 400 Bad Request\r\n", b"SSH-2.0-x\r\n"])
+def test_who_listens_and_is_no_ray_is_refused_within_seconds(answer):
+    with somebody(answer) as address, pytest.raises(JobError, match="who is no Ray head"):
+        cluster._check_is_ray(address)
+    assert cluster.CONNECT_S + cluster.ANSWER_S <= 3
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "http://127.0.0.1:8265"])
+def test_an_address_of_another_kind_is_refused_at_once(address):
+    with pytest.raises(JobError, match="expected a head's host:port"):
+        cluster._check_is_ray(address)

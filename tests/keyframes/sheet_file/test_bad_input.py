@@ -47,7 +47,7 @@ def keyed(keys: str, more: str = "") -> str:
     ("text", "said"),
     [
         ("", "bad.yaml:1:1: a curve file: got nothing; expected a map"),
-        ("just words", "bad.yaml:1:1: a curve file: got 'just words'; expected a map"),
+        ("just words", "bad.yaml:1:1: a curve file: got other text; expected a map"),
         ("channels: {AU12: [[0, 1]]}", "bad.yaml:1:1: no version; expected version: 1"),
         ("version: 2\nuse: smile", "bad.yaml:1:10: version: version 2; known: 1"),
         ("version: 1", "nothing to do; expected one of channels, pose, use, import, layers"),
