@@ -106,6 +106,7 @@ class VideoInfo:
         dolby_vision: profile and base layer's compatibility of a Dolby Vision record, or None.
         hides_alpha: an alpha channel lies beside the pictures, where the decoder does not look.
         layers: pictures per frame: 2 of stereo video in two layers (MV-HEVC), else 1.
+        times_by_order: an AVI with reordered frames: the k-th frame decoded is shown at k frames.
         shows_fields: MPEG-2 shown in fields, its frames progressive or not (film with repeats).
     """
 
@@ -140,6 +141,7 @@ class VideoInfo:
     hides_alpha: bool = False
     layers: int = 1
     shows_fields: bool = False
+    times_by_order: bool = False
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or self.time_base <= 0 or self.sar <= 0:

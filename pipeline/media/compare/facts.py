@@ -193,6 +193,8 @@ class _PacketReader:
         if self._form is None:
             self.repeats += self._info.codec == "mpeg2video" and repeats_field(bytes(packet))
             return
+        if self._info.times_by_order:
+            return  # its packets do not say which picture they are
         number = int(np.searchsorted(self._index.pts, packet.pts or 0))
         for message in messages_of(bytes(packet), self._form):
             if message.name in COUNTED_MESSAGES:

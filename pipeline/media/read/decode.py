@@ -87,7 +87,9 @@ def _decode_from(request: _Request, start_pts: int | None) -> Iterator[VideoFram
     with open_video(path) as container, one_line_errors(path, f"decode frames {first}–{last}"):
         stream = video_stream(container, request.info)
         ready_decoder(stream, request.threads)
-        for frame in _frames_after_seek(path, container, stream, start_pts):
+        for number, frame in enumerate(_frames_after_seek(path, container, stream, start_pts)):
+            if request.info.times_by_order and number < len(index):  # decoded from the beginning
+                frame.pts = int(index.pts[number])
             if frame.pts is None or frame.pts < index.pts[first]:
                 continue
             if frame.pts != index.pts[expected] or frame.is_corrupt:

@@ -41,6 +41,8 @@ __all__ = ["Colour", "FrameIndex", "StreamSummary", "VideoInfo", "probe", "scan"
 BT601, BT709 = 6, 1
 FULL_RANGE = 2
 TOP_FIRST, BOTTOM_FIRST = 2, 3
+GUESSED_TIMES = ("h264", "hevc")
+"""Codecs whose times FFmpeg guesses in AVI, by a frame too late where nothing is reordered."""
 COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 MOST_PACKETS_TO_FIRST_FRAME = 500
 
@@ -76,6 +78,8 @@ def _with_depths(
         dolby_vision=(vision.profile, vision.compatibility) if vision else None,
         hides_alpha=stream.metadata.get("alpha_mode") == "1" and not has_alpha,
         layers=2 if has_second_layer(movie) else 1,
+        times_by_order=info.container == "avi"
+        and (info.codec in GUESSED_TIMES or stream.codec_context.reorder_depth > 0),
         shows_fields=info.codec == "mpeg2video" and shows_fields(packet),
     )
 

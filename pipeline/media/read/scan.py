@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import av
@@ -95,7 +95,10 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
             if packet.size
         ]
         declared_s = min(_declared_end_s(stream), _container_end_s(container, stream))
-        _check_timed(path, rows, stream)
+        if not info.times_by_order:
+            _check_timed(path, rows)
+    if info.times_by_order:
+        rows = _timed_by_order(rows)
     lost = _without_reference(path, info, rows)
     shown = sorted(
         (row for row in rows if row.is_shown and row.pts not in lost), key=lambda row: row.pts or 0
@@ -113,19 +116,23 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
     return index
 
 
-def _check_timed(path: str, rows: list[_Row], stream: VideoStream) -> None:
+def _check_timed(path: str, rows: list[_Row]) -> None:
     untimed = sum(row.pts is None for row in rows)
     if untimed:
         raise MediaError(
             f"{path}: {untimed} of {len(rows)} frames have no time stamp; "
             "remux it into mp4 or mkv at its frame rate first"
         )
-    reordered = stream.codec_context.reorder_depth and not all(row.is_key for row in rows)
-    if stream.container.format.name == "avi" and reordered:
-        raise MediaError(
-            f"{path}: AVI holds no times for the reordered frames of its "
-            f"{stream.codec_context.codec.canonical_name} video; remux it into mp4 or mkv first"
-        )
+
+
+def _timed_by_order(rows: list[_Row]) -> list[_Row]:
+    """AVI counts frames and knows no reordering: shown frame k is at k frames.
+
+    Where decoding can start again is not told by its packets, so only the first frame is a key.
+    """
+    return [
+        replace(row, pts=number, duration=1, is_key=number == 0) for number, row in enumerate(rows)
+    ]
 
 
 def _without_reference(path: str, info: VideoInfo, rows: list[_Row]) -> set[int]:

@@ -29,11 +29,13 @@ class Carried:
         messages: that speak of it alone: captions, dynamic HDR, time code, user data.
         lasting: that hold from it on.
         fields: of MPEG-2.
+        packet: the whole, of codecs of which more than messages is carried.
     """
 
     messages: tuple[Message, ...] = ()
     lasting: tuple[Message, ...] = ()
     fields: FieldFlags | None = None
+    packet: bytes = b""
 
 
 @dataclass
@@ -72,6 +74,8 @@ class SourcePackets:
 
     def at(self, pts: int) -> Carried:
         """What the picture shown at `pts` carries; to be asked once for each, in any near order."""
+        if self.info.times_by_order:
+            return Carried()  # its packets have no times to go by
         while pts not in self._held:
             found, packet = next(self._packets or iter(()), (None, b""))
             if found is None:
@@ -82,6 +86,8 @@ class SourcePackets:
     def _read(self, packet: bytes) -> Carried:
         if self.info.codec == "mpeg2video":
             return Carried(fields=field_flags(packet))
+        if self.info.codec == "prores":
+            return Carried(packet=packet)
         if self._form is None:
             return Carried()
         messages = [m for m in messages_of(packet, self._form) if self._is_carried(m)]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.errors import MediaError
 from pipeline.media.bitstream.messages import with_messages
 from pipeline.media.bitstream.mpeg2 import with_field_flags
+from pipeline.media.bitstream.prores import AnotherLayoutError, with_alpha_of
 from pipeline.media.bitstream.units import UnitFormat, unit_format
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video
@@ -148,6 +149,12 @@ def _is_mpeg2(packet: Packet[VideoStream]) -> bool:
     return packet.stream.codec_context.codec.canonical_name == "mpeg2video"
 
 
+def _has_prores_alpha(info: VideoInfo, packet: Packet[VideoStream]) -> bool:
+    """FFmpeg's encoder takes alpha in 10 bits; the source's own, coded without loss, is kept."""
+    context = packet.stream.codec_context
+    return context.codec.canonical_name == "prores" and (info.pix_fmt or "").startswith("yuva")
+
+
 def _with_carried(
     packet: Packet[VideoStream], carried: Carried, info: VideoInfo, form: UnitFormat | None
 ) -> Packet[VideoStream]:
@@ -159,6 +166,11 @@ def _with_carried(
             data = with_messages(data, form, messages)
     elif carried.fields is not None and info.shows_fields and _is_mpeg2(packet):
         data = with_field_flags(data, carried.fields)
+    elif carried.packet and _has_prores_alpha(info, packet):
+        try:
+            data = with_alpha_of(data, carried.packet)
+        except AnotherLayoutError as error:
+            raise MediaError(f"{info.path}: its alpha cannot be carried over: {error}") from error
     if data == bytes(packet):
         return packet
     changed = cast("Packet[VideoStream]", Packet(data))

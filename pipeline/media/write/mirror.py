@@ -36,6 +36,7 @@ DNXHD_MBIT = (36, 42, 45, 60, 63, 75, 80, 84, 90, 100, 110, 115, 120, 145, 175, 
               290, 350, 365, 390, 440)  # fmt: skip
 """Nominal rates of SMPTE VC-3; the encoder takes no others, and files measure about 1 % above."""
 
+MOST_PRORES = "8192"
 FINEST_PRORES = "4000"
 """Bits per macroblock at which prores_ks reaches its finest quantiser."""
 SELF_CONTAINED = frozenset(("prores", "dnxhd", "mjpeg"))
@@ -223,7 +224,7 @@ def _prores(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
     base.quality.refuse_numbers("prores_ks")
     options = {"profile": str(profile), "bits_per_mb": FINEST_PRORES}
     if info.pix_fmt.startswith("yuva"):
-        options["alpha_bits"] = "16"
+        options |= {"alpha_bits": "16", "bits_per_mb": MOST_PRORES}  # alpha takes of the bits
     # Its samples have no depth of their own; FFmpeg's encoder takes them in 10 bits.
     return replace(base, encoder="prores_ks", options=options, piece_format="mov", gop=1,
                    pix_fmt=info.pix_fmt.replace("p12le", "p10le"),

@@ -31,6 +31,7 @@ from pipeline.media.read.probe import probe
 from pipeline.media.read.scan import FrameIndex
 from pipeline.media.read.source_packets import TWO_LAYERS
 from pipeline.media.read.tags import kept_tags
+from pipeline.media.write.avi import into_avi
 from pipeline.media.write.containers import MP4_FAMILY, muxer_of, muxer_options
 from pipeline.media.write.copying import add_copies, copied_packets
 from pipeline.media.write.encode import EncodeSettings
@@ -262,7 +263,13 @@ def _video_packets(
     plan: JoinPlan, info: VideoInfo, index: FrameIndex, stream: VideoStream, shift_s: Fraction
 ) -> Iterator[Packet[VideoStream]]:
     ticks = int(shift_s / info.time_base)
-    for packet in joined_packets(plan, info, index):
+    packets = joined_packets(plan, info, index)
+    if stream.container.format.name == "avi":
+        # It holds no times: packets stand in the order of decoding, which begins at 0.
+        ticks += plan.reorder * max(1, int(index.duration[0]))
+        context = stream.codec_context
+        packets = map(into_avi(context.codec.canonical_name, context.extradata), packets)
+    for packet in packets:
         packet.pts, packet.dts = (packet.pts or 0) + ticks, (packet.dts or 0) + ticks
         packet.stream = stream
         yield packet

@@ -38,6 +38,7 @@ class Clip:
     metadata: dict[str, str] = field(default_factory=dict)
     container_options: dict[str, str] = field(default_factory=dict)
     fields: str | None = None  # tff or bff
+    alpha: bool = False  # a ramp in the last plane
 
 
 def picture(number: int, size: tuple[int, int]) -> np.ndarray:
@@ -90,6 +91,11 @@ def _frames(clip: Clip) -> Any:
         )
         frame.colorspace, frame.color_range = matrix, full
         frame.color_primaries, frame.color_trc = primaries, transfer
+        if clip.alpha:
+            plane = frame.planes[-1]
+            rows = np.frombuffer(plane, np.uint16).reshape(plane.height, -1).copy()
+            rows[:] = (np.arange(rows.shape[1]) * 7 + 13 * number) % 1024
+            plane.update(rows.tobytes())
         frame.pts, frame.time_base = pts, clip.time_base
         yield frame
 

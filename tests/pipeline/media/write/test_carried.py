@@ -228,6 +228,21 @@ def test_the_place_of_chroma_is_kept(footage, tmp_path):
         assert probe(finished.path).chroma_place == "topleft"
 
 
+def test_an_avi_with_reordered_frames_is_made(footage, tmp_path):
+    """AVI holds no times: shown frame k is at k frames."""
+    source = footage(
+        name="b.avi", pts=tuple(range(24)), time_base=Fraction(1, 25),
+        options={"preset": "fast", "bf": "3"},
+    )  # fmt: skip
+    finished, info = round_trip(source, tmp_path, [9])
+    assert info.times_by_order
+    assert finished.warnings == ()
+    found = compare_files(source, finished.path)
+    assert found.exit_status == 0, found.summary
+    elsewhere, _ = round_trip(source, tmp_path, [], "out.mp4")
+    assert min(compare_files(source, elsewhere.path).figures["psnr_worst_db"]) > 36
+
+
 def test_a_piece_of_a_frame_or_two_is_always_made(footage, tmp_path):
     """x265 gives such pieces decoding times at random."""
     for attempt in range(4):
