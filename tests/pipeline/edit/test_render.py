@@ -70,7 +70,7 @@ def test_a_smile_changes_the_lower_face_and_nothing_else(talk):
         width = x1 - x0
         assert xs.min() > x0 - 0.5 * width
         assert xs.max() < x1 + 0.5 * width
-        assert ys.min() > y0
+        assert ys.min() > y0 - 0.03 * width  # the box begins at the brows
         assert ys.max() < y1 + 0.5 * width
 
 
@@ -96,7 +96,7 @@ def smiled(talk, tmp_path_factory):
 
 
 def test_the_smile_moves_the_mouth_corners_as_far_as_it_should(talk, smiled):
-    """AU12 = 3: corners .039 out and .045 up, in outer-eye distances (before the soft limit)."""
+    """AU12 = 3: corners .047 out and .089 up, in outer-eye distances; a tracker reads .8 of it."""
     full = talk.inspection.times_s > 0.7
     before = talk.analysis.landmarks_px[full]
     after = smiled.landmarks_px[full]
@@ -104,8 +104,8 @@ def test_the_smile_moves_the_mouth_corners_as_far_as_it_should(talk, smiled):
     moved = (after - before) / eyes[..., None]
     out = (moved[:, 54, 0] - moved[:, 48, 0]) / 2
     up = -(moved[:, 48, 1] + moved[:, 54, 1]) / 2
-    assert 0.020 < out.mean() < 0.050
-    assert 0.024 < up.mean() < 0.058
+    assert 0.020 < out.mean() < 0.065
+    assert 0.045 < up.mean() < 0.105
     assert np.abs(moved[:, 36:48]).mean() < 0.01, "the eyes stay where they were"
 
 
