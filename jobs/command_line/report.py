@@ -37,7 +37,7 @@ SHOWN = {
     "output": "output",
 }
 """Columns of a report in a notebook: heading → field."""
-LAST_STAGE = {"animate": "finish", "analyse": "assemble", "evaluate": "qa"}
+LAST_STAGE = {"animate": "finish", "analyse": "assemble"}
 ADDED = {"plot": "plots", "qa": "verdict"}
 """Stages after an output stands, and what is missing where they fail."""
 
@@ -143,7 +143,7 @@ class Ledger:
         entry.stages[stage] = round(entry.stages.get(stage, 0.0) + row["seconds"], 3)
         for note in row["notes"].splitlines():
             _note(entry.warnings, note, is_counted=stage == "render")
-        if stage in ADDED and stage != self._last and row["error"]:
+        if stage in ADDED and row["error"]:
             entry.warnings.append(f"no {ADDED[stage]}: {row['error']}")
             return
         if entry.error:
