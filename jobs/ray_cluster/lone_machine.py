@@ -7,19 +7,27 @@ private names of Ray 2.60; tests/jobs/test_lone_machine.py says when one of them
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import random
+import secrets
+import shutil
 import socket
+import tempfile
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from jobs.errors import JobError
+from pipeline.files import ABANDONED_S, is_running
 
 SETTINGS = {
-    "RAY_AUTH_MODE": "disabled",  # one user, one machine, loopback
+    "RAY_AUTH_MODE": "token",  # loopback is open to every user of the machine
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's name for: take 127.0.0.1, look for no other
     "RAY_num_workers_soft_limit": str((os.cpu_count() or 1) + 1),  # one process beside the busy
     # Frames and crops are freed and asked for again at once: giving their pages back to the system
@@ -39,16 +47,24 @@ NOT_ALONE = (
     "start_log_monitor",  # sends the workers' output to the driver, which does not show it
 )
 """What starts the processes that have no use here; Ray has no switch for them."""
+FOLDER = "aureel-"
+LONGEST_BASE = 24
+"""Bytes in the path of the folder that holds Ray's: a socket's path may have 107."""
 AGENT_PORTS = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
 AUTOSCALER = "ray.data._internal.cluster_autoscaler.rate_based_cluster_autoscaler"
 STATISTICS = "ray.data._internal.stats"
 
 
 def start_ray(ray: Any) -> None:
-    """Starts a Ray that ends with this process and listens on loopback only."""
+    """Starts a Ray that ends with this process, listens on loopback only, and is this user's alone.
+
+    Its folder can be entered by nobody else, and who speaks to it must know a token from there.
+    """
+    folder = private_folder()
     with _left_out(import_module("ray._private.node").Node), _small_agent():
         ray.init(
             address="local",
+            _temp_dir=str(folder / "r"),  # which Ray opens to everybody, inside ours
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
@@ -59,6 +75,54 @@ def start_ray(ray: Any) -> None:
         autoscaler.DefaultAutoscalingCoordinator = FixedMachines
         statistics: Any = import_module(STATISTICS)
         statistics.get_or_create_stats_actor = NoStatistics
+
+
+@cache
+def private_folder() -> Path:
+    """This process's folder for Ray, with its token: Ray keeps the first one it has read."""
+    folder = _new_folder()
+    _keep_token(folder)
+    return folder
+
+
+def _new_folder() -> Path:
+    """A new folder for Ray's files and sockets, 0700; those of dead runs are removed.
+
+    Raises:
+        JobError: no place has a path short enough for Ray's sockets.
+    """
+    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/dev/shm")]
+    for place in places:
+        if len(os.fsencode(place)) > LONGEST_BASE or not os.access(place, os.W_OK | os.X_OK):
+            continue
+        _sweep(place)
+        folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-", dir=place))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+    raise JobError(
+        f"TMPDIR {places[0]}: too long for Ray's sockets; expected a folder that can be written, "
+        f"of {LONGEST_BASE} bytes at most"
+    )
+
+
+def _sweep(place: Path) -> None:
+    for folder in place.glob(f"{FOLDER}*-*"):
+        pid = folder.name.removeprefix(FOLDER).partition("-")[0]
+        if not pid.isdigit() or is_running(int(pid)):
+            continue
+        with suppress(OSError):
+            status = folder.stat()
+            is_old = time.time() - status.st_mtime > ABANDONED_S  # maybe another container's pid
+            if status.st_uid == os.getuid() and is_old:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep_token(folder: Path) -> None:
+    """A random token in a file that only this user can read, for this process and its children."""
+    path = folder / "token"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
 
 
 @contextmanager
