@@ -101,7 +101,9 @@ def test_pictures_are_the_same_wherever_the_clip_is_cut(talk, lent):
             frames = [
                 np.array(frame.to_ndarray())
                 for span in spans
-                for frame in edited_frames(seen, span, plan.within(span), batcher, notes, library)
+                for frame in edited_frames(
+                    seen, span, plan.within(span), batcher, notes, library=library
+                )
             ]
         return frames, notes
 
