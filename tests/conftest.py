@@ -12,6 +12,7 @@ EXPORTED = {"golden_store", "small_store", "built"}
 """Fixtures over graphs and plans that are made once per process, in minutes."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in a hook of its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says what must share a process under `-n N --dist loadgroup`; else a file stays together."""
     for item in items:
