@@ -13,7 +13,7 @@ demo: $(VENV)/.base
 	$(BIN)/python jobs/animate.py --curve smile.yaml --overwrite
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow

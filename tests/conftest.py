@@ -3,28 +3,34 @@
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()  # before any test imports Ray
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
-EXPORTED = {"golden_store", "small_store", "built"}
-"""Fixtures over graphs and plans that are made once per process, in minutes."""
+EXPORTED_GRAPHS = (
+    "engines/editors/magicface",
+    "engines/trt",
+    "test_build_engines",
+    "test_magicface_onnxruntime",
+)
+"""In the paths of tests over graphs and plans, which a process makes once, in minutes."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in a hook of its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says what must share a process under `-n N --dist loadgroup`; else a file stays together."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_company(item)))
+class SharedProcesses(LoadScopeScheduling):
+    """Which tests share a process: those of a file, all that need Ray, all over exported graphs."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        if any(word in path for word in EXPORTED_GRAPHS):
+            return "exported graphs"
+        return "ray" if "/jobs/" in path else path  # a second Ray would starve both
 
 
-def _company(item: pytest.Item) -> str:
-    if hasattr(getattr(item, "module", None), "stores") or EXPORTED & set(item.fixturenames):
-        return "exported graphs"
-    if "jobs" in item.path.parent.parts:
-        return "ray"  # one Ray: a second one beside it would starve both of two cores
-    return str(item.path)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SharedProcesses:
+    """Taken with `-n N`."""
+    return SharedProcesses(config, log)
 
 
 @pytest.fixture(scope="session")
