@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,18 @@ BACK_DEFAULT = 1.70158
 """Overshoot of about a tenth of the step."""
 _BACK_IN_OUT = 1.525
 _OUT_BY_NATURE = frozenset({"back", "bounce", "elastic"})
+
+
+def smoothstep(value: Any, low: float = 0.0, high: float = 1.0) -> Any:
+    """3t² − 2t³ of where a value lies between two others: 0 up to `low`, 1 from `high` on.
+
+    Its slope is 0 at both ends.
+
+    Args:
+        value: a number or an array of any shape; a float array keeps its dtype.
+    """
+    t = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
 
 
 @dataclass(frozen=True)

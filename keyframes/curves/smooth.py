@@ -138,16 +138,23 @@ def _one_euro(samples: Array, step: float, cutoff_hz: float, beta: float) -> Arr
 
 
 def _one_euro_run(samples: Array, step: float, cutoff_hz: float, beta: float) -> Array:
-    slow = _alpha(np.array(1.0), step)
+    slow = smoothing_factor(np.array(1.0), step)
     speed = np.diff(samples, prepend=samples[0]) / step
     speed = np.asarray(scipy.signal.lfilter([slow], [1.0, slow - 1], speed))
-    alpha = _alpha(cutoff_hz + beta * np.abs(speed), step)
+    alpha = smoothing_factor(cutoff_hz + beta * np.abs(speed), step)
     alpha[0] = 1.0
     return _recurrence(1 - alpha, alpha * samples)
 
 
-def _alpha(cutoff_hz: Array, step: float) -> Array:
-    return 1 / (1 + 1 / (2 * np.pi * cutoff_hz * step))
+def smoothing_factor(cutoff_hz: Any, step_s: float) -> Any:
+    """What a new sample weighs in an exponential filter with this cut-off, 0…1.
+
+    Args:
+        cutoff_hz: a number or an array of any shape.
+
+    Source: Casiez, Roussel, Vogel, "1 € Filter", CHI 2012.
+    """
+    return 1.0 / (1.0 + 1.0 / (2 * np.pi * cutoff_hz * step_s))
 
 
 def _recurrence(keep: Array, add: Array) -> Array:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from keyframes.curves.easing import smoothstep
 from pipeline.demo.acting import Performance
 from pipeline.errors import PipelineError
 
@@ -62,11 +63,6 @@ def enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.addWeighted(large, 1.7, soft, -0.7, 0.0), np.uint8)
 
 
-def _smoothstep(x: Plane) -> Plane:
-    x = np.clip(x, 0.0, 1.0)
-    return x * x * (3.0 - 2.0 * x)
-
-
 def _bell(x: Plane, y: Plane, at: tuple[float, float], sx: float, sy: float) -> Plane:
     return np.exp(-0.5 * (((x - at[0]) / sx) ** 2 + ((y - at[1]) / sy) ** 2))
 
@@ -104,7 +100,7 @@ def _at_rest(smiling: NDArray[np.uint8]) -> NDArray[np.uint8]:
     quiet = _packaged("at_rest.png")
     height, width = quiet.shape[:2]
     ramp = [np.minimum(np.arange(n), np.arange(n)[::-1]) / 24.0 for n in (height, width)]
-    share = _smoothstep(np.minimum(ramp[0][:, None], ramp[1])).astype(np.float32)
+    share = smoothstep(np.minimum(ramp[0][:, None], ramp[1])).astype(np.float32)
     at_rest, place = smiling.copy(), _Region(REST_BOX).in_picture
     at_rest[place] = _mixed(smiling[place], quiet, share)
     return at_rest
@@ -125,16 +121,16 @@ def _mixed(under: NDArray[np.uint8], over: NDArray[np.uint8], weight: Plane) -> 
 
 def _jaw_weight(x: Plane, y: Plane) -> Plane:
     """1 from the lower lip to the chin; 0 above the mouth's corners and in the collar."""
-    below = _smoothstep((y - SEAM_Y + 1.0) / 5.0)
-    above = 1.0 - _smoothstep((y - 174.0) / 24.0)
-    reach = 10.0 + 16.0 * _smoothstep((y - 147.0) / 22.0)
+    below = smoothstep((y - SEAM_Y + 1.0) / 5.0)
+    above = 1.0 - smoothstep((y - 174.0) / 24.0)
+    reach = 10.0 + 16.0 * smoothstep((y - 147.0) / 22.0)
     return below * above * np.exp(-0.5 * ((x - MOUTH_X) / reach) ** 2)
 
 
 def _head_weight(x: Plane, y: Plane) -> Plane:
     """1 on the head, falling to 0 in the plain background and in the collar."""
     radius = np.hypot((x - 226.0) / 98.0, (y - 105.0) / 108.0)
-    return 1.0 - _smoothstep((radius - 0.78) / 0.3)
+    return 1.0 - smoothstep((radius - 0.78) / 0.3)
 
 
 class TalkingHead:
@@ -186,7 +182,7 @@ class TalkingHead:
         across = np.clip(1.0 - ((x - MOUTH_X) / MOUTH_HALF_WIDTH) ** 2, 0.0, 1.0)
         gap = np.float32(JAW_PX * opening) * across**0.7
         lowered = np.maximum(np.float32(JAW_PX * opening) * self._jaw_weight, 0.0)
-        lip = 1.0 - _smoothstep((y - SEAM_Y - gap) / 12.0)  # it goes with the gap, the chin as one
+        lip = 1.0 - smoothstep((y - SEAM_Y - gap) / 12.0)  # it goes with the gap, the chin as one
         drop = np.where(y > SEAM_Y, gap * lip + lowered * (1.0 - lip), 0.0).astype(np.float32)
         shown = _sampled(patch, x, y - drop)
         mouth = np.clip(y - SEAM_Y + 0.5, 0.0, 1.0) * np.clip(SEAM_Y + gap - y + 0.5, 0.0, 1.0)

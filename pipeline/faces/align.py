@@ -13,6 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from keyframes.curves.smooth import smoothing_factor
 from pipeline.errors import PipelineError
 
 BOX_FROM_HULL = 1.033
@@ -149,11 +150,7 @@ def one_euro(values: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArr
         dt = times_s[i] - times_s[i - 1]
         unit = REFERENCE_WIDTH_PX * CROP_SPAN / max(smooth[i - 1, 2], 1e-6)
         raw = (values[i] - values[i - 1]) / dt * unit
-        speed += _gain(DERIVATIVE_CUTOFF_HZ, dt) * (raw - speed)
-        gain = _gain(CUTOFF_HZ + SPEED_GAIN * np.abs(speed), dt)
+        speed += smoothing_factor(DERIVATIVE_CUTOFF_HZ, dt) * (raw - speed)
+        gain = smoothing_factor(CUTOFF_HZ + SPEED_GAIN * np.abs(speed), dt)
         smooth[i] = smooth[i - 1] + gain * (values[i] - smooth[i - 1])
     return smooth
-
-
-def _gain(cutoff_hz: NDArray[np.float64] | float, dt: float) -> NDArray[np.float64] | float:
-    return 1.0 / (1.0 + 1.0 / (2 * np.pi * cutoff_hz * dt))

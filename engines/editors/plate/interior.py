@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engines.editors.rig.face import FaceFrame
 from engines.editors.rig.mouth import Lips, inner_lips
 from engines.interface import LentMouth
+from keyframes.curves.easing import smoothstep
 
 MARGIN = 0.006
 """Of the donor's inside, outer-eye distances: its lips' own edge is not lent."""
@@ -56,9 +57,9 @@ def lent_inside(
     beyond = np.clip((reach - shown) * frame.unit_px / 8.0, 0.0, 1.0)[..., None]
     taken += beyond.astype(np.float32) * (0.4 * np.percentile(taken, 4, axis=(0, 1)) - taken)
     edge_px = (y - top) * frame.unit_px
-    side = np.clip((np.abs(along - 0.5) * 2.0 - 0.55) / 0.45, 0.0, 1.0)
+    side = smoothstep(np.abs(along - 0.5) * 2.0, 0.55, 1.0)
     shade = 1.0 - _SHADE_UNDER * np.exp(-np.maximum(edge_px, 0.0) / 3.0)
-    shade *= 1.0 - _SHADE_CORNERS * side * side * (3.0 - 2.0 * side)
+    shade *= 1.0 - _SHADE_CORNERS * side
     return (taken * shade[..., None]).astype(np.float32)
 
 

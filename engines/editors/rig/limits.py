@@ -18,6 +18,7 @@ from engines.editors.rig.points import (
 )
 from engines.editors.rig.units import lips_opening
 from keyframes.au import AU_COLUMN
+from keyframes.curves.easing import smoothstep
 
 _LIP_PAIRS = np.array([(61, 67), (62, 66), (63, 65)])
 _EYE_PAIRS = (np.array([(37, 41), (38, 40)]), np.array([(43, 47), (44, 46)]))
@@ -100,7 +101,7 @@ def _seal_lips(
 ) -> None:
     """Shut lips part for AU25 and AU26 alone: a raised upper lip takes the lower one with it."""
     parted = float(np.maximum(units[_PARTING], 0.0) @ lips_opening()[_PARTING])
-    sealed = 1.0 - float(_smoothstep(_SHUT, _OPEN, _lip_gap(points)))
+    sealed = 1.0 - float(smoothstep(_lip_gap(points), _SHUT, _OPEN))
     _shift(moved, {**_LOWER_LIP, **_INNER_LOW}, -sealed * max(_opening(moved) - parted, 0.0))
 
 
@@ -126,7 +127,7 @@ def _limit_lids(points: NDArray[np.float64], moved: NDArray[np.float64]) -> None
         if closing > 0.0:
             share = float(knee(closing, opening - _LIDS_MIN)) / closing
         else:
-            share = float(_smoothstep(0.02, 0.045, opening))
+            share = float(smoothstep(opening, 0.02, 0.045))
         moved[pairs, 1] *= share
 
 
@@ -185,8 +186,3 @@ def _mask(chosen: NDArray[np.intp]) -> NDArray[np.bool_]:
 _LEFT, _RIGHT = _mouth_side(left=True), _mouth_side(left=False)
 _CHEEK = np.array(_skin(205, 187, 216, 212, 202, 204, 147, 192, 214, 210, 43, 92, 36, 50, 123, 83))
 _LOWER_FACE = _mask(np.concatenate([np.arange(48, 72), _CHEEK, MIRROR[_CHEEK]]))
-
-
-def _smoothstep(low: float, high: float, value: NDArray[np.floating] | float):
-    t = np.clip((np.asarray(value) - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engines.editors.rig.face import FaceFrame
 from engines.editors.rig.points import LOWER_INNER, POINTS, UPPER_INNER
+from keyframes.curves.easing import smoothstep
 
 _TOP = (60, *UPPER_INNER, 64)
 _BOTTOM = (60, *LOWER_INNER, 64)
@@ -65,7 +66,7 @@ def _curve(through: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.f
     t = np.clip((x - at[piece]) / step, 0.0, 1.0)
     first, last = through[piece, 1], through[piece + 1, 1]
     bend = t * (1.0 - t) * ((1.0 - t) * slopes[piece] - t * slopes[piece + 1])
-    return first + _smooth(t) * (last - first) + bend * step
+    return first + smoothstep(t) * (last - first) + bend * step
 
 
 def inner_lips(points: NDArray[np.float64]) -> Lips:
@@ -109,7 +110,7 @@ def open_mouth(
     x, y = at[..., 0], at[..., 1]
     was, now, source = inner_lips(before), inner_lips(after), inner_lips(torn)
     ratio = (now.gap + _SLACK) / (was.gap + _SLACK)
-    shut = (1.0 - _smooth(_ramp(_SHUT, _OPEN, was.gap))) * _smooth(_ramp(1.15, 2.8, ratio))
+    shut = (1.0 - smoothstep(was.gap, _SHUT, _OPEN)) * smoothstep(ratio, 1.15, 2.8)
 
     top, gap = np.interp(x, source.x, source.top), np.interp(x, source.x, source.gap)
     depth = (y - top) / np.maximum(gap, 1e-6)  # 0 at the upper lip, 1 at the lower
@@ -117,7 +118,7 @@ def open_mouth(
     gap_px = np.interp(x, source.x, now.gap) * frame.unit_px
     free_px = (depth - 1.0 / kept) * gap_px
     edge_px = _EDGE_PX + 0.4 * (1.0 - 1.0 / kept) * gap_px  # teeth fade into their own shadow
-    free = _smooth(np.clip(free_px / edge_px + 0.3, 0.0, 1.0)) * _smooth(_ramp(1.1, 1.4, kept))
+    free = smoothstep(free_px / edge_px + 0.3) * smoothstep(kept, 1.1, 1.4)
     paint = 1.0 - (1.0 - free) * (1.0 - np.interp(x, source.x, shut))
 
     between = (depth > 0.0) & (depth < 1.0) & (x > source.x[0]) & (x < source.x[-1])
@@ -151,11 +152,3 @@ def dark_colour(
     at = np.rint(frame.to_px(points[_OUTER_LIPS])).astype(int)
     x, y = np.clip(at, 0, len(image) - 1).T
     return (image[y, x].mean(axis=0, dtype=np.float64) * _DARK).astype(np.float32)
-
-
-def _ramp(low: float, high: float, value: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.clip((value - low) / (high - low), 0.0, 1.0)
-
-
-def _smooth(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    return t * t * (3.0 - 2.0 * t)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.editors.rig.face import FaceFrame
+from keyframes.curves.easing import smoothstep
 
 GRID = 49
 """Nodes per side."""
@@ -140,7 +141,7 @@ def _window(
     for axis, px in enumerate(grid):
         edge = np.clip(np.minimum(px - px[1], px[-2] - px) / (2.0 * (px[1] - px[0])), 0.0, 1.0)
         ramps.append(edge[None, :] if axis == 0 else edge[:, None])
-    smooth = [r * r * (3.0 - 2.0 * r) for r in ramps]
+    smooth = [smoothstep(ramp) for ramp in ramps]
     return smooth[0] * smooth[1] * smooth[2]
 
 
@@ -190,5 +191,4 @@ def _unfolded(warp: GridWarp) -> GridWarp:
 def _stilled(offset: NDArray[np.float64]) -> NDArray[np.float64]:
     """The offsets with those nobody can see made 0."""
     length = np.hypot(offset[..., 0], offset[..., 1])
-    t = np.clip((length - _STILL_PX) / (_MOVING_PX - _STILL_PX), 0.0, 1.0)
-    return offset * (t * t * (3.0 - 2.0 * t))[..., None]
+    return offset * smoothstep(length, _STILL_PX, _MOVING_PX)[..., None]

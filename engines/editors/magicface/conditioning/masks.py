@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.devices.litert import LiteRTModel, packaged_model
+from keyframes.curves.easing import smoothstep
 
 SEGMENTER = "selfie_segmentation.tflite"
 SEGMENTER_SIZE = 256
@@ -130,8 +131,7 @@ def paste_weight(deltas: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         `(N,)` float32, smooth (its slope is 0 at both ends).
     """
-    t = np.minimum(np.linalg.norm(deltas.astype(np.float64), axis=1) / FULL_STRENGTH, 1.0)
-    weight = t * t * (3.0 - 2.0 * t)
+    weight = smoothstep(np.linalg.norm(deltas.astype(np.float64), axis=1), high=FULL_STRENGTH)
     return np.where(weight < LEAST_WEIGHT, 0.0, weight).astype(np.float32)
 
 
