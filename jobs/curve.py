@@ -34,8 +34,8 @@ from keyframes.checked_yaml.reader import nearest
 from keyframes.clock.instant import parse_instant
 from keyframes.clock.timeline import Timeline
 from keyframes.facs import parse_au
-from keyframes.formats.options import LEAST_CONFIDENCE
-from keyframes.formats.tables import TABLE_SUFFIXES, baked_columns, write_table
+from keyframes.formats.rows.options import LEAST_CONFIDENCE
+from keyframes.formats.rows.tables import TABLE_SUFFIXES, baked_columns, write_table
 from keyframes.load import load_sheet
 from keyframes.presets import known_presets, preset_text
 from keyframes.sheet_file.schema import schema_text

@@ -15,7 +15,7 @@ from pipeline.edit.segments import Span
 from pipeline.errors import PipelineError
 from pipeline.files import read_json, sha256_of, write_json
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.write.encode import EncodeSettings, mirror_settings
+from pipeline.media.write.encoding.encode import EncodeSettings, mirror_settings
 from pipeline.settings import RenderSettings, digest_of
 from pipeline.store import VideoFolder
 

@@ -33,7 +33,7 @@ from pipeline.media.read.inspection import (
 from pipeline.media.read.reader import check_reader
 from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
-from pipeline.media.write.encode import EncodeSettings
+from pipeline.media.write.encoding.encode import EncodeSettings
 from pipeline.media.write.mux import finish
 from pipeline.pieces import (
     commit,

@@ -121,10 +121,10 @@ MUTANTS = (
     ),
     Mutant(
         "the encoder is told the source's picture types",
-        "pipeline/media/write/encode.py",
+        "pipeline/media/write/encoding/encode.py",
         "            given.pict_type = 0\n",
         "",
-        ("tests/pipeline/media/write/test_encode.py",),
+        ("tests/pipeline/media/write/encoding/test_encode.py",),
     ),
     Mutant(
         "an output of another request counts as up to date",

@@ -12,8 +12,8 @@ from jobs.command_line.inputs import expand_inputs
 from jobs.command_line.outputs import video_rows
 from jobs.command_line.report import Ledger
 from jobs.errors import JobError
-from keyframes.formats.options import Options
 from keyframes.formats.recognise import read_table
+from keyframes.formats.rows.options import Options
 from keyframes.sheet import KeyframeSheet
 from keyframes.sources.performance import PerformanceTable
 from pipeline.graph import Job, run

@@ -14,7 +14,7 @@ from engines.registry import KINDS, missing
 from engines.weights.file_hash import cache_folder
 from jobs.checkup import gpu
 from jobs.checkup.finding import Checkup, Finding
-from pipeline.media.write.encoders import ENCODERS, missing_encoders
+from pipeline.media.write.encoding.encoders import ENCODERS, missing_encoders
 
 CALL = "aureel animate --curve smile --editor magicface"
 WEIGHTS_GB = 8.0

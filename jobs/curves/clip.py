@@ -12,8 +12,8 @@ from keyframes.au import AU_ORDER, AUIntensity
 from keyframes.clock.rates import parse_frame_rate
 from keyframes.clock.smpte import parse_timecode
 from keyframes.clock.timeline import Timeline, even_timeline
-from keyframes.formats.options import Options
 from keyframes.formats.recognise import read_table
+from keyframes.formats.rows.options import Options
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
 from keyframes.sources.performance import PerformanceTable

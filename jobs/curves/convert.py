@@ -21,12 +21,13 @@ from keyframes.au import AU_NAMES, INTENSITY_MAX, AUIntensity
 from keyframes.clock.rates import parse_frame_rate
 from keyframes.clock.timeline import Timeline
 from keyframes.facs import facs_code
-from keyframes.formats import aftereffects, livelink, openface, otio
-from keyframes.formats.arkit import load_arkit
-from keyframes.formats.options import LEAST_CONFIDENCE, Options
+from keyframes.formats import aftereffects, openface, otio
+from keyframes.formats.blendshapes import livelink
+from keyframes.formats.blendshapes.arkit import load_arkit
 from keyframes.formats.otio import NamedRange
 from keyframes.formats.recognise import read_table
-from keyframes.formats.tables import baked_columns, write_table
+from keyframes.formats.rows.options import LEAST_CONFIDENCE, Options
+from keyframes.formats.rows.tables import baked_columns, write_table
 from keyframes.load import parse_sheet
 from keyframes.presets import known_presets
 from keyframes.problems import Place

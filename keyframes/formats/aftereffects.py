@@ -21,8 +21,8 @@ from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX, AUIntensity
 from keyframes.clock.rates import parse_frame_rate, rate_text
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
-from keyframes.formats.options import Options
 from keyframes.formats.rows.layout import read_head
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
 from keyframes.formats.rows.scales import as_intensities
 from keyframes.sources.performance import PerformanceTable

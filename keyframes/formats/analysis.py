@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from keyframes.au import AU_COLUMN, DELTA_LIMIT, INTENSITY_MAX
 from keyframes.errors import KeyframeError
-from keyframes.formats.options import Options
 from keyframes.formats.rows.columns import Columns, read_columns
 from keyframes.formats.rows.finish import au_values, increasing
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.people import of_clip
 from keyframes.formats.rows.preview import Preview
 from keyframes.formats.rows.scales import as_intensities

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from keyframes.au import AU_COLUMN, INTENSITY_MAX
 from keyframes.errors import KeyframeError
-from keyframes.formats.options import Options
 from keyframes.formats.rows.columns import read_columns
 from keyframes.formats.rows.finish import au_values, dropped_note, increasing
 from keyframes.formats.rows.layout import read_header
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
 from keyframes.formats.rows.scales import as_intensities
 from keyframes.sources.performance import PerformanceTable

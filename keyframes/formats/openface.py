@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX, AUIntensity
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
-from keyframes.formats.options import Options
 from keyframes.formats.rows.columns import Columns, read_columns
 from keyframes.formats.rows.finish import au_values, dropped_note, increasing
 from keyframes.formats.rows.layout import read_header
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
 from keyframes.formats.rows.scales import as_intensities
-from keyframes.formats.tables import cells, write_rows
+from keyframes.formats.rows.tables import cells, write_rows
 from keyframes.sources.performance import PerformanceTable
 
 _INTENSITY = re.compile(r"au(\d\d)_r")

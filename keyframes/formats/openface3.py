@@ -15,10 +15,10 @@ from pathlib import Path
 from keyframes.au import AU_COLUMN
 from keyframes.errors import KeyframeError
 from keyframes.formats.openface import leave_out_lost, of_face
-from keyframes.formats.options import Options
 from keyframes.formats.rows.columns import read_columns
 from keyframes.formats.rows.finish import au_values, increasing
 from keyframes.formats.rows.layout import read_header
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
 from keyframes.formats.rows.row_times import row_times, time_column
 from keyframes.formats.rows.scales import as_intensities

@@ -13,10 +13,10 @@ import numpy as np
 
 from keyframes.au import AU_COLUMN
 from keyframes.errors import KeyframeError
-from keyframes.formats.options import LEAST_CONFIDENCE, Options
 from keyframes.formats.rows.columns import Columns, read_columns
 from keyframes.formats.rows.finish import au_values, dropped_note, increasing
 from keyframes.formats.rows.layout import read_header
+from keyframes.formats.rows.options import LEAST_CONFIDENCE, Options
 from keyframes.formats.rows.people import follow_boxes, of_clip, of_person
 from keyframes.formats.rows.preview import Preview
 from keyframes.formats.rows.scales import as_intensities

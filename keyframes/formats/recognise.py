@@ -11,19 +11,11 @@ import numpy as np
 
 from keyframes.au import AU_COLUMN
 from keyframes.errors import KeyframeError
-from keyframes.formats import (
-    aftereffects,
-    analysis,
-    blendshapes,
-    blendshapes_json,
-    ifacialmocap,
-    libreface,
-    livelink,
-    openface,
-    openface3,
-    pyfeat,
-)
-from keyframes.formats.options import Options
+from keyframes.formats import aftereffects, analysis, libreface, openface, openface3, pyfeat
+from keyframes.formats.blendshapes import ifacialmocap, livelink
+from keyframes.formats.blendshapes import json_tables as blendshapes_json
+from keyframes.formats.blendshapes import tables as blendshapes
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
 from keyframes.sources.performance import PerformanceTable
 

@@ -14,8 +14,8 @@ from keyframes.clock.rates import parse_frame_rate
 from keyframes.curves.smooth import Smoothing
 from keyframes.errors import KeyframeError
 from keyframes.facs import parse_au
-from keyframes.formats.options import Options
 from keyframes.formats.recognise import TABLE_FORMATS, read_table
+from keyframes.formats.rows.options import Options
 from keyframes.sources.performance import MeasuredPerformance, PerformanceTable
 
 COMMON_FIELDS = ("file", "start")

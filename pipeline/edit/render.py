@@ -20,7 +20,7 @@ from pipeline.media.colour import crop_rgb
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.source_packets import SourceFrames
-from pipeline.media.write.encode import EncodeSettings, PieceWriter
+from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter
 
 COPIED = "copied from the source bit for bit"
 """What a report counts of frames that were not encoded."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, FaceTracker
 from keyframes.au import AUDelta
-from keyframes.formats.tables import performance_columns, write_table
+from keyframes.formats.rows.tables import performance_columns, write_table
 from pipeline.edit.plan import plan_edits
 from pipeline.faces.faces import Analysis
 from pipeline.faces.table import read_analysis

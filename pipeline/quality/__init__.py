@@ -1,1 +1,1 @@
-"""How true an edit is: one file per measure, values in and values out."""
+"""How true an edit is: a shot before and after, measured, and its verdict in sentences."""

@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from keyframes.au import AU_NAMES, AU_ORDER, AUDelta, AUIntensity
 from keyframes.sheet import KeyframeSheet
 from pipeline.errors import MediaError
-from pipeline.quality.au_error import (
+from pipeline.quality.clip import Clip, check_same_shot
+from pipeline.quality.floor import EncoderFloor, encoder_floor
+from pipeline.quality.metrics.au_error import (
     AUReading,
     au_errors,
     au_readings,
     cross_talk,
     reachable,
 )
-from pipeline.quality.clip import Clip, check_same_shot
-from pipeline.quality.expression import ExpressionReading, expression_reading
-from pipeline.quality.floor import EncoderFloor, encoder_floor
-from pipeline.quality.geometry import moved_units
-from pipeline.quality.identity import IdentityFigures, identity_figures
+from pipeline.quality.metrics.expression import ExpressionReading, expression_reading
+from pipeline.quality.metrics.geometry import moved_units
+from pipeline.quality.metrics.identity import IdentityFigures, identity_figures
 from pipeline.quality.shot import ShotSeries, measure_shot
 from pipeline.quality.verdict import (
     ShotFinding,

@@ -13,7 +13,7 @@ from keyframes.au import AU_ORDER, AUDelta
 from pipeline.heads.landmarks import true_landmarks
 from pipeline.heads.people import Person, person
 from pipeline.heads.render import View, render_person
-from pipeline.quality.geometry import moved_units
+from pipeline.quality.metrics.geometry import moved_units
 
 LEVEL = 3.0
 """Intensity that is drawn and asked for: the middle of the scale, C in FACS."""

@@ -20,11 +20,11 @@ from engines.judges.identity import EMBEDDING, IdentityJudge
 from pipeline import affine
 from pipeline.faces.align import crop_path
 from pipeline.media.read.decode import decode_range, display_rgb
-from pipeline.quality.background import background_error, worst_block
 from pipeline.quality.clip import Clip
-from pipeline.quality.detail import change_map, changed_mask, seam, sharpness
-from pipeline.quality.flicker import SIDE, landmark_jitter, warp_error
-from pipeline.quality.pose import head_rotation
+from pipeline.quality.metrics.background import background_error, worst_block
+from pipeline.quality.metrics.detail import change_map, changed_mask, seam, sharpness
+from pipeline.quality.metrics.flicker import SIDE, landmark_jitter, warp_error
+from pipeline.quality.metrics.pose import head_rotation
 from pipeline.quality.regions import face_mask, outside_mask
 
 CROP = 512

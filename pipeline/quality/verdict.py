@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from engines.judges.expression import EXPRESSIONS
 from keyframes.au import AU_DESCRIPTIONS
-from pipeline.quality.au_error import AUReading
-from pipeline.quality.background import outside_verdict, without_encoder
-from pipeline.quality.expression import ExpressionReading
-from pipeline.quality.flicker import ratio
 from pipeline.quality.floor import EncoderFloor
-from pipeline.quality.identity import NEAREST_OTHER, IdentityFigures
+from pipeline.quality.metrics.au_error import AUReading
+from pipeline.quality.metrics.background import outside_verdict, without_encoder
+from pipeline.quality.metrics.expression import ExpressionReading
+from pipeline.quality.metrics.flicker import ratio
+from pipeline.quality.metrics.identity import NEAREST_OTHER, IdentityFigures
 from pipeline.quality.shot import ShotSeries
 
 Mark = Literal["pass", "warn", "none"]

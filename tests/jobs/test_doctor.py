@@ -19,8 +19,8 @@ from jobs.checkup.finding import Finding
 from jobs.checkup.gpu import Gpus, driver_version, findings, mend
 from jobs.command_line.command import run_command
 from jobs.doctor import app
-from pipeline.media.write.encoders import ENCODERS, missing_encoders
-from pipeline.media.write.mirror import MIRRORS
+from pipeline.media.write.encoding.encoders import ENCODERS, missing_encoders
+from pipeline.media.write.encoding.mirror import MIRRORS
 
 ROOT = Path(__file__).resolve().parents[2]
 CU13 = TorchFacts("2.13.0+cu130", "13.0", ("NVIDIA H100",))

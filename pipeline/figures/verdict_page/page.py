@@ -15,11 +15,11 @@ from pipeline.figures.verdict_page.charts import Line, chart
 from pipeline.figures.verdict_page.images import data_address, heat_jpeg, jpeg_of, picture_of
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
-from pipeline.quality.au_error import reachable
 from pipeline.quality.clip import frame_at
 from pipeline.quality.evaluate import ShotVerdict, name_of
-from pipeline.quality.identity import MEDIAN_OTHER, NEAREST_OTHER, PAPER_MEAN
 from pipeline.quality.metric import BY_KEY, METRICS
+from pipeline.quality.metrics.au_error import reachable
+from pipeline.quality.metrics.identity import MEDIAN_OTHER, NEAREST_OTHER, PAPER_MEAN
 from pipeline.quality.verdict import ShotFinding, worst_first
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

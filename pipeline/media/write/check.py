@@ -15,7 +15,7 @@ from pipeline.media.info import VideoInfo
 from pipeline.media.opening import open_video
 from pipeline.media.write.containers import MUXERS, muxer_of
 from pipeline.media.write.copying import is_attachment, is_made_elsewhere
-from pipeline.media.write.encode import EncodeSettings
+from pipeline.media.write.encoding.encode import EncodeSettings
 
 
 def check_output(info: VideoInfo, settings: EncodeSettings, output: str) -> tuple[str, ...]:

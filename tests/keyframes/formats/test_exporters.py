@@ -16,10 +16,11 @@ from keyframes.clock.rates import parse_frame_rate
 from keyframes.clock.timeline import even_timeline
 from keyframes.curves.simplify import fewest_keys
 from keyframes.errors import KeyframeError
-from keyframes.formats import livelink, openface
-from keyframes.formats.arkit import load_arkit
+from keyframes.formats import openface
+from keyframes.formats.blendshapes import livelink
+from keyframes.formats.blendshapes.arkit import load_arkit
 from keyframes.formats.recognise import read_table
-from keyframes.formats.tables import baked_columns, performance_columns, write_table
+from keyframes.formats.rows.tables import baked_columns, performance_columns, write_table
 from keyframes.load import inspect_sheet
 
 

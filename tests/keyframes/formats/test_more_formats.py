@@ -16,10 +16,10 @@ from keyframes.au import AU_COLUMN, AUIntensity
 from keyframes.clock.timeline import even_timeline
 from keyframes.errors import KeyframeError
 from keyframes.formats import aftereffects
-from keyframes.formats.arkit import SHAPES
-from keyframes.formats.options import Options
+from keyframes.formats.blendshapes.arkit import SHAPES
 from keyframes.formats.otio import read_events
 from keyframes.formats.recognise import read_table, table_format
+from keyframes.formats.rows.options import Options
 
 FRAMES = 30
 SMILE = np.linspace(0, 1, FRAMES)

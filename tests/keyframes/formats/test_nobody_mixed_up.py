@@ -10,9 +10,9 @@ import pytest
 
 from keyframes.au import AU_COLUMN
 from keyframes.errors import KeyframeError
-from keyframes.formats.arkit import SHAPES
-from keyframes.formats.options import Options
+from keyframes.formats.blendshapes.arkit import SHAPES
 from keyframes.formats.recognise import read_table
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.people import follow_boxes
 
 FEX = "frame,FaceRectX,FaceRectY,FaceRectWidth,FaceRectHeight,FaceScore,AU01,AU12,input,Identity"

@@ -13,8 +13,8 @@ from jobs.curves.convert import Conversion, convert
 from keyframes.au import AU_COLUMN, AUIntensity
 from keyframes.clock.timeline import Timeline, even_timeline
 from keyframes.errors import KeyframeError
-from keyframes.formats.options import Options
 from keyframes.formats.recognise import read_table
+from keyframes.formats.rows.options import Options
 from keyframes.load import load_sheet, parse_sheet
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "curves"

@@ -14,9 +14,9 @@ import pytest
 from keyframes.au import AU_COLUMN, AU_NAMES, AUIntensity
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
-from keyframes.formats.arkit import ROTATIONS, SHAPES
-from keyframes.formats.options import Options
+from keyframes.formats.blendshapes.arkit import ROTATIONS, SHAPES
 from keyframes.formats.recognise import read_table, table_format
+from keyframes.formats.rows.options import Options
 from keyframes.load import inspect_sheet, load_sheet, parse_sheet
 
 

@@ -14,10 +14,11 @@ from keyframes.clock.rates import STANDARD_RATES, parse_frame_rate, rate_of_time
 from keyframes.clock.smpte import timecode_at
 from keyframes.clock.timeline import Timeline, even_timeline
 from keyframes.errors import KeyframeError
-from keyframes.formats import livelink, openface
-from keyframes.formats.arkit import SHAPES, load_arkit
-from keyframes.formats.options import Options
+from keyframes.formats import openface
+from keyframes.formats.blendshapes import livelink
+from keyframes.formats.blendshapes.arkit import SHAPES, load_arkit
 from keyframes.formats.recognise import read_table
+from keyframes.formats.rows.options import Options
 from keyframes.load import inspect_sheet
 
 NTSC = Fraction(30000, 1001)

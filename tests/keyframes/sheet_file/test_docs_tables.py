@@ -13,7 +13,7 @@ import pytest
 
 from keyframes.au import AUIntensity
 from keyframes.clock.timeline import even_timeline
-from keyframes.formats.arkit import SHAPES
+from keyframes.formats.blendshapes.arkit import SHAPES
 from keyframes.load import inspect_sheet, parse_sheet
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "curves.md"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.probe import FrameIndex, VideoInfo, probe, scan
-from pipeline.media.write.encode import EncodeSettings, PieceWriter, mirror_settings
+from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter, mirror_settings
 from pipeline.media.write.mux import FinishedVideo, finish
 
 

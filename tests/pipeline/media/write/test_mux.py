@@ -17,7 +17,7 @@ from pipeline.errors import MediaError
 from pipeline.media.compare.facts import read_facts
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.probe import probe, scan
-from pipeline.media.write.encode import mirror_settings
+from pipeline.media.write.encoding.encode import mirror_settings
 from pipeline.media.write.mux import finish
 from tests.pipeline.media.write.round_trip import make_pieces, round_trip
 
@@ -204,7 +204,7 @@ import sys
 from pipeline.errors import MediaError
 from pipeline.media.compare.facts import read_facts
 from pipeline.media.read.probe import probe, scan
-from pipeline.media.write.encode import mirror_settings
+from pipeline.media.write.encoding.encode import mirror_settings
 from pipeline.media.write.mux import finish
 info = probe(sys.argv[1]); index = scan(sys.argv[1], info)
 try:

@@ -14,8 +14,8 @@ from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.read.source_packets import SourceFrames
 from pipeline.media.write.check import check_output
-from pipeline.media.write.encode import PieceWriter
-from pipeline.media.write.mirror import mirror_settings
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.media.write.mux import finish
 from pipeline.settings import EncodeWish
 

@@ -1,6 +1,6 @@
 """Which encoder gives back what a clip was: same codec, pixel format, profile and tags.
 
-Quality follows the source (pipeline/media/write/quality.py): lossless stays lossless, a master is
+Quality follows the source (quality.py beside it): lossless stays lossless, a master is
 encoded finely, other footage near-transparently: x264 crf 17, x265 crf 18, SVT-AV1 crf 20, libvpx
 crf 18, quantiser 2 for MPEG-2, MPEG-4 and Motion JPEG, the source's own profile for intra codecs.
 """
@@ -18,8 +18,8 @@ from av.codec import Codec
 from pipeline.errors import MediaError
 from pipeline.media.info import VideoInfo
 from pipeline.media.read.scan import FrameIndex
-from pipeline.media.write.quality import USUAL, Quality, resolve_quality
-from pipeline.media.write.wished import changes_of, way_out, wished_video
+from pipeline.media.write.encoding.quality import USUAL, Quality, resolve_quality
+from pipeline.media.write.encoding.wished import changes_of, way_out, wished_video
 from pipeline.settings import EncodeWish
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower",

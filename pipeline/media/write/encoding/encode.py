@@ -28,8 +28,8 @@ from pipeline.media.info import VideoInfo
 from pipeline.media.opening import close_quietly, one_line_errors
 from pipeline.media.planes import VideoFrame
 from pipeline.media.read.envelope import missing_bytes
-from pipeline.media.write.convert import FrameConverter
-from pipeline.media.write.mirror import PRESETS, EncodeSettings, mirror_settings
+from pipeline.media.write.encoding.convert import FrameConverter
+from pipeline.media.write.encoding.mirror import PRESETS, EncodeSettings, mirror_settings
 
 __all__ = ["PRESETS", "EncodeSettings", "PieceWriter", "mirror_settings"]
 

@@ -25,7 +25,7 @@ from keyframes.clock.smpte import (
 )
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
-from keyframes.formats.arkit import (
+from keyframes.formats.blendshapes.arkit import (
     ROTATIONS,
     SHAPES,
     ArkitTable,
@@ -33,12 +33,12 @@ from keyframes.formats.arkit import (
     shape_intensities,
     shapes_named,
 )
-from keyframes.formats.options import Options
 from keyframes.formats.rows.columns import Columns, read_columns
 from keyframes.formats.rows.finish import increasing
 from keyframes.formats.rows.layout import read_header
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
-from keyframes.formats.tables import cells, write_rows
+from keyframes.formats.rows.tables import cells, write_rows
 from keyframes.sources.performance import PerformanceTable
 
 Array = NDArray[np.float64]

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keyframes.errors import KeyframeError
-from keyframes.formats.arkit import load_arkit, shape_intensities, shape_named
-from keyframes.formats.options import Options
+from keyframes.formats.blendshapes.arkit import load_arkit, shape_intensities, shape_named
 from keyframes.formats.rows.columns import MAX_ROWS
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
 from keyframes.formats.rows.row_times import TimeColumn, row_times
 from keyframes.sources.performance import PerformanceTable

@@ -13,20 +13,20 @@ from keyframes.au import AU_COLUMN, AU_ORDER, AUDelta, AUIntensity
 from pipeline.heads.landmarks import true_landmarks
 from pipeline.heads.people import person
 from pipeline.heads.render import View, render_person
-from pipeline.quality.au_error import au_errors, au_readings, cross_talk, reachable
-from pipeline.quality.background import (
+from pipeline.quality.metric import BY_KEY, METRICS
+from pipeline.quality.metrics.au_error import au_errors, au_readings, cross_talk, reachable
+from pipeline.quality.metrics.background import (
     background_error,
     outside_verdict,
     without_encoder,
     worst_block,
 )
-from pipeline.quality.detail import change_map, changed_mask, seam, sharpness
-from pipeline.quality.expression import EXPRESSIONS, expected_expression, expression_reading
-from pipeline.quality.flicker import landmark_jitter, levelled, ratio, warp_error
-from pipeline.quality.geometry import moved_units
-from pipeline.quality.identity import identity_figures
-from pipeline.quality.metric import BY_KEY, METRICS
-from pipeline.quality.pose import head_rotation
+from pipeline.quality.metrics.detail import change_map, changed_mask, seam, sharpness
+from pipeline.quality.metrics.expression import EXPRESSIONS, expected_expression, expression_reading
+from pipeline.quality.metrics.flicker import landmark_jitter, levelled, ratio, warp_error
+from pipeline.quality.metrics.geometry import moved_units
+from pipeline.quality.metrics.identity import identity_figures
+from pipeline.quality.metrics.pose import head_rotation
 from pipeline.quality.regions import face_mask, outside_mask
 
 VIEW = View(size=320, zoom=1.5)

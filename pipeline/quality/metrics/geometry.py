@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from keyframes.au import AU_ORDER, INTENSITY_MAX
 from pipeline.heads.landmarks import unit_fields
-from pipeline.quality.flicker import levelled
+from pipeline.quality.metrics.flicker import levelled
 
 _RIDGE = 1e-4
 _CONTOUR_WEIGHT = 0.3

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from keyframes.clock.rates import parse_frame_rate
 from keyframes.errors import KeyframeError
-from keyframes.formats.arkit import load_arkit, shape_intensities, shape_named
-from keyframes.formats.options import Options
+from keyframes.formats.blendshapes.arkit import load_arkit, shape_intensities, shape_named
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
 from keyframes.formats.rows.row_times import row_times, time_column
 from keyframes.sources.performance import PerformanceTable

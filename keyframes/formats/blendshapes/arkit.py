@@ -177,7 +177,7 @@ def load_arkit(path: Path | None = None) -> ArkitTable:
         SheetError: every problem of the file, with its place.
     """
     if path is None:
-        packaged = resources.files("keyframes.formats").joinpath("arkit.yaml")
+        packaged = resources.files("keyframes.formats.blendshapes").joinpath("arkit.yaml")
         root = read_yaml(packaged.read_text("utf-8"), "arkit.yaml")
     else:
         root = read_yaml(read_text(path), str(path))

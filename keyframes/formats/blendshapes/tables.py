@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from keyframes.errors import KeyframeError
-from keyframes.formats.arkit import load_arkit, shape_intensities, shapes_named
-from keyframes.formats.options import Options
+from keyframes.formats.blendshapes.arkit import load_arkit, shape_intensities, shapes_named
 from keyframes.formats.rows.columns import read_columns
 from keyframes.formats.rows.finish import increasing
 from keyframes.formats.rows.layout import read_header
+from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
 from keyframes.formats.rows.row_times import row_times, time_column
 from keyframes.sources.performance import PerformanceTable

@@ -1,0 +1,1 @@
+"""What a piece is encoded with, and the encoding itself."""

@@ -1,0 +1,1 @@
+"""The measures of an edit, one file each: values in and values out."""
