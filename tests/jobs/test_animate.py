@@ -245,8 +245,9 @@ def test_a_dry_run_of_the_demo_leaves_no_clip_behind(
 def test_the_last_lines_name_everything_that_was_made(animate: Animate):
     run = animate(*IDENTITY, "--plot")
     made = {"video": "talk.smile2.mp4", "plot": "talk.smile2.curves.png",
-            "sheet": "talk.smile2.frames.png", "table": "talk.smile2.curves.csv",
-            "report": "report.json"}  # fmt: skip
+            "sheet": "talk.smile2.frames.png",
+            "before and after": "talk.smile2.before_after.mp4",
+            "table": "talk.smile2.curves.csv", "report": "report.json"}  # fmt: skip
     lines = [f"{what}: {run.folder / name}" for what, name in made.items()]
     assert run.stdout.splitlines()[-len(lines) :] == lines
     assert all((run.folder / name).is_file() for name in made.values())

@@ -162,7 +162,8 @@ def test_the_drivers_version_is_read_from_the_kernel(tmp_path: Path, text, versi
 def test_the_encoders_looked_for_are_those_that_mirror_a_source():
     assert set(ENCODERS) == set(MIRRORS)
     for codec, name in ENCODERS.items():
-        assert f'"{name}"' in inspect.getsource(MIRRORS[codec])
+        plain = MIRRORS[codec].__qualname__.startswith("_plain.")  # named by its codec
+        assert name == codec if plain else f'"{name}"' in inspect.getsource(MIRRORS[codec])
     assert missing_encoders() == {}
 
 

@@ -17,6 +17,13 @@ ENCODERS = {
     "ffv1": "ffv1",
     "mpeg2video": "mpeg2video",
     "mpeg4": "mpeg4",
+    "qtrle": "qtrle",
+    "png": "png",
+    "huffyuv": "huffyuv",
+    "ffvhuff": "ffvhuff",
+    "utvideo": "utvideo",
+    "magicyuv": "magicyuv",
+    "v210": "v210",
 }
 """Source codec → the encoder that writes it."""
 
