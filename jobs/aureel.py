@@ -46,7 +46,7 @@ be_quiet()
 app = App(name="aureel", help=__doc__, help_format="plaintext", version=version)
 for name, told in COMMANDS.items():
     app.command(f"jobs.{name.replace('-', '_')}:app", name=name, help=told)
-app.register_install_completion_command()
+app.register_install_completion_command()  # pyright: ignore[reportUnknownMemberType]
 
 
 def main() -> NoReturn:
