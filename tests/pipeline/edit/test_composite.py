@@ -21,7 +21,7 @@ from pipeline.media.planes import plane_views, sample_layout
 FORMATS = [
     "yuv420p", "yuv422p", "yuv444p", "yuv411p", "yuvj420p", "yuvj422p", "yuvj444p", "nv12",
     "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p12le", "yuv422p12le", "yuva444p10le",
-    "gbrp", "gbrp10le", "gray",
+    "gbrp", "gbrp10le", "gray", "rgb24", "bgra",
 ]  # fmt: skip
 LIMITED, FULL = 1, 2
 UNTAGGED = 2
@@ -253,7 +253,7 @@ def test_a_small_crop_of_a_large_face_averages_rather_than_skips():
     assert np.abs(crop.astype(int) - 127).max() <= 2
 
 
-@pytest.mark.parametrize("pix_fmt", ["yuyv422", "rgb24", "pal8", "yuv420p10be", "p010le"])
+@pytest.mark.parametrize("pix_fmt", ["yuyv422", "rgb565le", "pal8", "yuv420p10be", "p010le"])
 def test_a_format_that_cannot_be_edited_is_refused_by_name(pix_fmt):
     with pytest.raises(MediaError, match=f"cannot edit pixel format {pix_fmt}; known: "):
         sample_layout(pix_fmt)
