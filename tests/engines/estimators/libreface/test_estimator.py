@@ -220,7 +220,7 @@ def test_without_weights_the_engine_says_what_it_needs(tmp_path, monkeypatch):
     assert LibreFaceEstimator.unavailable() == str(told.value)
     with pytest.raises(EngineUnavailableError, match=r"no file .*none\.pt"):
         LibreFaceEstimator(weights=str(tmp_path / "none.pt"))
-    with pytest.raises(EngineError, match="got 'tpu'; expected 'cpu' or 'cuda'"):
+    with pytest.raises(EngineError, match="got 'tpu'; expected auto, cpu, cuda or cuda:N"):
         LibreFaceEstimator(weights=str(tmp_path / "none.pt"), device="tpu")
     with pytest.raises(EngineError, match="batch size: got 0"):
         LibreFaceEstimator(weights=str(tmp_path / "none.pt"), batch_size=0)
