@@ -210,7 +210,8 @@ def test_a_segment_that_kills_its_worker_is_tried_again_but_not_for_ever(
         assert int(Path(os.environ["AUREEL_TEST_KILLS"]).read_text()) == 99 - 3
 
 
-def test_a_dry_run_says_what_would_be_done_and_writes_nothing(animate: Animate):
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(animate: Animate, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")  # a table as wide as two paths of pytest's
     run = animate(*IDENTITY, "--dry-run")
     assert run.status == 0
     assert "AU12" in run.stdout
