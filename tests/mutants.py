@@ -117,14 +117,14 @@ MUTANTS = (
         "pipeline/edit/composite.py",
         "    frame.make_writable()\n",
         "",
-        ("tests/pipeline/edit/test_render.py", "-k", "without_a_change or changes_nothing"),
+        ("tests/pipeline/media/write/encoding/test_encode.py", "-k", "predicted_from_it"),
     ),
     Mutant(
         "the encoder is told the source's picture types",
         "pipeline/media/write/encoding/encode.py",
         "            given.pict_type = 0\n",
         "",
-        ("tests/pipeline/media/write/encoding/test_encode.py",),
+        ("tests/pipeline/media/write/encoding/test_encode.py", "-k", "its_own_groups"),
     ),
     Mutant(
         "an output of another request counts as up to date",

@@ -43,6 +43,30 @@ def test_a_piece_starts_on_a_key_packet_and_keeps_the_times_between_frames(foota
     ]
 
 
+def test_a_piece_is_cut_into_its_own_groups_and_not_by_its_sources_picture_types(footage, tmp_path):
+    source = footage(name="groups.mp4", gop=10)
+    write_piece(source, tmp_path / "piece.mp4", 7, 29)
+    with av.open(str(tmp_path / "piece.mp4")) as container:
+        shown = sorted(container.decode(video=0), key=lambda frame: frame.pts)
+    assert [i for i, frame in enumerate(shown) if frame.key_frame] == [0, 10, 20]
+
+
+def test_an_edited_frame_leaves_those_that_are_predicted_from_it_as_they_are(footage):
+    many = {"preset": "medium", "bf": "0", "refs": "8"}  # a decoder keeps eight, and we see them
+    source = footage(name="references.mp4", gop=30, options=many)
+    info = probe(source)
+    index = scan(source, info)
+    untouched = [f.to_ndarray() for f in decode_range(source, info, index, 0, 29)]
+    place = np.array([[1.0, 0, 20], [0, 1.0, 20]])
+    white = np.ones((64, 64, 3), np.float32)
+    for number, frame in enumerate(decode_range(source, info, index, 0, 29)):
+        if number % 2:
+            assert np.array_equal(frame.to_ndarray(), untouched[number])
+            continue
+        paste_residual(frame, info, white, np.ones((64, 64), np.float32), place)
+        assert not np.array_equal(frame.to_ndarray(), untouched[number])
+
+
 @pytest.mark.parametrize(
     ("codec", "pix_fmt", "name"),
     [
