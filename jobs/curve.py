@@ -34,6 +34,7 @@ from keyframes.checked_yaml.reader import nearest
 from keyframes.clock.instant import parse_instant
 from keyframes.clock.timeline import Timeline
 from keyframes.facs import parse_au
+from keyframes.formats.recognise import TABLE_FORMATS
 from keyframes.formats.rows.options import LEAST_CONFIDENCE
 from keyframes.formats.rows.tables import TABLE_SUFFIXES, baked_columns, write_table
 from keyframes.load import load_sheet
@@ -167,9 +168,7 @@ def convert_command(
     *,
     output: Path,
     to: Kind = "auto",
-    format: Literal[  # noqa: A002  the word people know
-        "auto", "livelink", "openface", "libreface", "pyfeat", "analysis"
-    ] = "auto",
+    format: str = "auto",  # noqa: A002  the word people know
     mode: Literal["delta", "absolute"] = "delta",
     tolerance: float = 0.05,
     track: int = 0,
@@ -197,7 +196,7 @@ def convert_command(
         yaml, csv, parquet, openface, livelink, aftereffects, blender or otio. auto goes by the
         suffix.
     format
-        Of the source. auto goes by its columns.
+        Of the source: auto (by its beginning), or a format's name, as a wrong one lists them.
     mode
         Of a curve file made here: delta (changes from the performer's neutral) or absolute.
     tolerance
@@ -226,6 +225,8 @@ def convert_command(
     _check_output(output, None, overwrite)
     if not tolerance > 0:
         raise JobError(f"--tolerance: got {tolerance:g}; expected above 0")
+    if format not in ("auto", *TABLE_FORMATS):
+        raise JobError(f"--format {format!r}: known: auto, {', '.join(TABLE_FORMATS)}")
     chosen = tuple(parse_au(au) for au in aus) or None
     request = Conversion(
         source, output, to, format, mode, tolerance, track, fps, duration, table,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -178,10 +177,3 @@ def _lip_centre(person: Person) -> tuple[float, float]:
     origin, apart = _face_frame(person.neutral)
     x, y, _ = ((person.neutral[strongest] - origin) / apart).mean(axis=0)
     return float(x), float(y)
-
-
-def with_grain(picture: RGBFrame, seed: int, sigma: float = 2.0) -> RGBFrame:
-    """The picture as a camera's noise leaves it, softened as a lens does."""
-    noise = np.random.default_rng(seed).normal(0.0, sigma, picture.shape)
-    soft = cv2.GaussianBlur(picture, (0, 0), 0.7).astype(np.float64)
-    return np.asarray(np.clip(np.rint(soft + noise), 0, 255), np.uint8)

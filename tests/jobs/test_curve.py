@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from jobs.command_line.command import run_command
 from jobs.curve import app
-from keyframes.formats.recognise import read_table
+from keyframes.formats.recognise import TABLE_FORMATS, read_table
 from keyframes.load import load_sheet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,3 +195,15 @@ def test_an_output_that_exists_is_kept_unless_told_otherwise(
     assert path.read_text() == "mine"
     assert curve("bake", "smile", "--output", path, "--overwrite") == 0
     assert path.read_text().startswith("time_s,")
+
+
+def test_every_format_that_is_recognised_can_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "t.csv"
+    source.write_text("nothing\n")
+    for name in TABLE_FORMATS:
+        assert curve("convert", source, "--output", tmp_path / "t.yaml", "--format", name) == 2
+        assert "--format" not in capsys.readouterr().err, "the file is what is wrong, not the name"
+    assert curve("convert", source, "--output", tmp_path / "t.yaml", "--format", "flivelink") == 2
+    assert "--format 'flivelink': known: auto, " in capsys.readouterr().err

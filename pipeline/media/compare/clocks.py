@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
-
-import numpy as np
 
 from pipeline.media.compare.facts import FileFacts
 from pipeline.media.compare.findings import Finding, kept, limited, lost, note
@@ -82,8 +79,3 @@ def _time_base(source: FileFacts, output: FileFacts) -> Finding:
     if (before / after).denominator == 1 and source.info.container != output.info.container:
         return kept("time base", f"{words}: a finer clock, no time lost")
     return lost("time base", words)
-
-
-def spread_of(values: Sequence[float]) -> float:
-    """Largest minus least."""
-    return float(np.ptp(values)) if values else 0.0
