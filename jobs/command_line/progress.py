@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -112,7 +111,6 @@ def closing_table(entries: Sequence[VideoEntry], seconds: float) -> Table:
 
 
 def console() -> Console:
-    """Standard output, as wide as it is; where it is no terminal, $COLUMNS or 200 columns."""
-    columns = os.environ.get("COLUMNS", "")
-    width = None if sys.stdout.isatty() else int(columns) if columns.isdigit() else 200
+    """Standard output, as wide as it is; 200 columns where it is no terminal."""
+    width = None if sys.stdout.isatty() else 200
     return Console(file=sys.stdout, width=width, highlight=False, markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -210,12 +211,11 @@ def test_a_segment_that_kills_its_worker_is_tried_again_but_not_for_ever(
         assert int(Path(os.environ["AUREEL_TEST_KILLS"]).read_text()) == 99 - 3
 
 
-def test_a_dry_run_says_what_would_be_done_and_writes_nothing(animate: Animate, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "400")  # a table as wide as two paths of pytest's
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(animate: Animate):
     run = animate(*IDENTITY, "--dry-run")
     assert run.status == 0
     assert "AU12" in run.stdout
-    assert "talk.smile2.mp4" in run.stdout
+    assert "/talk.smile2.mp4" in re.sub(r"[│\s]", "", run.stdout)  # a long path is folded
     assert sorted(p.name for p in run.folder.iterdir()) == ["smile2.yaml", "talk.mp4"]
 
 
