@@ -92,16 +92,16 @@ def test_a_holder_that_paused_for_less_than_its_lease_keeps_its_claim(tmp_path):
 
 def test_a_holder_that_is_alive_is_waited_for_and_named(tmp_path):
     said = []
-    release = threading.Event()
+    held, release = threading.Event(), threading.Event()
 
     def hold():
         with build_lease(tmp_path / "x.lock", lease_s=0.4):
+            held.set()
             release.wait(10)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    while not (tmp_path / "x.lock").exists():
-        time.sleep(0.01)
+    assert held.wait(10)
     with (
         pytest.raises(PlanBuildError) as caught,
         build_lease(tmp_path / "x.lock", lease_s=0.4, wait_s=1.2, on_wait=said.append),
