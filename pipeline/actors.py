@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -22,6 +23,7 @@ from keyframes.errors import KeyframeError
 from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.errors import PipelineError
+from pipeline.room import with_room
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings, digest_of
 
@@ -32,9 +34,13 @@ Row = Any
 
 
 def caught(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[StageRow]:
-    """What a stage gives, or one row that says why it gave nothing."""
+    """What a stage gives, or one row that says why it gave nothing.
+
+    Where the disk is full, the stage is done again once there is room.
+    """
+    places = [Path(row["work"]), Path(row["output"]).parent]
     try:
-        return work()
+        return with_room(work, places, lambda: stages.folder_of(row).no_room, row["run"])
     except (PipelineError, EngineError, KeyframeError) as error:
         line = str(error)
     except OSError as error:

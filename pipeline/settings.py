@@ -22,11 +22,13 @@ class AnalysisSettings:
 
     Attributes:
         reader: what decodes the frames, of pipeline/media/read/reader.py.
+        stuck_after: seconds without progress after which work counts as hung; without, by its size.
     """
 
     tracker: Engine
     estimator: Engine
     reader: Literal["av", "decord"] = "av"
+    stuck_after: float | None = None
 
     @property
     def digest(self) -> str:
@@ -61,7 +63,11 @@ class EncodeWish:
 
 @dataclass(frozen=True)
 class RenderSettings:
-    """How the deltas reach the picture."""
+    """How the deltas reach the picture.
+
+    Attributes:
+        stuck_after: as of the analysis.
+    """
 
     sheet: KeyframeSheet
     editor: Engine
@@ -71,6 +77,7 @@ class RenderSettings:
     border: str = "replicate"
     overwrite: bool = False
     plot: bool = False
+    stuck_after: float | None = None
 
     @property
     def editor_digest(self) -> str:

@@ -47,6 +47,10 @@ from pipeline.rows import SpanRow, StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.source import check_unchanged
 from pipeline.store import MAX_STRIKES, VideoFolder, write_done
+from pipeline.watchdog import allowance_s, has_hung, watchdog
+
+ANALYSED_S = 0.1
+"""Rough cost of measuring one frame."""
 
 
 class Stopwatch:
@@ -127,9 +131,10 @@ def analyse_stage(
     folder, span = folder_of(row), Span(row["number"], row["first"], row["last"])
     check_unchanged(row["source"], row["identity"])
     inspection = read_inspection(row["source"], folder.inspection)
-    with _counted_start(folder, "analyse", span):
+    limit_s = allowance_s(span.frames, ANALYSED_S, settings.stuck_after)
+    with _counted_start(folder, "analyse", span, limit_s) as step:
         chunk = analyse_frames(
-            inspection, span.first, span.last, tracker, estimator, settings.reader
+            inspection, span.first, span.last, tracker, estimator, settings.reader, step
         )
     check_unchanged(row["source"], row["identity"])
     write_chunk(folder.chunk(settings.digest, span.first, span.last), chunk)
@@ -250,10 +255,11 @@ def render_stage(
             "run again"
         )
     piece = folder.piece(span.number, digest, encode.piece_format)
-    progress = _FrameCounter(folder.frames_so_far(span.number))
     parts = inspection, span, plan
     look = {"border": settings.border, "library": read_library(folder.library(row["request"]))}
-    with _counted_start(folder, "render", span):
+    limit_s = allowance_s(span.frames, settings.editor.seconds_per_edit, settings.stuck_after)
+    with _counted_start(folder, "render", span, limit_s) as step:
+        progress = _FrameCounter(folder.frames_so_far(span.number), step)
         try:
             rendered = render_segment(*parts, batcher, encode, piece, progress, **look)
         except NumericOverflowError as error:
@@ -280,33 +286,53 @@ def work_of(stage: str, number: int) -> str:
 
 
 @contextmanager
-def _counted_start(folder: VideoFolder, stage: str, span: Span) -> Generator[None]:
+def _counted_start(
+    folder: VideoFolder, stage: str, span: Span, limit_s: float
+) -> Generator[Callable[[], None]]:
     """Leaves a mark while work is under way: one that outlives it tells of a process that died.
+
+    What it gives is to be called at each step forward; without one for `limit_s`, the process dies.
 
     Raises:
         PipelineError: the work has killed its process `MAX_STRIKES` times in this run.
     """
     work = work_of(stage, span.number)
-    if folder.strike(work) >= MAX_STRIKES:
+    strikes = folder.strikes(work)
+    if len(strikes) >= MAX_STRIKES:
+        told = _hung(strikes[-1], limit_s) if has_hung(strikes[-1]) else DIED
         raise PipelineError(
-            f"{stage} of frames {span.first}…{span.last}: its worker died {MAX_STRIKES} times in "
-            "this run (out of memory? a crashing driver?); Ray's worker log has the end; "
-            "run again to try it anew"
+            f"{stage} of frames {span.first}…{span.last}: {told}; run again to try it anew"
         )
     try:
-        yield
+        with watchdog.over(folder.strike(work), limit_s) as step:
+            yield step
     finally:
         folder.clear_strikes(work)
+
+
+DIED = (
+    f"its worker died {MAX_STRIKES} times in this run (out of memory? a crashing driver?); "
+    "Ray's worker log has the end"
+)
+
+
+def _hung(mark: Path, limit_s: float) -> str:
+    return (
+        f"made no progress for {limit_s:g} s and was stopped, {MAX_STRIKES} times in this run; "
+        f"{mark} says where it stood; --stuck-after gives it more time"
+    )
 
 
 class _FrameCounter:
     """Writes how far a segment is, at most twice a second, for the driver's progress line."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, step: Callable[[], None]) -> None:
         self._path = path
+        self._step = step
         self._next = time.monotonic() + 0.5
 
     def __call__(self, frames: int) -> None:
+        self._step()
         if time.monotonic() >= self._next:
             self._path.write_text(str(frames))
             self._next = time.monotonic() + 0.5

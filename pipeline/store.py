@@ -7,7 +7,8 @@
     WORK/<state>/<job>/spans-<request>.json          the segments, each with its digest
     WORK/<state>/<job>/<segment>-<digest>.<ext>      an encoded piece
     WORK/<state>/<job>/<segment>-<digest>.json       its commit marker, which holds the piece's hash
-    WORK/<state>/<job>/<work>.<run>.try.<k>          start marks: work whose process died leaves one
+    WORK/<state>/<job>/<work>.<run>.try.<k>          start marks: of work whose process died or hung
+    WORK/<state>/<job>/no-room.<pid>                 a worker waits for room (pipeline/room.py)
     WORK/<state>/<job>/done.json                     what the published output was made from
 
 `<state>` stands for the source's content (pipeline/source.py), `<job>` for one output path, so two
@@ -17,6 +18,7 @@ curves on one clip share the analysis and nothing else. Only the run that has cl
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,16 +103,22 @@ class VideoFolder:
     def frames_so_far(self, number: int) -> Path:
         return self.job_folder / f"{number:06d}.frames"
 
+    @property
+    def no_room(self) -> Path:
+        """Lies there while this process waits for room on a full disk."""
+        return self.job_folder / f"no-room.{os.getpid()}"
+
     def strikes(self, work: str) -> list[Path]:
         """This run's start marks of a piece of work, `render-000003`."""
         return sorted(self.job_folder.glob(f"{work}.{self.run or 'run'}.try.*"))
 
-    def strike(self, work: str) -> int:
-        """Leaves a start mark and returns how many there were before it in this run."""
+    def strike(self, work: str) -> Path:
+        """Leaves a start mark beside those before it in this run."""
         before = len(self.strikes(work))
         self.job_folder.mkdir(parents=True, exist_ok=True)
-        (self.job_folder / f"{work}.{self.run or 'run'}.try.{before}").touch()
-        return before
+        mark = self.job_folder / f"{work}.{self.run or 'run'}.try.{before}"
+        mark.touch()
+        return mark
 
     def clear_strikes(self, work: str) -> None:
         for mark in self.strikes(work):
@@ -132,6 +140,8 @@ class VideoFolder:
         """Removes what dead processes left half-written, and the start marks of other runs."""
         for folder in (self.root, self.root / "chunks", self.job_folder):
             sweep_partials(folder)
+        for note in self.job_folder.glob("no-room.*"):
+            note.unlink(missing_ok=True)
         ours = set(self.job_folder.glob(f"*.{self.run or 'run'}.try.*"))
         for mark in set(self.job_folder.glob("*.try.*")) - ours:
             mark.unlink(missing_ok=True)

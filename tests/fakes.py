@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from pathlib import Path
@@ -57,6 +58,19 @@ class KillerEditor(IdentityEditor):
             if count:
                 left.write_text(str(count - 1))
                 os._exit(9)
+        return super().edit(crops, delta, seed=seed)
+
+
+class HangingEditor(IdentityEditor):
+    """As KillerEditor, but hangs in native code with the interpreter's lock held."""
+
+    def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:
+        if 7 in crops.frame_index:
+            left = Path(os.environ["AUREEL_TEST_KILLS"])
+            count = int(left.read_text())
+            if count:
+                left.write_text(str(count - 1))
+                ctypes.PyDLL(None).sleep(3600)
         return super().edit(crops, delta, seed=seed)
 
 

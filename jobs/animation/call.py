@@ -82,6 +82,7 @@ class Call:
             border=options.border,
             overwrite=options.overwrite,
             plot=self.is_demo if options.plot is None else options.plot,
+            stuck_after=options.stuck_after,
         )
 
     def with_sheet(self, sheet: KeyframeSheet) -> Call:
@@ -223,6 +224,7 @@ def analysis_settings(
         resolve("tracker", *asked["tracker"], gpus=gpus),
         resolve("AU estimator", *asked["AU estimator"], gpus=gpus),
         choose_reader(options.reader).name,
+        options.stuck_after,
     )
 
 

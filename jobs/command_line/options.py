@@ -39,6 +39,15 @@ Said = Annotated[str, StringConstraints(min_length=1)]
 """A word that may not be empty: an empty path would mean this folder."""
 Inputs = Annotated[tuple[Said, ...], Parameter("--input", consume_multiple=1, negative=())]
 """One or more: an option without a value is not the absence of the option."""
+StuckAfter = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        description="Seconds without a new frame after which a piece of work counts as hung: its "
+        "process is ended and it is begun again, three times at most. Without: 20 times what its "
+        "frames should take, 300 at least.",
+    ),
+]
 EDITOR_HELP = f"What changes faces. {names_help('editor')}"
 TRACKER_HELP = f"What finds faces. {names_help('tracker')}"
 ESTIMATOR_HELP = f"What measures action units. {names_help('AU estimator')}"
@@ -85,6 +94,7 @@ class AnimateOptions(BaseModel):
         description="Inputs that were written to within the last 3 s: wait until they are whole "
         "(60 s at most), or refuse them.",
     )
+    stuck_after: StuckAfter = None
     overwrite: Flag = Field(default=False, description="Replace outputs that exist.")
     dry_run: Flag = Field(
         default=False, description="Check everything and say what would be done; write nothing."
@@ -159,6 +169,7 @@ class MeasureOptions(BaseModel):
         default=None, description="Folder for resumable state. Without: `_work` beside the table."
     )
     report: Path | None = Field(default=None, description="Also write a report.json here.")
+    stuck_after: StuckAfter = None
     overwrite: Flag = Field(default=False, description="Replace a table that exists.")
     tracker_options: EngineOptions = EngineOptions()
     au_options: EngineOptions = EngineOptions()

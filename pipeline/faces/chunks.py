@@ -5,7 +5,7 @@ A chunk holds one row per face found; faces.py makes a video's faces of all its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -53,8 +53,13 @@ def analyse_frames(
     tracker: FaceTracker,
     estimator: AUEstimator,
     reader: Reader = "av",
+    on_batch: Callable[[], None] = lambda: None,
 ) -> Chunk:
-    """Tracks and measures frames first…last (inclusive)."""
+    """Tracks and measures frames first…last (inclusive).
+
+    Args:
+        on_batch: called as each batch of frames is measured.
+    """
     found: list[tuple[int, Face, NDArray[np.float32]]] = []
     signatures: list[NDArray[np.uint8]] = []
     info, index = inspection.info, inspection.index
@@ -65,6 +70,7 @@ def analyse_frames(
         signatures += [signature(image) for image in images]
         for number, in_frame, measured in zip(numbers, faces, features, strict=True):
             found += [(number, f, m) for f, m in zip(in_frame, measured, strict=True)]
+        on_batch()
     return _chunk(found, np.stack(signatures), len(estimator.feature_names))
 
 

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from jobs.command_line import progress
 from pipeline.lease import Run
 from tests.jobs.conftest import SMILE, Animate
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 16 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
 
 CALL = ("--curve", "smile2.yaml", "--editor", "identity", "--input")
 
@@ -50,6 +68,38 @@ def test_three_stops_by_the_operator_poison_nothing(animate: Animate):
     assert "run again to try it anew" in failed.video["error"]
     Path(os.environ["AUREEL_TEST_KILLS"]).write_text("0")
     assert animate(*killer).video["status"] == "done"
+
+
+def test_a_segment_that_hangs_is_stopped_and_begun_again_but_not_for_ever(animate: Animate):
+    Path(os.environ["AUREEL_TEST_KILLS"]).write_text("99")
+    run = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--editor",
+                  "tests.fakes:HangingEditor", "--stuck-after", "4")  # fmt: skip
+    assert run.video["status"] == "failed"
+    assert "made no progress for 4 s and was stopped, 3 times" in run.video["error"]
+    (where,) = re.findall(r"(/\S+/render-\S+\.try\.2) says where", run.video["error"])
+    assert "fakes.py" in Path(where).read_text()
+    assert Path(os.environ["AUREEL_TEST_KILLS"]).read_text() == "96"
+
+
+def test_a_full_disk_stops_the_run_until_there_is_room(
+    animate: Animate, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+):
+    filler = small_disk / "filler"
+    with suppress(OSError):  # full
+        filler.write_bytes(bytes(32 << 20))
+    monkeypatch.setattr(progress, "PLAIN_PERIOD_S", 0.1)
+    tell = progress.Progress.tell_of_room
+
+    def tell_and_make_room(self: progress.Progress) -> None:
+        tell(self)
+        if self._waits_for_room:
+            filler.unlink(missing_ok=True)
+
+    monkeypatch.setattr(progress.Progress, "tell_of_room", tell_and_make_room)
+    run = animate(*CALL, "talk.mp4", "--work", str(small_disk / "work"))
+    assert run.video["status"] == "done", run.video
+    assert run.stdout.count(f"no room left on the disk of {small_disk}/work: waiting") == 1
+    assert not list(small_disk.rglob("no-room.*"))
 
 
 def test_a_folder_run_again_makes_no_results_of_results(animate: Animate):

@@ -6,7 +6,7 @@ from pipeline.actors import Gate, caught
 from pipeline.graph import Countdown
 from pipeline.rows import stage_row
 
-ROW = {"video": "v", "source": "/a.mp4", "output": "/o.mp4", "work": "/w", "number": 2}
+ROW = {"video": "v", "source": "/a.mp4", "output": "/o.mp4", "work": "/w", "run": "r", "number": 2}
 
 
 def test_what_a_stage_raises_becomes_one_line_of_its_row():
@@ -18,11 +18,11 @@ def test_what_a_stage_raises_becomes_one_line_of_its_row():
     assert row["error"] == "first line second line"
 
 
-def test_a_full_disk_names_the_file():
-    def full():
-        raise OSError(28, "No space left on device", "/w/piece.mp4")
+def test_a_disk_that_fails_names_the_file():
+    def broken():
+        raise OSError(5, "Input/output error", "/w/piece.mp4")
 
-    assert caught("render", ROW, full)[0]["error"] == "No space left on device: /w/piece.mp4"
+    assert caught("render", ROW, broken)[0]["error"] == "Input/output error: /w/piece.mp4"
 
 
 def test_an_unexpected_error_says_its_type_and_never_escapes(caplog):

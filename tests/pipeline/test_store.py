@@ -33,10 +33,11 @@ def test_two_names_of_one_file_are_two_videos_with_one_analysis(tmp_path):
 
 def test_start_marks_count_and_clear_within_a_run_only(tmp_path):
     folder = folder_for(tmp_path, run="one")
-    assert [folder.strike("render-3"), folder.strike("render-3"), folder.strike("x")] == [0, 1, 0]
-    assert folder_for(tmp_path, run="two").strike("render-3") == 0
+    made = [folder.strike(work) for work in ("render-3", "render-3", "x")]
+    assert folder.strikes("render-3") == made[:2]
+    assert folder_for(tmp_path, run="two").strikes("render-3") == []
     folder.clear_strikes("render-3")
-    assert folder.strike("render-3") == 0
+    assert folder.strikes("render-3") == []
 
 
 def test_an_output_is_up_to_date_only_for_the_same_request_and_bytes(tmp_path):
