@@ -6,8 +6,10 @@ BIN    := $(VENV)/bin
 EXTRAS ?= dev,rtx,curves,decord
 # Processes the tests run in; what must share one is said in tests/conftest.py.
 WORKERS ?= 2
+# The lower end of pyproject.toml's range.
+OLDEST_RAY := 2.54.0
 
-.PHONY: demo test test-slow mutants check clean
+.PHONY: demo test test-slow test-oldest-ray mutants check clean
 
 demo: $(VENV)/.base
 	$(BIN)/python jobs/animate.py --curve smile.yaml --overwrite
@@ -17,6 +19,11 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
+
+# A Ray with other private names starts the ordinary way, and jobs run on it.
+test-oldest-ray: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/oldest-ray ray==$(OLDEST_RAY)
+	PYTHONPATH=$(abspath $(VENV)/oldest-ray) $(BIN)/python -m pytest -m "not slow" tests/jobs/test_lone_machine.py tests/jobs/test_graph.py
 
 # Small wrong changes to the code, each of which the tests must catch: minutes.
 mutants: $(VENV)/.dev

@@ -78,3 +78,11 @@ def test_everything_that_is_imported_is_declared():
             owners = {distribution(owner) for owner in provided_by.get(name, [])}
             if owners:  # of an extra that is not installed here nothing can be said
                 assert owners & known, f"{file.relative_to(ROOT)} imports {name}"
+
+
+def test_the_oldest_ray_that_is_tested_is_the_oldest_that_is_admitted():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (ray,) = (line for line in project["dependencies"] if line.startswith("ray["))
+    makefile = (ROOT / "Makefile").read_text()
+    (tested,) = (x for x in makefile.splitlines() if x.startswith("OLDEST_RAY := "))
+    assert f">={tested.removeprefix('OLDEST_RAY := ').removesuffix('.0')}," in ray

@@ -1,8 +1,7 @@
 """Ray on this machine alone: started without what only a cluster of several machines needs.
 
 A preview of a 15 s clip spends a quarter of its time starting processes, so each that can be left
-out counts: one of Ray's own takes 0.5–1.1 CPU-s before it does anything. What is replaced here are
-private names of Ray 2.60; tests/jobs/test_lone_machine.py says when one of them is gone.
+out counts: one of Ray's own takes 0.5–1.1 CPU-s before it does anything.
 """
 
 from __future__ import annotations
@@ -10,22 +9,21 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import random
 import secrets
 import shutil
-import socket
 import tempfile
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from jobs.errors import JobError
+from jobs.ray_cluster.lean import lean_data, lean_start
 from pipeline.files import ABANDONED_S, is_running
 
+_LOG = logging.getLogger(__name__)
 SETTINGS = {
     "RAY_AUTH_MODE": "token",  # loopback is open to every user of the machine
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's name for: take 127.0.0.1, look for no other
@@ -38,21 +36,9 @@ SETTINGS = {
 }
 """Environment of the machine's Ray."""
 
-NOT_ALONE = (
-    # The dashboard starts even with `include_dashboard=False`, and even with usage reports off it
-    # asks the metadata services of three clouds (169.254.169.254, metadata.google.internal) where
-    # it runs (Ray 2.60, usage_stats_head.py). `tests/jobs/test_offline.py` watches.
-    "start_api_server",
-    "start_monitor",  # adds and removes machines
-    "start_log_monitor",  # sends the workers' output to the driver, which does not show it
-)
-"""What starts the processes that have no use here; Ray has no switch for them."""
 FOLDER = "aureel-"
 LONGEST_BASE = 24
 """Bytes in the path of the folder that holds Ray's: a socket's path may have 107."""
-AGENT_PORTS = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
-AUTOSCALER = "ray.data._internal.cluster_autoscaler.rate_based_cluster_autoscaler"
-STATISTICS = "ray.data._internal.stats"
 
 
 def start_ray(ray: Any) -> None:
@@ -61,7 +47,8 @@ def start_ray(ray: Any) -> None:
     Its folder can be entered by nobody else, and who speaks to it must know a token from there.
     """
     folder = private_folder()
-    with _left_out(import_module("ray._private.node").Node), _small_agent():
+    gone: list[str] = []
+    with lean_start(gone.append):
         ray.init(
             address="local",
             _temp_dir=str(folder / "r"),  # which Ray opens to everybody, inside ours
@@ -70,11 +57,10 @@ def start_ray(ray: Any) -> None:
             logging_level=logging.ERROR,
         )
     _warm_up(ray)
-    with suppress(ImportError):  # another Ray's way: it then only starts later
-        autoscaler: Any = import_module(AUTOSCALER)
-        autoscaler.DefaultAutoscalingCoordinator = FixedMachines
-        statistics: Any = import_module(STATISTICS)
-        statistics.get_or_create_stats_actor = NoStatistics
+    lean_data(gone.append)
+    if gone:
+        said = "; ".join(gone)
+        _LOG.warning("Ray %s starts the ordinary way, up to 3 s later: %s", ray.__version__, said)
 
 
 @cache
@@ -125,57 +111,6 @@ def _keep_token(folder: Path) -> None:
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
 
 
-@contextmanager
-def _left_out(node: Any) -> Generator[None]:
-    kept = {name: getattr(node, name) for name in NOT_ALONE}
-
-    def start_nothing(self: Any, **_: Any) -> None:
-        self._webui_url = ""
-
-    for name in NOT_ALONE:
-        setattr(node, name, start_nothing)
-    try:
-        yield
-    finally:
-        for name, starter in kept.items():
-            setattr(node, name, starter)
-
-
-@contextmanager
-def _small_agent() -> Generator[None]:
-    """Starts the node's agents as an install without the dashboard's packages would, on free ports.
-
-    The full one takes 0.5 CPU-s more, serves HTTP on a fixed port that nobody asks here, and with a
-    second Ray on the machine tries for 3.5 s to get that port. Agents that choose their ports
-    themselves are waited for, and given up after 15 s, which a busy machine may need.
-    """
-    utils: Any = import_module("ray._private.utils")
-    parameters: Any = import_module("ray._private.parameter").RayParams
-    kept, make = utils.get_dashboard_dependency_error, parameters.__init__
-
-    def make_with_ports(self: Any, *given: Any, **named: Any) -> None:
-        make(self, *given, **named)
-        for name in AGENT_PORTS:
-            setattr(self, name, _free_port())
-
-    utils.get_dashboard_dependency_error = lambda: ImportError("not wanted here")
-    parameters.__init__ = make_with_ports
-    try:
-        yield
-    finally:
-        utils.get_dashboard_dependency_error = kept
-        parameters.__init__ = make
-
-
-def _free_port() -> int:
-    """A port below those that the system gives away by itself: nobody takes it meanwhile."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise JobError("no free port found between 20000 and 32000; Ray needs three")
-
-
 def count_gpus() -> float | None:
     """GPUs that Ray would count on this machine; None where this Ray has another way to count."""
     try:
@@ -203,35 +138,3 @@ def import_pipeline() -> None:
         "engines.editors.plate.editor",
     ):
         import_module(module)
-
-
-class FixedMachines:
-    """Tells Ray Data what there is, in place of its autoscaling coordinator.
-
-    That one is a process of its own, and its first answer comes after each dataset has begun: with
-    nothing to spend, a dataset runs one task for its first second.
-    """
-
-    def __init__(self, **_: Any) -> None:
-        """Who asks, and for which machines, changes nothing."""
-
-    def request_resources(self, *_: Any, **__: Any) -> None:
-        """No machine will come."""
-
-    def cancel_request(self) -> None:
-        """None was asked for."""
-
-    def get_reserved_resources(self) -> dict[str, dict[str, float]]:
-        """Everything, by node."""
-        ray: Any = import_module("ray")
-        return {node["NodeID"]: dict(node["Resources"]) for node in ray.nodes() if node["Alive"]}
-
-
-class NoStatistics:
-    """Stands where Ray Data's actor for its dashboard would: takes every call and keeps nothing."""
-
-    def __getattr__(self, name: str) -> NoStatistics:
-        return self
-
-    def remote(self, *_: Any, **__: Any) -> None:
-        """What any of the actor's methods gives."""

@@ -6,35 +6,93 @@ import os
 import subprocess
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
-from jobs.ray_cluster import lone_machine
+from jobs.ray_cluster import lean, lone_machine
 
 pytestmark = pytest.mark.usefixtures("ray_here")
+newest = pytest.mark.skipif(
+    version("ray") < "2.60", reason="this Ray's coordinator answers in another shape"
+)
 
 
-def test_what_is_replaced_is_there_in_the_ray_installed_here():
-    node = import_module("ray._private.node").Node
-    assert [name for name in lone_machine.NOT_ALONE if not hasattr(node, name)] == []
-    assert hasattr(import_module("ray._private.utils"), "get_dashboard_dependency_error")
-    assert hasattr(import_module(lone_machine.STATISTICS), "get_or_create_stats_actor")
-    parameters = import_module("ray._private.parameter").RayParams()
-    assert [name for name in lone_machine.AGENT_PORTS if not hasattr(parameters, name)] == []
-    base = import_module("ray.data._internal.cluster_autoscaler").AutoscalingCoordinator
-    assert base.__abstractmethods__ <= set(dir(lone_machine.FixedMachines))
+@newest
+def test_all_that_a_lean_start_replaces_is_there_in_the_ray_installed_here():
+    gone: list[str] = []
+    with lean.lean_start(gone.append):
+        parameters = import_module("ray._private.parameter").RayParams()
+    lean.lean_data(gone.append)
+    assert gone == []
+    assert [name for name in lean.AGENT_PORTS if not hasattr(parameters, name)] == []
 
 
+def test_what_was_replaced_for_the_start_is_put_back():
+    names = ("ray._private.node", "Node"), ("ray._private.parameter", "RayParams")
+    owners = [getattr(import_module(module), name) for module, name in names]
+    before = [dict(vars(owner)) for owner in owners]
+    with lean.lean_start(pytest.fail):
+        assert [dict(vars(owner)) for owner in owners] != before
+    assert [dict(vars(owner)) for owner in owners] == before
+
+
+def test_a_ray_with_other_names_starts_the_ordinary_way_and_is_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(lean, "NOT_ALONE", (*lean.NOT_ALONE, "start_something_new"))
+    monkeypatch.setattr(lean, "AUTOSCALER", "cluster_autoscaler.of_tomorrow")
+    node: Any = import_module("ray._private.node").Node
+    ordinary = node.start_monitor
+    gone: list[str] = []
+    with lean.lean_start(gone.append):
+        assert node.start_monitor is ordinary
+    lean.lean_data(gone.append)
+    start, data = gone
+    assert "start_something_new" in start
+    assert data
+
+
+def test_one_line_of_the_log_says_why_a_ray_starts_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    started: list[dict[str, Any]] = []
+    ray = SimpleNamespace(
+        __version__="9.1",
+        init=lambda **settings: started.append(settings),
+        remote=lambda _: SimpleNamespace(remote=lambda: None),
+    )
+    monkeypatch.setattr(lean, "NOT_ALONE", ("start_something_new",))
+    lone_machine.start_ray(ray)
+    assert [settings["address"] for settings in started] == ["local"]
+    (line,) = caplog.messages
+    assert line.startswith("Ray 9.1 starts the ordinary way, up to 3 s later: ")
+    assert "start_something_new" in line
+
+
+@newest
+def test_a_coordinator_that_is_asked_for_more_is_left_in_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.delattr(lean.FixedMachines, "cancel_request")
+    gone: list[str] = []
+    lean.lean_data(gone.append)
+    assert gone == ["AutoscalingCoordinator asks for cancel_request"]
+
+
+@newest
 def test_everything_the_machine_has_may_be_used():
     import ray
 
-    (resources,) = lone_machine.FixedMachines().get_reserved_resources().values()
+    (resources,) = lean.FixedMachines().get_reserved_resources().values()
     assert resources["CPU"] == ray.cluster_resources()["CPU"] >= 1
 
 
+@newest
 def test_no_process_runs_that_only_a_larger_cluster_needs():
     import ray
     import ray.data
