@@ -21,6 +21,7 @@ from engines.registry import (
 )
 
 AUTO = "auto"
+_NO_LIDS = "cannot shut eyes, which the curve asks for (AU43 or AU45)"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Engine:
         crop_size: side of an editor's crops, pixels.
         seconds_per_edit: rough cost of one edited frame.
         borrows: it is lent what other frames of the same shot show.
+        shuts_eyes: it draws lids.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class Engine:
     crop_size: int = 512
     seconds_per_edit: float = 0.02
     borrows: bool = False
+    shuts_eyes: bool = False
 
     @property
     def identity(self) -> tuple[str, dict[str, Any], str]:
@@ -73,7 +76,12 @@ class Engine:
 
 
 def resolve(
-    kind: str, name: str = AUTO, settings: Mapping[str, Any] | None = None, *, gpus: float = 0.0
+    kind: str,
+    name: str = AUTO,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    gpus: float = 0.0,
+    shuts_eyes: bool = False,
 ) -> Engine:
     """The engine called `name`, or for `auto` the first of its kind that can run here.
 
@@ -83,6 +91,7 @@ def resolve(
     Args:
         settings: what was said, for whichever engine is taken; None values count as unsaid.
         gpus: how many there are where it will run.
+        shuts_eyes: the curve asks an editor for it; one that cannot is passed over or refused.
     Raises:
         UnknownEngineError: naming the known ones.
         EngineUnavailableError: it cannot run here, and why; for `auto`, why none can.
@@ -90,11 +99,19 @@ def resolve(
     """
     said = {key: value for key, value in (settings or {}).items() if value is not None}
     if name != AUTO:
+        if shuts_eyes and not traits_of(kind, name).shuts_eyes:
+            able = [known for known in auto_order(kind) if traits_of(kind, known).shuts_eyes]
+            raise EngineUnavailableError(
+                f"{kind} {name!r}: it {_NO_LIDS}; take --editor {' or '.join(able)}, "
+                "or leave AU43 and AU45 out"
+            )
         check_named(kind, name, said)
         return _resolved(kind, name, said, gpus, _as_asked(kind, name, said))
     passed: list[str] = []
     for candidate in auto_order(kind):
         why = unavailable_reason(kind, candidate, said, gpus=gpus)
+        if why is None and shuts_eyes and not traits_of(kind, candidate).shuts_eyes:
+            why = f"it {_NO_LIDS}"
         if why is None:
             return _resolved(kind, candidate, said, gpus, "; ".join(passed) or "preferred")
         passed.append(f"not {candidate}: {why}")
@@ -133,6 +150,7 @@ def _resolved(kind: str, name: str, said: Mapping[str, Any], gpus: float, reason
         _asked_of_class(kind, name, "crop_size_for", settings, 512),
         traits.seconds_per_edit,
         traits.borrows,
+        traits.shuts_eyes,
     )
 
 

@@ -44,9 +44,12 @@ EDITORS: dict[str, Line] = {
         "engines.editors.magicface.traits:TRAITS",
     ),
     "plate": Line(
-        "engines.editors.plate.editor:PlateEditor", Traits(is_preview=True, borrows=True)
+        "engines.editors.plate.editor:PlateEditor",
+        Traits(is_preview=True, borrows=True, shuts_eyes=True),
     ),
-    "previz": Line("engines.editors.previz.editor:PrevizEditor", Traits(is_preview=True)),
+    "previz": Line(
+        "engines.editors.previz.editor:PrevizEditor", Traits(is_preview=True, shuts_eyes=True)
+    ),
     "identity": Line("engines.editors.identity:IdentityEditor", Traits(), by_name_only=True),
 }
 KINDS = {"tracker": TRACKERS, "AU estimator": ESTIMATORS, "editor": EDITORS}

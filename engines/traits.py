@@ -54,6 +54,7 @@ class Traits:
         is_preview: an editor whose result is looked at, not delivered.
         borrows: an editor that is lent what other frames of the same shot show
             (`AlignedCrops.mouths`).
+        shuts_eyes: an editor that draws `AUDelta.lids`; others are refused curves that move them.
     """
 
     options: tuple[Option, ...] = ()
@@ -63,6 +64,7 @@ class Traits:
     seconds_per_edit: float = 0.02
     is_preview: bool = False
     borrows: bool = False
+    shuts_eyes: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.gpu_share <= 1:

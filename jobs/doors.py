@@ -131,7 +131,7 @@ def preview(
     engines = (
         resolve("tracker", tracker, model.tracker_options.given()),
         resolve("AU estimator", au, model.au_options.given()),
-        resolve("editor", editor, model.editor_options.given()),
+        resolve("editor", editor, model.editor_options.given(), shuts_eyes=sheet.shuts_eyes),
     )
     return _opened(path, changed, at, _Engines(engines), seed).under(sheet)
 

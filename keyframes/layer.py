@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keyframes.au import AU_COLUMN
+from keyframes.au import CODE_COLUMNS
 from keyframes.clock.instant import END, ZERO, Instant
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.channel import Channel, resolved_key
@@ -131,15 +131,16 @@ class Layer:
         """Add this layer to what those below ask for.
 
         Args:
-            delta: `(N, 12)`, changed in place.
-            measured: `(N, 12)`, NaN where not known.
+            delta: `(N, 14)` AU_ORDER then LID_NAMES, changed in place.
+            measured: `(N, 14)`, NaN where not known.
             timeline: the clip.
         """
         weights = self.weights(timeline)
         for sample in self.source.samples(timeline, timeline.times_s):
-            column = AU_COLUMN[sample.au]
             weight = weights if sample.presence is None else weights * sample.presence
-            delta[:, column] = self._blended(delta[:, column], measured[:, column], sample, weight)
+            for column in CODE_COLUMNS[sample.au]:
+                below, seen = delta[:, column], measured[:, column]
+                delta[:, column] = self._blended(below, seen, sample, weight)
 
     def _blended(self, below: Array, measured: Array, sample: Sample, weight: Array) -> Array:
         mode = sample.mode or self.mode

@@ -12,11 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keyframes.au import AU_NAMES, DELTA_LIMIT, AUDelta, AUIntensity
+from keyframes.au import (
+    AU_NAMES,
+    AU_ORDER,
+    DELTA_LIMIT,
+    LID_COLUMNS,
+    LID_NAMES,
+    AUCode,
+    AUDelta,
+    AUIntensity,
+)
 from keyframes.clock.smpte import Timecode
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
 from keyframes.layer import Layer
+from keyframes.sources.gesture import Gesture
+from keyframes.sources.keyed import Keyed
 from keyframes.sources.performance import MeasuredPerformance, PerformanceTable
 
 EVALUATION_VERSION = 2
@@ -30,7 +41,7 @@ class Evaluation:
 
     Attributes:
         delta: what is asked for, clamped to ±10.
-        unclamped: `(N, 12)` float64, before the clamp.
+        unclamped: `(N, 14)` float64 in AU_ORDER then LID_NAMES, before the clamp.
         warnings: one line each: clamps with AU and time, keys outside the clip, losses.
     """
 
@@ -85,6 +96,17 @@ class KeyframeSheet:
         for layer in self.layers:
             named.update(range(faces) if layer.faces is None else layer.faces)
         return tuple(sorted(named))
+
+    @property
+    def shuts_eyes(self) -> bool:
+        """Whether any layer names AU43 or AU45, which not every editor has."""
+        codes: set[AUCode] = set()
+        for layer in self.layers:
+            if isinstance(layer.source, Keyed):
+                codes.update(layer.source.channels)
+            elif isinstance(layer.source, Gesture):
+                codes.update(layer.source.pose)
+        return not codes.isdisjoint(LID_COLUMNS)
 
     def videos(self) -> tuple[tuple[str, int], ...]:
         """Driving videos that are not analysed yet, and which face (track) of each is meant."""
@@ -153,7 +175,7 @@ class KeyframeSheet:
             raise KeyframeError(
                 f"measured AUs of {len(measured)} frames; expected {len(timeline.times_s)}"
             )
-        intensities = measured.values.astype(np.float64)
+        intensities = np.hstack([measured.values, measured.lids]).astype(np.float64)
         delta = np.zeros(intensities.shape)
         found = list(self.warnings)
         for layer in self.layers:
@@ -162,7 +184,8 @@ class KeyframeSheet:
                 found += layer.source.warnings(timeline)
         found += _clamp_warnings(delta, timeline.times_s)
         clamped = np.clip(delta, -DELTA_LIMIT, DELTA_LIMIT).astype(np.float32)
-        return Evaluation(AUDelta(clamped), delta, tuple(dict.fromkeys(found)))
+        aus, lids = np.split(clamped, [len(AU_ORDER)], axis=1)
+        return Evaluation(AUDelta(aus, lids), delta, tuple(dict.fromkeys(found)))
 
     def resolved(self) -> dict[str, Any]:
         """The sheet in plain values, presets and defaults written out, for the report."""
@@ -190,7 +213,7 @@ def _clamp_warnings(delta: NDArray[np.float64], times_s: NDArray[np.float64]) ->
             shown.append(f"{len(runs) - _RUNS_SHOWN} more")
         peak = values[np.argmax(np.abs(values))]
         found.append(
-            f"{AU_NAMES[column]}: {peak:.4g} asked for, clamped to "
+            f"{(*AU_NAMES, *LID_NAMES)[column]}: {peak:.4g} asked for, clamped to "
             f"{np.clip(peak, -DELTA_LIMIT, DELTA_LIMIT):g} at {', '.join(shown)}"
         )
     return found

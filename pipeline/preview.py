@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, Face, FaceEditor, FaceTracker, RGBFrame
-from keyframes.au import AU_ORDER
+from keyframes.au import AU_ORDER, LID_NAMES
 from keyframes.clock.instant import parse_instant
 from keyframes.sheet import KeyframeSheet
 from pipeline.edit.batcher import CropRequest, edit_crops
@@ -149,6 +149,7 @@ class FramePreview:
             box=np.array([f.box for f in faces], np.float32).reshape(-1, 4),
             landmarks_px=np.array([f.landmarks_px for f in faces], np.float32).reshape(-1, 68, 2),
             intensity=intensity,
+            lids=np.zeros((count, len(LID_NAMES)), np.float32),  # one frame knows no wider eye
             cut=np.zeros(self._inspection.frames, bool),
         )
 

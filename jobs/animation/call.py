@@ -118,7 +118,7 @@ def checked(options: AnimateOptions, say: Callable[[str], None] = lambda _: None
         not named,
         gpus,
         analysis_settings(options, asked, gpus),
-        resolve("editor", *asked["editor"], gpus=gpus),
+        resolve("editor", *asked["editor"], gpus=gpus, shuts_eyes=sheet.shuts_eyes),
     )
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.animation.call import Call, refuse_a_single_standing_output, standing_output
-from keyframes.au import AU_NAMES, AU_ORDER, AUIntensity
+from keyframes.au import AU_NAMES, LID_NAMES, AUIntensity
 from keyframes.errors import KeyframeError
 from pipeline.errors import PipelineError
 from pipeline.media.read.inspection import Inspection, inspect_video
@@ -16,6 +16,8 @@ from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
 from pipeline.rows import VideoRow
 from pipeline.stages import encode_settings
+
+_NAMES = (*AU_NAMES, *LID_NAMES)
 
 
 def describe(call: Call, screen: Console) -> int:
@@ -60,12 +62,12 @@ def _promise(call: Call, video: VideoRow) -> tuple[str, str, str, str]:
 
 def _asked_for(call: Call, inspection: Inspection) -> tuple[str, str]:
     """Frames with a delta and the AUs that move, taking every face as present and neutral."""
-    neutral = AUIntensity(np.zeros((inspection.frames, len(AU_ORDER)), np.float32))
+    neutral = AUIntensity.level(inspection.frames)
     active = np.zeros(inspection.frames, bool)
-    moved = np.zeros(len(AU_ORDER), bool)
+    moved = np.zeros(len(_NAMES), bool)
     for face in call.sheet.targets():
         delta = call.sheet.evaluate(inspection.timeline, neutral, face=face).delta
         active |= delta.active
-        moved |= (delta.values != 0).any(axis=0)
-    units = " ".join(name for name, moves in zip(AU_NAMES, moved, strict=True) if moves)
+        moved |= (np.hstack([delta.values, delta.lids]) != 0).any(axis=0)
+    units = " ".join(name for name, moves in zip(_NAMES, moved, strict=True) if moves)
     return f"{int(active.sum())} frames", units

@@ -22,7 +22,7 @@ RATE = 60
 def measure_curves(rounds: int) -> dict[str, Any]:
     """CPU seconds for 12 channels × 1,000 keys over 1 h at 60 fps, and for half the keys."""
     timeline = Timeline(np.arange(int(HOUR_S * RATE)) / RATE, HOUR_S, Fraction(RATE))
-    measured = AUIntensity(np.zeros((len(timeline.times_s), len(AU_ORDER)), np.float32))
+    measured = AUIntensity.level(len(timeline.times_s))
     whole, half = _sheet(1000), _sheet(500)
     seconds = {"1000": list[float](), "500": list[float]()}
     for _ in range(rounds):

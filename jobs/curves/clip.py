@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.errors import JobError
-from keyframes.au import AU_ORDER, AUIntensity
+from keyframes.au import AUIntensity
 from keyframes.clock.rates import parse_frame_rate
 from keyframes.clock.smpte import parse_timecode
 from keyframes.clock.timeline import Timeline, even_timeline
@@ -120,4 +120,4 @@ def intensity_of(table: PerformanceTable) -> AUIntensity:
 
 def neutral_face(timeline: Timeline) -> AUIntensity:
     """A face at rest on every frame."""
-    return AUIntensity(np.zeros((len(timeline.times_s), len(AU_ORDER)), np.float32))
+    return AUIntensity.level(len(timeline.times_s))

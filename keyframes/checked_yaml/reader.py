@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
+from keyframes.au import AUCode
 from keyframes.checked_yaml.located import Node
 from keyframes.clock.instant import Instant, parse_duration, parse_instant
 from keyframes.errors import KeyframeError
@@ -144,7 +145,7 @@ class Reader:
             )
         return self.attempt(node, lambda: parse_duration(value), Instant())
 
-    def intensity(self, node: Node, mode: str, au: int | None) -> float:
+    def intensity(self, node: Node, mode: str, au: AUCode | None) -> float:
         """A value in the unit of a mode: FACS letters where it is an intensity."""
         value = node.scalar()
         if mode == "neutralise":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from keyframes.au import AU_NAMES
+from keyframes.au import CODE_NAMES, AUCode
 from keyframes.checked_yaml.located import Node
 from keyframes.checked_yaml.reader import Reader
 from keyframes.clock.instant import ZERO, Instant
@@ -14,7 +14,7 @@ from keyframes.curves.channel import Channel, Handle, Key
 from keyframes.curves.curve import EXTRAPOLATIONS, INTERPOLATIONS
 from keyframes.curves.easing import EASINGS
 from keyframes.curves.smooth import SMOOTHINGS, Smoothing
-from keyframes.facs import parse_au
+from keyframes.facs import parse_code
 
 EASY_EASE = "easy_ease"
 KEY_FIELDS = (
@@ -48,15 +48,17 @@ class Defaults:
 
 def read_channels(
     reader: Reader, node: Node, defaults: Defaults
-) -> tuple[dict[int, Channel], dict[int, str]]:
+) -> tuple[dict[AUCode, Channel], dict[AUCode, str]]:
     """Channels by AU number, and the modes of those that have their own."""
-    channels: dict[int, Channel] = {}
-    modes: dict[int, str] = {}
+    channels: dict[AUCode, Channel] = {}
+    modes: dict[AUCode, str] = {}
     if not node.entries():
-        reader.error(node.place, f"got {node.kind()}; expected a map of AUs: {', '.join(AU_NAMES)}")
+        reader.error(
+            node.place, f"got {node.kind()}; expected a map of AUs: {', '.join(CODE_NAMES)}"
+        )
     for name, item in node.entries().items():
         place = Node(name, node.key_places[name])
-        au = reader.attempt(place, lambda name=name: parse_au(name), 0)
+        au = reader.attempt(place, lambda name=name: parse_code(name), 0)
         if au in channels:
             reader.error(place.place, f"AU {au} stands twice in these channels")
         if isinstance(item.value, dict) and "mode" in item.value:
@@ -71,7 +73,7 @@ def read_mode(reader: Reader, node: Node) -> str:
     return reader.choice(node, ("delta", "absolute", "scale", "neutralise"), "delta")
 
 
-def read_channel(reader: Reader, node: Node, defaults: Defaults, au: int | None) -> Channel:
+def read_channel(reader: Reader, node: Node, defaults: Defaults, au: AUCode | None) -> Channel:
     """A channel from its map, or from a bare list of keys."""
     if isinstance(node.value, tuple):
         keys = _read_keys(reader, node, defaults, au)
@@ -104,7 +106,9 @@ def read_continuous(reader: Reader, entries: Mapping[str, Node], outer: Defaults
     return reader.choice(entries["auto_smoothing"], AUTO_SMOOTHINGS, "none") == "continuous"
 
 
-def _read_keys(reader: Reader, node: Node, defaults: Defaults, au: int | None) -> tuple[Key, ...]:
+def _read_keys(
+    reader: Reader, node: Node, defaults: Defaults, au: AUCode | None
+) -> tuple[Key, ...]:
     keys: list[Key] = []
     last: Key | None = None
     for item in reader.items(node, "keys"):
@@ -131,7 +135,7 @@ def _check_order(reader: Reader, last: Key, key: Key) -> None:
         reader.error(key.place, f"time {key.time} is not after the key before it ({last.time})")
 
 
-def read_key(reader: Reader, node: Node, defaults: Defaults, au: int | None) -> Key:
+def read_key(reader: Reader, node: Node, defaults: Defaults, au: AUCode | None) -> Key:
     """A key from a row `[time, value, interpolation, easing, {more}]` or from a full map."""
     if isinstance(node.value, tuple):
         entries = _row_entries(reader, node)

@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from keyframes.au import AU_NAMES, INTENSITY_MAX
+from keyframes.au import CODE_NAMES, INTENSITY_MAX, AUCode
 from keyframes.checked_yaml.located import Node
 from keyframes.checked_yaml.reader import Reader
 from keyframes.curves.easing import EASED
-from keyframes.facs import LETTERS, parse_au, parse_facs
+from keyframes.facs import LETTERS, parse_code, parse_facs
 from keyframes.sources.gesture import Gesture
 
 GESTURE_FIELDS = ("intensity", "start", "onset", "apex", "offset", "end", "ease")
 _EASES = ("linear", *(word for word in EASED if word not in ("back", "bounce", "elastic")))
 
 
-def read_pose(reader: Reader, node: Node, mode: str) -> dict[int, float]:
+def read_pose(reader: Reader, node: Node, mode: str) -> dict[AUCode, float]:
     """AU numbers and values in the unit of the mode."""
     if isinstance(node.value, str):
         text = node.value
         if mode in ("scale", "neutralise"):
             reader.error(node.place, f"FACS letters are intensities; mode {mode} takes numbers")
         return reader.attempt(node, lambda: parse_facs(text), {})
-    pose: dict[int, float] = {}
+    pose: dict[AUCode, float] = {}
     if not node.entries():
         reader.error(
-            node.place, f"got {node.kind()}; expected AUs ({', '.join(AU_NAMES)}) or 6B+12C"
+            node.place, f"got {node.kind()}; expected AUs ({', '.join(CODE_NAMES)}) or 6B+12C"
         )
     for name, item in node.entries().items():
         place = Node(name, node.key_places[name])
-        au = reader.attempt(place, lambda name=name: parse_au(name), 0)
+        au = reader.attempt(place, lambda name=name: parse_code(name), 0)
         if au in pose:
             reader.error(place.place, f"AU {au} stands twice in this pose")
         pose[au] = reader.intensity(item, mode, au or None)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keyframes.au import AUCode
 from keyframes.clock.instant import END, ZERO, Instant
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.easing import Shape, ease
@@ -42,7 +43,7 @@ class Gesture:
         place: where its times stand in a file.
     """
 
-    pose: Mapping[int, float]
+    pose: Mapping[AUCode, float]
     start: Instant = ZERO
     onset: Instant = _HALF_A_SECOND
     apex: Instant | None = None

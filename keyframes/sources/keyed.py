@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keyframes.au import AUCode
 from keyframes.clock.instant import Instant
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.channel import Channel, resolved_key
@@ -21,8 +22,8 @@ Array = NDArray[np.float64]
 class Keyed:
     """Channels with keys; `modes` holds those that differ from the layer's."""
 
-    channels: Mapping[int, Channel]
-    modes: Mapping[int, str]
+    channels: Mapping[AUCode, Channel]
+    modes: Mapping[AUCode, str]
 
     def samples(self, timeline: Timeline, times_s: Array) -> Iterator[Sample]:
         for au, channel in self.channels.items():

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from keyframes.au import AUCode
 from keyframes.clock.instant import Instant
 from keyframes.clock.timeline import Timeline
 
@@ -20,13 +21,13 @@ class Sample:
     """One AU of a source at `(N,)` times.
 
     Attributes:
-        au: AU number.
+        au: its number, or one eye's code.
         values: `(N,)` in the unit of the mode.
         presence: `(N,)` 0…1, how far the source speaks at all; None for fully.
         mode: the channel's own mode; None for its layer's.
     """
 
-    au: int
+    au: AUCode
     values: Array
     presence: Array | None = None
     mode: str | None = None

@@ -19,14 +19,15 @@ from keyframes.au import AUDelta
 
 @dataclass(frozen=True)
 class CropRequest:
-    """One crop on its way to the editor: `(S, S, 3)` image, `(68, 2)` landmarks, `(12,)` delta, and
-    `(3,)` yaw, pitch, roll; and what is lent to it."""
+    """One crop on its way to the editor: `(S, S, 3)` image, `(68, 2)` landmarks, `(12,)` delta,
+    `(3,)` yaw, pitch, roll, `(2,)` lids; and what is lent to it."""
 
     image: NDArray[Any]
     landmarks_px: NDArray[np.float32]
     frame_index: int
     delta: NDArray[np.float32]
     pose: NDArray[np.float32]
+    lids: NDArray[np.float32]
     mouth: LentMouth | None = None
 
 
@@ -164,4 +165,5 @@ def _stacked(requests: list[CropRequest]) -> tuple[AlignedCrops, AUDelta]:
         pose=np.stack([r.pose for r in requests]).astype(np.float32),
         mouths=tuple(r.mouth for r in requests),
     )
-    return crops, AUDelta(np.stack([r.delta for r in requests]).astype(np.float32))
+    parts = [r.delta for r in requests], [r.lids for r in requests]
+    return crops, AUDelta(*(np.stack(part).astype(np.float32) for part in parts))

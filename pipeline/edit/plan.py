@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from keyframes.au import AU_NAMES, AUDelta, AUIntensity
+from keyframes.au import AU_NAMES, INTENSITY_MAX, LID_NAMES, AUDelta, AUIntensity
 from keyframes.sheet import KeyframeSheet
 from pipeline import affine
 from pipeline.columns import Arrays, Column, Columns, from_arrow, joined, to_arrow
@@ -26,6 +26,7 @@ PLAN_COLUMNS: Columns = {
     "frame": Column((), np.int64),
     "track": Column((), np.int64),
     "delta": Column((len(AU_NAMES),), np.float32, AU_NAMES),
+    "lids": Column((len(LID_NAMES),), np.float32, LID_NAMES),
     "coded_from_crop": Column((2, 3), np.float64),
     "landmarks_px": Column((68, 2), np.float32),
     "pose": Column((3,), np.float32, ("yaw", "pitch", "roll")),
@@ -43,7 +44,9 @@ class EditPlan:
     Attributes:
         frame: `(E,)` int64 frame numbers.
         track: `(E,)` int64.
-        delta: `(E, 12)` float32 in AU_ORDER, no all-zero row.
+        delta: `(E, 12)` float32 in AU_ORDER.
+        lids: `(E, 2)` float32 −10…10 in the order of LID_NAMES: 5 shuts all that an eye is open in
+            this frame. No row is all zero in both.
         coded_from_crop: `(E, 2, 3)` float64, crop pixels → pixels of the decoded frame.
         landmarks_px: `(E, 68, 2)` float32, crop pixels.
         pose: `(E, 3)` float32 yaw, pitch, roll in degrees; a crop is not turned against its frame.
@@ -55,6 +58,7 @@ class EditPlan:
     frame: NDArray[np.int64]
     track: NDArray[np.int64]
     delta: NDArray[np.float32]
+    lids: NDArray[np.float32]
     coded_from_crop: NDArray[np.float64]
     landmarks_px: NDArray[np.float32]
     pose: NDArray[np.float32]
@@ -115,14 +119,19 @@ def plan_edits(
         evaluation = sheet.evaluate(inspection.timeline, measured, face=face)
         requested[face] = evaluation.delta
         warnings += evaluation.warnings
-        part = _edits_of(inspection, analysis, face, evaluation.delta, crop_size)
+        part = _edits_of(inspection, analysis, face, evaluation.delta, measured, crop_size)
         warnings += _unreached(face, evaluation.delta, measured)
         parts.append(part)
     return Planned(_joined(parts), requested, tuple(dict.fromkeys(warnings)))
 
 
 def _edits_of(
-    inspection: Inspection, analysis: Analysis, face: int, delta: AUDelta, crop_size: int
+    inspection: Inspection,
+    analysis: Analysis,
+    face: int,
+    delta: AUDelta,
+    measured: AUIntensity,
+    crop_size: int,
 ) -> EditPlan:
     rows = analysis.rows_of(face)
     frame, landmarks = analysis.frame[rows], analysis.landmarks_px[rows]
@@ -137,6 +146,7 @@ def _edits_of(
         frame[active],
         np.full(count, face, np.int64),
         delta.values[frame[active]],
+        _shut_of_open(delta.lids, measured.lids)[frame[active]],
         affine.compose(inspection.info.coded_from_display[None], display_from_crop),
         affine.apply(affine.inverse(display_from_crop), landmarks[active]).astype(np.float32),
         analysis.pose[rows][active],
@@ -144,6 +154,12 @@ def _edits_of(
         np.zeros(count, np.float32),
         np.zeros((count, 2, 3)),
     )
+
+
+def _shut_of_open(asked: NDArray[np.float32], measured: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A change of how far eyes are shut, as a share of what they are open: a squint needs less."""
+    left = np.maximum(INTENSITY_MAX - np.nan_to_num(measured), 0.5)
+    return np.where(asked > 0.0, np.minimum(asked * INTENSITY_MAX / left, INTENSITY_MAX), asked)
 
 
 def _unreached(face: int, delta: AUDelta, measured: AUIntensity) -> list[str]:

@@ -132,6 +132,7 @@ def crop_request(
         int(plan.frame[row]),
         plan.delta[row],
         plan.pose[row],
+        plan.lids[row],
         library.mouth(plan, row) if library else None,
     )
 

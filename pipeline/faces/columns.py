@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from keyframes.au import AU_NAMES
+from keyframes.au import AU_NAMES, LID_NAMES
 from pipeline.columns import Column, Columns
 
 FACE_COLUMNS: Columns = {
@@ -13,6 +13,7 @@ FACE_COLUMNS: Columns = {
     "score": Column((), np.float32),
     "pose": Column((3,), np.float32, ("yaw", "pitch", "roll")),
     "intensity": Column((len(AU_NAMES),), np.float32, AU_NAMES),
+    "lids": Column((len(LID_NAMES),), np.float32, LID_NAMES),
     "box": Column((4,), np.float32, ("x0", "y0", "x1", "y1")),
     "bridged": Column((), np.bool_),
     "landmarks_px": Column((68, 2), np.float32),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.faces.eyelids import eye_closure
 from engines.interface import AUEstimator
 from keyframes.au import AUIntensity
 from pipeline.columns import joined
@@ -28,6 +29,7 @@ class Analysis:
         bridged: `(M,)` bool, filled in over a short gap, not seen.
         score, pose, box, landmarks_px: as in Chunk.
         intensity: `(M, 12)` float32, 0…5 in AU_ORDER.
+        lids: `(M, 2)` float32, 0…5 in the order of LID_NAMES: how far each eye is shut.
         cut: `(N,)` bool, the frame starts a new shot.
         neutral: `(T, K)` float32, each track's features at rest, which its intensities are measured
             against; no rows where that is not known.
@@ -42,6 +44,7 @@ class Analysis:
     box: NDArray[np.float32]
     landmarks_px: NDArray[np.float32]
     intensity: NDArray[np.float32]
+    lids: NDArray[np.float32]
     cut: NDArray[np.bool_]
     neutral: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
@@ -62,11 +65,14 @@ class Analysis:
         return np.flatnonzero(self.track == track)
 
     def intensity_over_time(self, track: int) -> AUIntensity:
-        """`(N, 12)`: a track's AUs at every frame, NaN where it is not there."""
-        values = np.full((self.frames, self.intensity.shape[1]), np.nan, np.float32)
+        """A track's AUs and lids at every frame, NaN where it is not there."""
         rows = self.rows_of(track)
-        values[self.frame[rows]] = self.intensity[rows]
-        return AUIntensity(values)
+        spread: list[NDArray[np.float32]] = []
+        for known in (self.intensity, self.lids):
+            values = np.full((self.frames, known.shape[1]), np.nan, np.float32)
+            values[self.frame[rows]] = known[rows]
+            spread.append(values)
+        return AUIntensity(*spread)
 
     def restarts(self, frame: NDArray[np.int64]) -> NDArray[np.bool_]:
         """`(m,)` for a track's frames: filters start anew there (a cut, or frames are missing)."""
@@ -99,7 +105,8 @@ def assemble(
     for number in range(int(track.max(initial=-1)) + 1):
         part, features = _one_face(number, found, track, times_s, cut)
         rest = known[number] if number < len(known) else estimator.neutral(features)
-        parts.append(part | {"intensity": estimator.intensity(features, rest).values})
+        lids = eye_closure(part["landmarks_px"], part["pose"])
+        parts.append(part | {"intensity": estimator.intensity(features, rest).values, "lids": lids})
         rests.append(rest)
     return Analysis(
         len(times_s),

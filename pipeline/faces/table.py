@@ -7,7 +7,8 @@ Columns, in order:
     track     face number, 0 = largest; empty where no face was found in the frame
     score     presence, 0…1                           yaw, pitch, roll   degrees
     AU1 … AU26   intensity, 0…5                       x0, y0, x1, y1     box, pixels of the upright
-    bridged   filled in over a short gap              picture with square pixels
+    AU43R, AU43L   eye shut, 0…5; the person's        picture with square pixels
+              own right (image left) and left         bridged   filled in over a short gap
     cut       the frame starts a new shot             landmarks_px       68 points x, y, likewise
 
 A frame without a face has one row, with an empty track and NaN for all that was not measured. In

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from keyframes.au import AU_COLUMN, AU_ORDER, DELTA_LIMIT, INTENSITY_MAX, AUDelta, AUIntensity
+from keyframes.au import (
+    AU_ORDER,
+    CODE_COLUMNS,
+    DELTA_LIMIT,
+    INTENSITY_MAX,
+    AUCode,
+    AUDelta,
+    AUIntensity,
+)
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.channel import Channel
 from keyframes.curves.curve import Curve
@@ -43,6 +51,8 @@ from pipeline.figures.style import (
 
 Array = NDArray[np.float64]
 
+_DRAWN: tuple[AUCode, ...] = (*AU_ORDER, "43R", "43L")
+"""A panel each, where something is asked for."""
 _FEW_KEYS = 60
 """With more keys than this in a channel, handles would only be a blur."""
 _FINE = 500
@@ -72,15 +82,16 @@ def plot_performance(
     Raises:
         KeyframeError: another suffix, or a place that cannot be written.
     """
-    aus = [au for au in AU_ORDER if requested.values[:, AU_COLUMN[au]].any()]
+    asked, seen = _columns(requested), _columns(measured)
+    aus = [au for au in _DRAWN if asked[:, CODE_COLUMNS[au]].any()]
     figure, axes = panels(aus or [AU_ORDER[0]], title, timeline.duration_s)
     for axis, au in zip(axes, aus, strict=False):
-        column = AU_COLUMN[au]
-        before = measured.values[:, column].astype(np.float64)
+        column = CODE_COLUMNS[au][0]
+        before = seen[:, column]
         if np.isnan(before).all():
             before = np.zeros(len(before))
-        wanted = before + requested.values[:, column]
-        after = None if achieved is None else achieved.values[:, column].astype(np.float64)
+        wanted = before + asked[:, column]
+        after = None if achieved is None else _columns(achieved)[:, column]
         _performance_panel(axis, timeline.times_s, before, wanted, after)
     if not aus:
         axes[0].text(0.5, 0.5, "nothing asked for", transform=axes[0].transAxes, ha="center")
@@ -93,6 +104,11 @@ def plot_performance(
         handles.append(Line2D([], [], color=AFTER, lw=1.8, label="achieved"))
     legend(figure, handles)
     save(figure, path, title)
+
+
+def _columns(known: AUIntensity | AUDelta) -> Array:
+    """`(N, 14)` in AU_ORDER, then the lids."""
+    return np.hstack([known.values, known.lids]).astype(np.float64)
 
 
 def _performance_panel(
@@ -140,14 +156,13 @@ def plot_sheet(
     assumed = _ASSUMED if is_relative else 0.0
     is_assumed = measured is None
     if measured is None:
-        level = np.full((len(timeline.times_s), len(AU_ORDER)), assumed, np.float32)
-        measured = AUIntensity(level)
+        measured = AUIntensity.level(len(timeline.times_s), assumed)
     if window_s is not None:
         timeline, measured = _within(timeline, measured, window_s)
     face = next(iter(sheet.targets()), 0)
     evaluation = sheet.evaluate(timeline, measured, face=face)
     layers = [layer for layer in sheet.layers if layer.addresses(face)]
-    aus = [au for au in AU_ORDER if _in_play(au, layers, evaluation)]
+    aus = [au for au in _DRAWN if _in_play(au, layers, evaluation)]
     figure, axes = panels(aus or [AU_ORDER[0]], sheet.name, timeline.duration_s, window_s)
     for axis, au in zip(axes, aus, strict=False):
         _sheet_panel(axis, au, timeline, measured, evaluation)
@@ -174,7 +189,7 @@ def _within(
             f"{timeline.duration_s:g} s"
         )
     part = replace(timeline, times_s=timeline.times_s[rows])
-    return part, AUIntensity(measured.values[rows])
+    return part, AUIntensity(measured.values[rows], measured.lids[rows])
 
 
 def _is_relative(layer: Layer) -> bool:
@@ -184,18 +199,23 @@ def _is_relative(layer: Layer) -> bool:
     return bool(modes - {"delta"})
 
 
-def _in_play(au: int, layers: Sequence[Layer], evaluation: Evaluation) -> bool:
-    if evaluation.delta.values[:, AU_COLUMN[au]].any():
+def _in_play(au: AUCode, layers: Sequence[Layer], evaluation: Evaluation) -> bool:
+    if _columns(evaluation.delta)[:, CODE_COLUMNS[au]].any():
         return True
-    return any(isinstance(x.source, Keyed) and au in x.source.channels for x in layers)
+    return any(isinstance(x.source, Keyed) and _moving(au, x.source.channels) for x in layers)
+
+
+def _moving(au: AUCode, codes: Iterable[AUCode]) -> list[AUCode]:
+    """Those of the codes that move what a panel shows: AU43 and AU45 move both eyes."""
+    return [code for code in codes if CODE_COLUMNS[au][0] in CODE_COLUMNS[code]]
 
 
 def _sheet_panel(
-    axis: Axes, au: int, timeline: Timeline, measured: AUIntensity, evaluation: Evaluation
+    axis: Axes, au: AUCode, timeline: Timeline, measured: AUIntensity, evaluation: Evaluation
 ) -> None:
-    column, times = AU_COLUMN[au], timeline.times_s
-    before = np.nan_to_num(measured.values[:, column].astype(np.float64))
-    change = evaluation.delta.values[:, column].astype(np.float64)
+    column, times = CODE_COLUMNS[au][0], timeline.times_s
+    before = np.nan_to_num(_columns(measured)[:, column])
+    change = _columns(evaluation.delta)[:, column]
     wanted, free = before + change, before + evaluation.unclamped[:, column]
     if before.any():
         axis.plot(*thinned(times, before), color=BEFORE, lw=1.2)
@@ -212,7 +232,7 @@ def _sheet_panel(
 
 
 def _keys(
-    axis: Axes, au: int, timeline: Timeline, layers: Sequence[Layer], *, is_relative: bool
+    axis: Axes, au: AUCode, timeline: Timeline, layers: Sequence[Layer], *, is_relative: bool
 ) -> None:
     """Keys, handles and unsmoothed curves of the layers, shares on an axis of their own.
 
@@ -220,17 +240,19 @@ def _keys(
     """
     for layer in layers:
         source = layer.source
-        if isinstance(source, Gesture) and au in source.pose and not is_relative:
-            values = np.array([0.0, 1.0, 1.0, 0.0]) * source.pose[au]
-            _marks(axis, np.array(source.times_s(timeline)), values, few=True)
-        if not isinstance(source, Keyed) or au not in source.channels:
+        if isinstance(source, Gesture) and not is_relative:
+            for code in _moving(au, source.pose):
+                values = np.array([0.0, 1.0, 1.0, 0.0]) * source.pose[code]
+                _marks(axis, np.array(source.times_s(timeline)), values, few=True)
+        if not isinstance(source, Keyed):
             continue
-        mode = source.modes.get(au, layer.mode)
-        channel = source.channels[au]
-        if mode in ("scale", "neutralise"):
-            _share(axis, channel.curve(timeline), timeline, mode)
-        elif mode == "absolute" or not is_relative:
-            _channel(axis, channel, timeline)
+        for code in _moving(au, source.channels):
+            mode = source.modes.get(code, layer.mode)
+            channel = source.channels[code]
+            if mode in ("scale", "neutralise"):
+                _share(axis, channel.curve(timeline), timeline, mode)
+            elif mode == "absolute" or not is_relative:
+                _channel(axis, channel, timeline)
 
 
 def _channel(axis: Axes, channel: Channel, timeline: Timeline) -> None:

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
-from keyframes.au import AU_DESCRIPTIONS
+from keyframes.au import AU_DESCRIPTIONS, LID_DESCRIPTIONS, AUCode
 from keyframes.curves.simplify import fewest_keys
 from keyframes.errors import KeyframeError
 
@@ -56,7 +56,10 @@ _STYLE: Any = {
 
 
 def panels(
-    aus: Sequence[int], title: str, duration_s: float, window_s: tuple[float, float] | None = None
+    aus: Sequence[AUCode],
+    title: str,
+    duration_s: float,
+    window_s: tuple[float, float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
     """A figure with one panel per AU, named, over a common axis of seconds, or of minutes.
 
@@ -82,7 +85,7 @@ def panels(
         )
         figure.text(0.012, 1 - 0.26 / height, title, fontsize=11.5, fontweight="bold", va="center")
         for axis, au in zip(axes, aus, strict=False):
-            _name(axis, f"AU{au}", AU_DESCRIPTIONS[au])
+            _name(axis, f"AU{au}", (AU_DESCRIPTIONS | LID_DESCRIPTIONS)[au])
         start, end = window_s or (0.0, duration_s)
         air = 0.004 * (end - start)
         axes[0].set_xlim(start - air, end + air)

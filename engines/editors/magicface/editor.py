@@ -33,7 +33,7 @@ from engines.editors.magicface.sampling.sampler import (
 from engines.editors.magicface.speed.speed import resolve_dtype, running
 from engines.errors import EngineError, EngineUnavailableError
 from engines.interface import AlignedCrops, Cluster, EditedCrops
-from keyframes.au import AUDelta
+from keyframes.au import AU_ORDER, AUDelta
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,11 @@ class MagicFaceEditor:
             raise EngineError(
                 f"editor 'magicface': got {len(delta)} deltas for {len(crops)} crops; "
                 "expected equal"
+            )
+        if delta.lids.any():
+            raise EngineError(
+                "editor 'magicface': got AU43 or AU45 (shut eyes); expected AUs "
+                f"{', '.join(str(au) for au in AU_ORDER)}, which are all that it was trained on"
             )
         if not 0 <= seed < 2**63:
             raise EngineError(f"editor 'magicface': got seed {seed}; expected 0…2⁶³ − 1")

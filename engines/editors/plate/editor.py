@@ -6,73 +6,38 @@ frame. Where the shot has no such frame it is dark, as in the preview, and the n
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.editors.checks import check_crops, check_settings
 from engines.editors.plate.interior import lent_inside, skin_gain
-from engines.editors.rig.draw import Image, Inside, draw_edit
+from engines.editors.rig.draw import Image, Inside
+from engines.editors.rig.editor import RigEditor
 from engines.editors.rig.face import FaceFrame
 from engines.editors.rig.mouth import Lips
-from engines.interface import AlignedCrops, EditedCrops, LentMouth
-from keyframes.au import AUDelta
+from engines.interface import AlignedCrops, LentMouth
 
-MIN_SIZE = 64
 _SHUT, _OPEN = 0.03, 0.07
 """Inner lips apart: a mouth that is open already keeps its own inside; a donor's would ghost."""
 
 
-class PlateEditor:
-    """Moves a face by the rig; what shows in a mouth that opens is lent by the same shot.
+class PlateEditor(RigEditor):
+    """Moves a face by the rig; what shows in a mouth that opens is lent by the same shot."""
 
-    A crop whose delta is all 0 comes back as it is, under an empty mask.
+    name: ClassVar[str] = "plate"
 
-    Args:
-        size: side of the square crops, pixels, at least 64.
-        batch: crops per call, at least 1.
+    def inside(self, crops: AlignedCrops, number: int) -> Inside | None:
+        """The lent mouth, in this frame's light."""
+        return _inside(crops.images[number], crops.landmarks_px[number], _lent(crops, number))
 
-    Raises:
-        EngineError: settings out of range; in `edit`, crops of another size, a delta of another
-            length, or landmarks no face can have in a crop that is to change.
-    """
+    def told(self, crops: AlignedCrops, number: int) -> tuple[str, ...]:
+        """Which frame lent it, or that none did."""
+        return (_told(_lent(crops, number)),)
 
-    def __init__(self, size: int = 512, batch: int = 1) -> None:
-        check_settings("plate", size, batch, size_min=MIN_SIZE)
-        self._size = size
-        self._batch = batch
 
-    @property
-    def crop_size(self) -> int:
-        return self._size
-
-    @property
-    def batch_size(self) -> int:
-        return self._batch
-
-    def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:  # noqa: ARG002
-        """As the Protocol says; the reference is the crop, and the seed changes nothing."""
-        check_crops("plate", crops, delta, self._size)
-        edited = crops.images.copy()
-        mask = np.zeros(crops.images.shape[:3], np.float32)
-        notes: set[str] = set()
-        for number in np.flatnonzero(delta.active):
-            image, landmarks_px = crops.images[number], crops.landmarks_px[number]
-            lent = crops.mouths[number] if crops.mouths is not None else None
-            pose = None if crops.pose is None else crops.pose[number]
-            opened = draw_edit(
-                image,
-                landmarks_px,
-                pose,
-                delta.values[number],
-                edited[number],
-                mask[number],
-                _inside(image, landmarks_px, lent),
-            )
-            if opened:
-                notes.add(_told(lent))
-        return EditedCrops(edited, crops.images.copy(), mask, tuple(sorted(notes)))
+def _lent(crops: AlignedCrops, number: int) -> LentMouth | None:
+    return None if crops.mouths is None else crops.mouths[number]
 
 
 def _told(lent: LentMouth | None) -> str:

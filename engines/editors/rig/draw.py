@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import cv2
@@ -16,7 +17,8 @@ from engines.editors.rig.face import (
     face_frame,
     torn_lips,
 )
-from engines.editors.rig.map import draw_map
+from engines.editors.rig.lids import close_lids
+from engines.editors.rig.map import PixelMap, draw_map
 from engines.editors.rig.mouth import (
     Lips,
     MouthWarp,
@@ -45,10 +47,12 @@ def draw_edit(
     edited: Image,
     mask: NDArray[np.float32],
     inside: Inside | None = None,
+    lids: NDArray[np.float32] | None = None,
 ) -> bool:
     """Draws one edited crop and its mask into `edited` and `mask`, where anything moves.
 
     Args:
+        lids: `(2,)` −10…10 in the order of LID_NAMES: how far eyes are to be shut, 5 = all the way.
         inside: asked where a mouth opens; without it, and where it gives None, it is dark there.
 
     Returns:
@@ -56,12 +60,50 @@ def draw_edit(
     """
     frame = face_frame(landmarks_px, pose)
     points = control_points(frame, landmarks_px)
-    moved = displacements(frame, points, delta, len(image))
+    opened = None if lids is None else np.minimum(lids, 0.0)  # what shuts is a layer of its own
+    moved = displacements(frame, points, delta, len(image), opened)
     torn = torn_lips(points, moved)
     drawn = draw_map(fit_warp(frame, torn, moved, len(image)))
-    if drawn is None:
-        return False
     after = points + moved
+    painted = drawn is not None and _draw_warp(
+        frame, points, torn, after, drawn, image, edited, mask, inside
+    )
+    if lids is not None and (lids > 0.0).any():
+        close_lids(frame, after, lids, image, partial(_shown_from, drawn), edited, mask)
+    return painted
+
+
+def _shown_from(drawn: PixelMap | None, box: tuple[slice, slice]) -> NDArray[np.float32]:
+    """`(h, w, 2)` where the pixels of a box come from, outside the warp from where they are."""
+    y, x = np.mgrid[box].astype(np.float32)
+    own = np.stack([x, y], axis=-1)
+    if drawn is None:
+        return own
+    height, width = drawn.mask.shape
+    top, bottom = max(box[0].start, drawn.y0), min(box[0].stop, drawn.y0 + height)
+    left, right = max(box[1].start, drawn.x0), min(box[1].stop, drawn.x0 + width)
+    if top < bottom and left < right:
+        inner = np.s_[
+            top - box[0].start : bottom - box[0].start, left - box[1].start : right - box[1].start
+        ]
+        own[inner] = drawn.from_px[
+            top - drawn.y0 : bottom - drawn.y0, left - drawn.x0 : right - drawn.x0
+        ]
+    return own
+
+
+def _draw_warp(
+    frame: FaceFrame,
+    points: NDArray[np.float64],
+    torn: NDArray[np.float64],
+    after: NDArray[np.float64],
+    drawn: PixelMap,
+    image: Image,
+    edited: Image,
+    mask: NDArray[np.float32],
+    inside: Inside | None,
+) -> bool:
+    """The warp and what it opens; whether a good part of what shows between the lips is painted."""
     lips = drawn.part(lips_box_px(frame, after))
     pixels = drawn.pixels(lips)
     mouth = open_mouth(frame, points, torn, after, pixels, drawn.from_px[lips])

@@ -16,9 +16,10 @@ from engines.editors.rig.points import (
     UPPER_INNER,
     skin_from_landmarks,
 )
-from engines.editors.rig.units import LIDS, effective_units, unit_field
+from engines.editors.rig.units import effective_units, unit_field
 from engines.errors import EngineError
 from engines.faces.head_pose import rotation_from_angles
+from keyframes.au import LID_NAMES
 
 EYES_MIN_PX = 8.0
 _NOSE_DEPTH = (
@@ -133,12 +134,13 @@ def displacements(
         points: `(P, 2)` from `control_points`.
         delta: `(12,)` in AU_ORDER.
         size: side of the crop, pixels; no point leaves it.
-        lids: `(2,)` 0…5, how far the eye at image left and right is to be shut.
+        lids: `(2,)` at most 0, in the order of LID_NAMES: how far eyes are opened; what shuts
+            them is a layer of its own (lids.py).
 
     Returns:
         `(P, 2)` face units, x to the image right along the eye line, y down the face.
     """
-    shut = np.zeros(len(LIDS)) if lids is None else np.asarray(lids, np.float64)
+    shut = np.zeros(len(LID_NAMES)) if lids is None else np.asarray(lids, np.float64)
     units = np.concatenate([effective_units(delta), shut])
     moved = limited(frame.seen, points, units, unit_field())
     return _inside_crop(frame, points, moved, size)

@@ -46,7 +46,7 @@ class MouthWarp:
 
 @dataclass(frozen=True)
 class Lips:
-    """Inner lips at even steps between the corners, face units."""
+    """Two edges that meet in corners, at even steps between them, face units: inner lips, lids."""
 
     x: NDArray[np.float64]
     top: NDArray[np.float64]
@@ -72,12 +72,13 @@ def _curve(through: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.f
 def inner_lips(points: NDArray[np.float64]) -> Lips:
     """Of `(68, 2)` landmarks or `(P, 2)` control points, face units."""
     if len(points) < POINTS:
-        return _curves(points, [60, 61, 62, 63, 64], [60, 67, 66, 65, 64])
-    return _curves(points, _TOP, _BOTTOM)
+        return edges(points, [60, 61, 62, 63, 64], [60, 67, 66, 65, 64])
+    return edges(points, _TOP, _BOTTOM)
 
 
-def _curves(points: NDArray[np.float64], top: Sequence[int], bottom: Sequence[int]) -> Lips:
-    x = np.linspace(points[60, 0], points[64, 0], _SAMPLES)
+def edges(points: NDArray[np.float64], top: Sequence[int], bottom: Sequence[int]) -> Lips:
+    """Smooth edges through points that both name from the left corner to the right one."""
+    x = np.linspace(points[top[0], 0], points[top[-1], 0], _SAMPLES)
     return Lips(x, _curve(points[list(top)], x), _curve(points[list(bottom)], x))
 
 

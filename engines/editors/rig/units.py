@@ -23,24 +23,22 @@ from engines.editors.rig.points import (
     UNDER_BROWS,
 )
 from engines.faces.ibug import ibug_points
-from keyframes.au import AU_NAMES
+from keyframes.au import AU_NAMES, LID_NAMES
 
 FACE_UNITS = "face_units.npz"
 FULL = 5.0
 """The intensity of a whole face unit."""
 UNIT_LIMIT = 8.0
-LIDS = ("AU43R", "AU43L")
-"""Shut eyes: the head's right (image left), its left."""
 
 
 @functools.cache
 def unit_field() -> NDArray[np.float64]:
-    """`(14, P, 3)` per unit, AU_ORDER then LIDS: x to the viewer's right, y up, z to the viewer.
+    """`(14, P, 3)` per unit, AU_ORDER then LID_NAMES: x to the viewer's right, y up, z at you.
 
     In outer-eye distances of the face seen from the front, of a head that looks at the viewer.
     """
     with np.load(BytesIO(packaged_model(FACE_UNITS))) as stored:
-        return np.stack([_on_points(stored[name]) for name in (*AU_NAMES, *LIDS)]) / FULL
+        return np.stack([_on_points(stored[name]) for name in (*AU_NAMES, *LID_NAMES)]) / FULL
 
 
 def _on_points(moved: NDArray[np.float32]) -> NDArray[np.float64]:

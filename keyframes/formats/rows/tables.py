@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from keyframes.au import AU_NAMES, AUDelta, AUIntensity
+from keyframes.au import AU_NAMES, LID_NAMES, AUDelta, AUIntensity
 from keyframes.errors import KeyframeError
 
 TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
@@ -26,9 +26,12 @@ TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
 def baked_columns(
     times_s: NDArray[np.float64], delta: AUDelta
 ) -> dict[str, NDArray[np.floating[Any]]]:
-    """`time_s, AU1, AU2, AU4, …`: what is asked for at each frame."""
+    """`time_s, AU1, AU2, AU4, …`: what is asked for at each frame; lids where they move."""
     columns: dict[str, NDArray[np.floating[Any]]] = {"time_s": times_s}
-    return columns | {name: delta.values[:, i] for i, name in enumerate(AU_NAMES)}
+    columns |= {name: delta.values[:, i] for i, name in enumerate(AU_NAMES)}
+    if delta.lids.any():
+        columns |= {name: delta.lids[:, i] for i, name in enumerate(LID_NAMES)}
+    return columns
 
 
 def performance_columns(

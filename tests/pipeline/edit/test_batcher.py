@@ -32,7 +32,9 @@ def request(frame: int, dtype: type = np.uint8) -> CropRequest:
     image = np.full((8, 8, 3), frame, dtype)
     delta = np.zeros(12, np.float32)
     delta[0] = frame % 7
-    return CropRequest(image, np.zeros((68, 2), np.float32), frame, delta, np.zeros(3, np.float32))
+    points, pose, lids = np.zeros((68, 2)), np.zeros(3), np.zeros(2)
+    known = (part.astype(np.float32) for part in (pose, lids))
+    return CropRequest(image, points.astype(np.float32), frame, delta, *known)
 
 
 def test_every_crop_gets_its_own_edit_back():

@@ -1,0 +1,73 @@
+"""What the editors that the rig moves have in common: crops in, each drawn, edited crops out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from engines.editors.checks import check_crops, check_settings
+from engines.editors.rig.draw import Inside, draw_edit
+from engines.interface import AlignedCrops, EditedCrops
+from keyframes.au import AUDelta
+
+MIN_SIZE = 64
+
+
+class RigEditor:
+    """Moves a face's points by a thin-plate spline and shuts its eyes.
+
+    A crop whose delta is all 0 comes back as it is, under an empty mask.
+
+    Args:
+        size: side of the square crops, pixels, at least 64.
+        batch: crops per call, at least 1.
+
+    Raises:
+        EngineError: settings out of range; in `edit`, crops of another size, a delta of another
+            length, or landmarks no face can have in a crop that is to change.
+    """
+
+    name: ClassVar[str]
+    """As the registry has it, for messages."""
+
+    def __init__(self, size: int = 512, batch: int = 1) -> None:
+        check_settings(self.name, size, batch, size_min=MIN_SIZE)
+        self._size = size
+        self._batch = batch
+
+    @property
+    def crop_size(self) -> int:
+        return self._size
+
+    @property
+    def batch_size(self) -> int:
+        return self._batch
+
+    def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:  # noqa: ARG002
+        """As the Protocol says; the reference is the crop, and the seed changes nothing."""
+        check_crops(self.name, crops, delta, self._size)
+        edited = crops.images.copy()
+        mask = np.zeros(crops.images.shape[:3], np.float32)
+        notes: set[str] = set()
+        for number in np.flatnonzero(delta.active).tolist():
+            painted = draw_edit(
+                crops.images[number],
+                crops.landmarks_px[number],
+                None if crops.pose is None else crops.pose[number],
+                delta.values[number],
+                edited[number],
+                mask[number],
+                self.inside(crops, number),
+                delta.lids[number],
+            )
+            notes.update(self.told(crops, number) if painted else ())
+        return EditedCrops(edited, crops.images.copy(), mask, tuple(sorted(notes)))
+
+    def inside(self, crops: AlignedCrops, number: int) -> Inside | None:  # noqa: ARG002
+        """What shows in a mouth that opens; None = it is dark."""
+        return None
+
+    def told(self, crops: AlignedCrops, number: int) -> tuple[str, ...]:  # noqa: ARG002
+        """What a report should say of a mouth that was opened."""
+        return ()
