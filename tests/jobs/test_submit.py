@@ -127,15 +127,15 @@ def test_submitted_engines_are_built_into_the_store_and_then_found(cluster: str,
     made = submit(cluster, copy, *call, script="build_engines.py")
     assert made.returncode == 0, made.stdout + made.stderr
     for component in COMPONENTS:
-        assert f"no GPU node: made {component} engine in " in made.stdout
-    engines = {e.component: e for e in PlanCache(store).entries() if e.kind == "engine"}
+        assert f"no GPU node: made {component} plan in " in made.stdout
+    engines = {e.component: e for e in PlanCache(store).entries() if e.kind == "plan"}
     assert set(engines) == set(COMPONENTS)
     for entry in engines.values():
         assert entry.facts["target"] == "sm89"
         assert entry.faults(hashes=True) == []
     again = submit(cluster, copy, *call, script="build_engines.py")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "no GPU node: engines found here" in again.stdout
+    assert "no GPU node: plans found here" in again.stdout
     assert "made" not in again.stdout
     refused = submit(cluster, copy, *call[:2], script="build_engines.py")
     assert refused.returncode == 1
