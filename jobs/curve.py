@@ -130,7 +130,7 @@ def bake(
     *,
     output: Path,
     clip: Annotated[ClipOptions, Parameter("*")] = NO_CLIP,
-    face: int | None = None,
+    face: int | str | None = None,
     overwrite: Flag = False,
 ) -> int:
     """Write what a curve asks for at each frame: time_s,AU1,AU2,AU4,…

@@ -14,7 +14,7 @@ is not known (no face was measured) all modes but delta ask for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,7 @@ class Layer:
         blend: `add` or `override` (`scale` and `neutralise` in a file are modes that add).
         weight: 0…1, fixed or keyed.
         span: when it speaks; None for always.
-        faces: tracks it is for, 0 the largest; None for every face.
+        faces: whom it is for: tracks, 0 the largest, and names of people; None for every face.
     """
 
     source: Source
@@ -95,11 +95,24 @@ class Layer:
     blend: str = "add"
     weight: float | Channel = 1.0
     span: SoftRange | None = None
-    faces: tuple[int, ...] | None = (0,)
+    faces: tuple[int | str, ...] | None = (0,)
 
-    def addresses(self, face: int) -> bool:
-        """Whether the layer is for this face."""
+    def addresses(self, face: int | str) -> bool:
+        """Whether the layer is for this face, a track or a name."""
         return self.faces is None or face in self.faces
+
+    def presence(
+        self, face: int | str, known: Mapping[str, NDArray[np.bool_]]
+    ) -> NDArray[np.bool_] | None:
+        """`(N,)` the frames in which it is for this face; None if in none.
+
+        Args:
+            known: who the face is: name → `(N,)`, in which frames.
+        """
+        if self.addresses(face):
+            return np.ones(1, bool)
+        masks = [mask for name, mask in known.items() if name in (self.faces or ())]
+        return np.logical_or.reduce(masks) if masks else None
 
     def instants(self) -> Iterator[Instant]:
         """The times it is written in."""
@@ -127,15 +140,24 @@ class Layer:
         except KeyframeError as error:
             raise KeyframeError(f"{self.place}: {error}") from None
 
-    def apply(self, delta: Array, measured: Array, timeline: Timeline) -> None:
+    def apply(
+        self,
+        delta: Array,
+        measured: Array,
+        timeline: Timeline,
+        present: NDArray[np.bool_] | None = None,
+    ) -> None:
         """Add this layer to what those below ask for.
 
         Args:
             delta: `(N, 14)` AU_ORDER then LID_NAMES, changed in place.
             measured: `(N, 14)`, NaN where not known.
             timeline: the clip.
+            present: `(N,)` the frames in which it is for this face; None for all.
         """
         weights = self.weights(timeline)
+        if present is not None:
+            weights = weights * present
         for sample in self.source.samples(timeline, timeline.times_s):
             weight = weights if sample.presence is None else weights * sample.presence
             for column in CODE_COLUMNS[sample.au]:

@@ -26,10 +26,13 @@ from keyframes.clock.smpte import Timecode
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
 from keyframes.layer import Layer
+from keyframes.people import Person
 from keyframes.sources.gesture import Gesture
 from keyframes.sources.keyed import Keyed
 from keyframes.sources.performance import MeasuredPerformance, PerformanceTable
 
+NOBODY: Mapping[str, NDArray[np.bool_]] = {}
+"""What is known of faces where nobody was looked for."""
 EVALUATION_VERSION = 2
 """Part of the digest; raise it when the same file starts to give other numbers."""
 _RUNS_SHOWN = 3
@@ -61,6 +64,7 @@ class KeyframeSheet:
         output: where the file wants the result.
         description: for people.
         warnings: what loading found worth saying.
+        people: who its layers may address by name.
     """
 
     name: str
@@ -69,6 +73,7 @@ class KeyframeSheet:
     output: str | None = None
     description: str = ""
     warnings: tuple[str, ...] = ()
+    people: tuple[Person, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -83,19 +88,21 @@ class KeyframeSheet:
             table = layer.get("import", {})
             if table.get("sha256"):
                 table.pop("source")
-        text = json.dumps([EVALUATION_VERSION, layers], sort_keys=True)
+        people = [[[person.name, person.digests] for person in self.people]] if self.people else []
+        text = json.dumps([EVALUATION_VERSION, layers, *people], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def targets(self, faces: int = 1) -> tuple[int, ...]:
-        """The faces it addresses, largest first.
+    def targets(self, faces: int = 1) -> tuple[int | str, ...]:
+        """The faces it addresses: numbers, largest first, then names.
 
         Args:
             faces: how many the clip has, for layers that are for all of them.
         """
-        named: set[int] = set()
+        found: set[int | str] = set()
         for layer in self.layers:
-            named.update(range(faces) if layer.faces is None else layer.faces)
-        return tuple(sorted(named))
+            found.update(range(faces) if layer.faces is None else layer.faces)
+        names = [person.name for person in self.people if person.name in found]
+        return (*sorted(face for face in found if isinstance(face, int)), *names)
 
     @property
     def shuts_eyes(self) -> bool:
@@ -153,11 +160,18 @@ class KeyframeSheet:
         """
         return max((layer.source.last_key_s(timeline) for layer in self.layers), default=0.0)
 
-    def deltas(self, timeline: Timeline, measured: AUIntensity, *, face: int = 0) -> AUDelta:
+    def deltas(self, timeline: Timeline, measured: AUIntensity, *, face: int | str = 0) -> AUDelta:
         """AU change asked for at each frame of a face; see `evaluate`."""
         return self.evaluate(timeline, measured, face=face).delta
 
-    def evaluate(self, timeline: Timeline, measured: AUIntensity, *, face: int = 0) -> Evaluation:
+    def evaluate(
+        self,
+        timeline: Timeline,
+        measured: AUIntensity,
+        *,
+        face: int | str = 0,
+        known: Mapping[str, NDArray[np.bool_]] = NOBODY,
+    ) -> Evaluation:
         """AU change asked for at each frame, and what to tell a person about it.
 
         Args:
@@ -165,7 +179,8 @@ class KeyframeSheet:
                 piece keeps the whole's duration, rate and timecode.
             measured: of the same frames; NaN where unknown: there, all modes but delta ask
                 for nothing.
-            face: track number, 0 the largest.
+            face: track number, 0 the largest; or a name.
+            known: who the track is: name → `(N,)`, in which frames.
 
         Raises:
             KeyframeError: the sheet does not fit this clip (places named), or the two
@@ -179,8 +194,9 @@ class KeyframeSheet:
         delta = np.zeros(intensities.shape)
         found = list(self.warnings)
         for layer in self.layers:
-            if layer.addresses(face):
-                layer.apply(delta, intensities, timeline)
+            present = layer.presence(face, known)
+            if present is not None:
+                layer.apply(delta, intensities, timeline, present)
                 found += layer.source.warnings(timeline)
         found += _clamp_warnings(delta, timeline.times_s)
         clamped = np.clip(delta, -DELTA_LIMIT, DELTA_LIMIT).astype(np.float32)
@@ -196,6 +212,7 @@ class KeyframeSheet:
             "input": list(self.input),
             "output": self.output,
             "layers": [layer.resolved() for layer in self.layers],
+            **({"people": {p.name: list(p.pictures) for p in self.people}} if self.people else {}),
         }
 
 

@@ -37,32 +37,15 @@ class SpanRow(VideoRow):
     digest: str
 
 
-class StudyRow(TypedDict):
-    """Into a study: some of what is asked of one person (pipeline/studies).
-
-    `video` is the person's name, `source` where their picture comes from, `identity` the picture's
-    digest; first…last are what is asked, in the study's own order; `digest` names the result.
-    """
-
-    video: str
-    source: str
-    identity: str
-    work: str
-    number: int
-    first: int
-    last: int
-    digest: str
-
-
 class StageRow(TypedDict):
     """Out of every stage: what was done, or why not.
 
     `number` is the chunk or segment, or WHOLE_VIDEO; `error` is one line, empty when all is well;
     `seconds` is the stage's own time and `cpu_s` its process's CPU time meanwhile; `frames`,
     `edited` and `faceless` count this row's frames; `notes` are lines for the report, joined by
-    newlines; `encoded` says how an output was encoded. A row of stage `inspect` or `plan` with a
-    number is work still to do: the chunk or
-    segment first…last, and the `digest` that names a segment's piece.
+    newlines; `people` likewise, who the faces are; `encoded` says how an output was encoded. A row
+    of stage `inspect` or `plan` with a number is work still to do: the chunk or segment
+    first…last, and the `digest` that names a segment's piece.
     """
 
     video: str
@@ -78,6 +61,7 @@ class StageRow(TypedDict):
     cpu_s: float
     error: str
     notes: str
+    people: str
     encoded: str
 
 
@@ -85,5 +69,5 @@ def stage_row(video: str, stage: str, number: int = WHOLE_VIDEO, **values: Any) 
     """A row with everything not named at rest."""
     rest: dict[str, Any] = {"first": 0, "last": -1, "digest": "", "frames": 0, "edited": 0}
     rest |= {"faceless": 0}
-    rest |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": "", "encoded": ""}
+    rest |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": "", "people": "", "encoded": ""}
     return cast(StageRow, {"video": video, "stage": stage, "number": number, **rest, **values})

@@ -22,6 +22,7 @@ from pipeline.edit.segments import Span, plan_chunks, plan_segments
 from pipeline.errors import PipelineError
 from pipeline.faces.chunks import analyse_frames, read_chunk, write_chunk
 from pipeline.faces.faces import Analysis, assemble
+from pipeline.faces.recognise import recognise, refuse_doubts, told
 from pipeline.faces.table import read_analysis, write_analysis
 from pipeline.lease import check_claimed
 from pipeline.media.read.inspection import (
@@ -193,7 +194,9 @@ def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list
     folder = folder_of(row)
     muxer_of(row["output"])  # before the work, not after it
     inspection = read_inspection(row["source"], folder.inspection)
-    planned = plan_edits(inspection, faces, settings.sheet, settings.editor.crop_size)
+    who = recognise(inspection, faces, settings.sheet)
+    refuse_doubts(who, inspection)
+    planned = plan_edits(inspection, faces, settings.sheet, settings.editor.crop_size, who)
     if settings.editor.borrows:
         library = folder.library(row["request"])
         plan = borrowed(planned.plan, faces, inspection, settings.editor.crop_size, library)
@@ -211,6 +214,7 @@ def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list
         edited=int(active.sum()),
         **clock.read(),
         notes="\n".join((*encode.warnings, *planned.warnings)),
+        people="\n".join(told(who, inspection)),
     )
     return [
         summary,

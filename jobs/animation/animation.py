@@ -117,6 +117,7 @@ def closing_lines(report: Report) -> list[str]:
             continue
         output = Path(video.output)
         made = {"video": output, **files_beside(output)}
+        lines += [f"face: {line}" for line in video.people]
         lines += [f"{what}: {path}" for what, path in made.items() if path.is_file()]
     return lines
 

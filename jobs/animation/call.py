@@ -12,7 +12,7 @@ from typing import Any
 
 from engines.choice import Engine, check_named, resolve
 from jobs.command_line.inputs import Found, Inputs, Refused, expand_inputs, find_inputs
-from jobs.command_line.options import AnimateOptions, MeasureOptions
+from jobs.command_line.options import AnimateOptions, FacesOptions, MeasureOptions
 from jobs.command_line.outputs import (
     is_one_of,
     place_outputs,
@@ -108,6 +108,10 @@ def checked(options: AnimateOptions, say: Callable[[str], None] = lambda _: None
     _check_places(videos, report_path, _also_read(options, sheet))
     asked = asked_engines(options)
     gpus = gpus_for(asked)
+    if sheet.people:
+        from pipeline.faces.recognise import check_people  # a tracker and a network
+
+        check_people(sheet)
     return Call(
         options,
         sheet,
@@ -154,8 +158,10 @@ def _videos(
 
 
 def _also_read(options: AnimateOptions, sheet: KeyframeSheet) -> list[Path]:
-    """What the job reads beside its footage: the curve file and the driving videos."""
-    return [Path(options.curve), *expand_inputs([video for video, _ in sheet.videos()])]
+    """What the job reads beside its footage: the curve file, driving videos, people's pictures."""
+    pictures = [Path(picture) for person in sheet.people for picture in person.pictures]
+    videos = expand_inputs([video for video, _ in sheet.videos()])
+    return [Path(options.curve), *videos, *pictures]
 
 
 def _demo_clip(*, keep: bool) -> Path:
@@ -188,7 +194,7 @@ Asked = dict[str, tuple[str, dict[str, Any]]]
 """Kind → the name that was asked for and what was said to it."""
 
 
-def asked_engines(options: AnimateOptions | MeasureOptions) -> Asked:
+def asked_engines(options: AnimateOptions | MeasureOptions | FacesOptions) -> Asked:
     """What a call asks of each kind of engine."""
     asked = {
         "tracker": (options.tracker, options.tracker_options.given()),
@@ -212,7 +218,7 @@ def gpus_for(asked: Asked) -> float:
 
 
 def analysis_settings(
-    options: AnimateOptions | MeasureOptions, asked: Asked, gpus: float
+    options: AnimateOptions | MeasureOptions | FacesOptions, asked: Asked, gpus: float
 ) -> AnalysisSettings:
     """The tracker, the estimator and the reader of a call.
 

@@ -51,6 +51,10 @@ StuckAfter = Annotated[
 EDITOR_HELP = f"What changes faces. {names_help('editor')}"
 TRACKER_HELP = f"What finds faces. {names_help('tracker')}"
 ESTIMATOR_HELP = f"What measures action units. {names_help('AU estimator')}"
+READER_HELP = (
+    "What reads the frames for measuring. auto is av (PyAV); decord, of the extra [decord], only "
+    "where it shows the same frames."
+)
 OPTION_OF = {"inputs": "input"}
 """Fields that have another name on the command line."""
 
@@ -76,11 +80,7 @@ class AnimateOptions(BaseModel):
     editor: Said = Field(default="auto", description=EDITOR_HELP)
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
-    reader: ReaderWord = Field(
-        default="auto",
-        description="What reads the frames for measuring. auto is av (PyAV); decord, of the extra "
-        "[decord], only where it shows the same frames.",
-    )
+    reader: ReaderWord = Field(default="auto", description=READER_HELP)
     work: Said | None = Field(
         default=None,
         description="Folder for resumable state. Without: `_work` beside the outputs.",
@@ -160,17 +160,41 @@ class MeasureOptions(BaseModel):
     )
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
-    reader: ReaderWord = Field(
-        default="auto",
-        description="What reads the frames for measuring. auto is av (PyAV); decord, of the extra "
-        "[decord], only where it shows the same frames.",
-    )
+    reader: ReaderWord = Field(default="auto", description=READER_HELP)
     work: Said | None = Field(
         default=None, description="Folder for resumable state. Without: `_work` beside the table."
     )
     report: Path | None = Field(default=None, description="Also write a report.json here.")
     stuck_after: StuckAfter = None
     overwrite: Flag = Field(default=False, description="Replace a table that exists.")
+    tracker_options: EngineOptions = EngineOptions()
+    au_options: EngineOptions = EngineOptions()
+
+
+class FacesOptions(BaseModel):
+    """What `jobs/faces.py` can be told besides the clips."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    output: Said | None = Field(
+        default=None,
+        description="Folder of the sheet and the pictures. Without: <name>.faces beside the clip, "
+        "or `faces` beside the first of several.",
+    )
+    curve: Said | None = Field(
+        default=None,
+        description="A curve that names people: the sheet says who is who, with distances.",
+    )
+    tracker: Said = Field(default="auto", description=TRACKER_HELP)
+    au: Said = Field(default="auto", description=ESTIMATOR_HELP)
+    reader: ReaderWord = Field(default="auto", description=READER_HELP)
+    work: Said | None = Field(
+        default=None,
+        description="Folder for resumable state, shared with `animate`. Without: `_work` beside "
+        "the sheet's folder.",
+    )
+    stuck_after: StuckAfter = None
+    overwrite: Flag = Field(default=False, description="Replace a sheet that exists.")
     tracker_options: EngineOptions = EngineOptions()
     au_options: EngineOptions = EngineOptions()
 

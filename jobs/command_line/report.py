@@ -57,6 +57,9 @@ class VideoEntry(BaseModel):
     frames: int = 0
     edited_frames: int = 0
     faceless_frames: int = Field(default=0, description="frames in which no face was found")
+    people: list[str] = Field(
+        default_factory=list[str], description="which face got which name, by which distance"
+    )
     encoded: str = Field(default="", description="encoder, settings and size against the source")
     stages: dict[str, float] = Field(default_factory=dict, description="worker seconds by stage")
     warnings: list[str] = Field(default_factory=list[str])
@@ -141,6 +144,7 @@ class Ledger:
         entry = self.entries[row["video"]]
         stage = row["stage"]
         entry.stages[stage] = round(entry.stages.get(stage, 0.0) + row["seconds"], 3)
+        entry.people += row["people"].splitlines()
         for note in row["notes"].splitlines():
             _note(entry.warnings, note, is_counted=stage == "render")
         if stage in ADDED and row["error"]:

@@ -12,6 +12,7 @@ from keyframes.checked_yaml.located import Node
 from keyframes.clock.instant import Instant, parse_duration, parse_instant
 from keyframes.errors import KeyframeError
 from keyframes.facs import parse_level
+from keyframes.people import EVERYONE, Person
 from keyframes.problems import Place, Problem
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.people: dict[str, Person] = {}
 
     def error(self, place: Place, message: str) -> None:
         """Note what is wrong; reading goes on."""
@@ -154,15 +156,27 @@ class Reader:
             return self.number(node, -100.0, 100.0)
         return self.attempt(node, lambda: parse_level(value, au), 0.0)
 
-    def faces(self, node: Node) -> tuple[int, ...] | None:
-        """Track numbers; None for `all`."""
-        if node.value == "all":
+    def faces(self, node: Node) -> tuple[int | str, ...] | None:
+        """Track numbers, then names of `people`; None for `all`."""
+        if node.value == EVERYONE:
             return None
-        nodes = node.items() or (node,)
-        numbers = [item.scalar() for item in nodes]
-        if all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
-            return tuple(sorted({int(str(n)) for n in numbers}))
+        if isinstance(node.value, dict):
+            return tuple(node.value) or self._not_faces(node)
+        found = [item.scalar() for item in node.items() or (node,)]
+        numbers = [n for n in found if type(n) is int and n >= 0]
+        names = [n for n in found if isinstance(n, str) and n in self.people]
+        if len(numbers) + len(names) < len(found):
+            return self._not_faces(node)
+        return (*sorted(set(numbers)), *dict.fromkeys(names))
+
+    def _not_faces(self, node: Node) -> tuple[int]:
+        unknown = [i for i in node.items() or (node,) if isinstance(i.scalar(), str)]
+        word = next((str(i.value) for i in unknown if i.value not in self.people), "")
+        known = f"names known: {', '.join(self.people)}" if self.people else "no names are given"
+        expected = "a track (0 is the largest), a name with a picture, a list or all"
+        close = nearest(word, self.people)
         self.error(
-            node.place, f"got {node.kind()}; expected a track (0 is the largest), a list or all"
+            node.place,
+            f"got {repr(word) if word else node.kind()}; expected {expected}; {known}{close}",
         )
         return (0,)

@@ -59,7 +59,7 @@ def read_layers(
     reader: Reader,
     node: Node,
     defaults: Defaults,
-    faces: tuple[int, ...] | None,
+    faces: tuple[int | str, ...] | None,
     folder: Path | None,
     *,
     known: tuple[str, ...] = LAYER_FIELDS,

@@ -11,6 +11,7 @@ from keyframes.layer import Layer
 from keyframes.sheet import KeyframeSheet
 from keyframes.sheet_file.read_keys import Defaults
 from keyframes.sheet_file.read_layer import LAYER_FIELDS, SOURCE_FIELDS, read_defaults, read_layers
+from keyframes.sheet_file.read_people import read_people
 
 VERSION = 1
 SHEET_FIELDS = ("version", "description", "input", "output", "layers", *LAYER_FIELDS)
@@ -30,6 +31,7 @@ def read_sheet(reader: Reader, root: Node, name: str, folder: Path | None) -> Ke
     """
     entries = reader.mapping(root, SHEET_FIELDS, WHOLE_FILE)
     _check_version(reader, root, entries)
+    people = read_people(reader, entries, folder)
     defaults = read_defaults(reader, entries, Defaults())
     layers: list[Layer] = []
     if any(field in entries for field in SOURCE_FIELDS):
@@ -53,6 +55,7 @@ def read_sheet(reader: Reader, root: Node, name: str, folder: Path | None) -> Ke
         input=inputs,
         output=output,
         description=description,
+        people=people,
         warnings=tuple(str(problem.message) for problem in reader.problems),
     )
 

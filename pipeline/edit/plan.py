@@ -18,6 +18,7 @@ from pipeline.columns import Arrays, Column, Columns, from_arrow, joined, to_arr
 from pipeline.edit.segments import Span
 from pipeline.faces.align import crop_path
 from pipeline.faces.faces import Analysis
+from pipeline.faces.sightings import NOBODY, Who
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
 from pipeline.settings import digest_of
@@ -110,22 +111,42 @@ class Planned:
 
 
 def plan_edits(
-    inspection: Inspection, analysis: Analysis, sheet: KeyframeSheet, crop_size: int
+    inspection: Inspection,
+    analysis: Analysis,
+    sheet: KeyframeSheet,
+    crop_size: int,
+    who: Who = NOBODY,
 ) -> Planned:
-    """Evaluates the sheet at every frame's presentation time, for every face it addresses."""
+    """Evaluates the sheet at every frame's presentation time, for every face it addresses.
+
+    Args:
+        who: the people of the sheet, where they were found.
+    """
     parts, requested, warnings = [], {}, list[str]()
-    for face in sheet.targets(analysis.faces):
+    for face in addressed(sheet, analysis.faces, who):
         measured = analysis.intensity_over_time(face)
-        evaluation = sheet.evaluate(inspection.timeline, measured, face=face)
+        known = who.known(face, analysis.frames)
+        evaluation = sheet.evaluate(inspection.timeline, measured, face=face, known=known)
         requested[face] = evaluation.delta
         warnings += evaluation.warnings
-        part = edits_of(inspection, analysis, face, evaluation.delta, measured, crop_size)
+        part = _edits_of(inspection, analysis, face, evaluation.delta, measured, crop_size)
         warnings += _unreached(face, evaluation.delta, measured)
         parts.append(part)
     return Planned(_joined(parts), requested, tuple(dict.fromkeys(warnings)))
 
 
-def edits_of(
+def addressed(sheet: KeyframeSheet, faces: int, who: Who = NOBODY) -> tuple[int, ...]:
+    """The tracks that a sheet is for, by number or by name.
+
+    Args:
+        faces: how many the clip has.
+    """
+    targets = sheet.targets(faces)
+    named = {seen.face for seen in who.sightings if seen.name in targets}
+    return tuple(sorted(named.union(face for face in targets if isinstance(face, int))))
+
+
+def _edits_of(
     inspection: Inspection,
     analysis: Analysis,
     face: int,
@@ -133,11 +154,6 @@ def edits_of(
     measured: AUIntensity,
     crop_size: int,
 ) -> EditPlan:
-    """A row for each frame that shows the face and asks something of it.
-
-    Args:
-        delta, measured: of every frame of the clip.
-    """
     rows = analysis.rows_of(face)
     frame, landmarks = analysis.frame[rows], analysis.landmarks_px[rows]
     if not len(frame):

@@ -11,7 +11,9 @@ from engines.interface import AUEstimator, FaceTracker
 from keyframes.au import AUDelta
 from keyframes.formats.rows.tables import performance_columns, write_table
 from pipeline.edit.plan import plan_edits
+from pipeline.errors import PipelineError
 from pipeline.faces.faces import Analysis
+from pipeline.faces.recognise import recognise
 from pipeline.faces.table import read_analysis
 from pipeline.figures.beside import files_beside
 from pipeline.figures.contact_sheet import contact_sheet
@@ -42,8 +44,11 @@ def plot_stage(
     source, made = read_inspection(row["source"], folder.inspection), inspect_video(row["output"])
     before = read_analysis(folder.analysis(analysis.digest))
     after = measure(made, tracker, estimator, before.neutral)
-    planned = plan_edits(source, before, settings.sheet, settings.editor.crop_size)
-    face, requested = next(iter(planned.requested.items()))
+    who = recognise(source, before, settings.sheet)
+    planned = plan_edits(source, before, settings.sheet, settings.editor.crop_size, who)
+    if not planned.requested:
+        raise PipelineError("nobody whom the curve names is in it")
+    face, requested = max(planned.requested.items(), key=lambda each: _amount(each[1]))
     measured, achieved = before.intensity_over_time(face), after.intensity_over_time(face)
     beside = files_beside(output)
     plot_performance(
@@ -62,6 +67,11 @@ def plot_stage(
     )
     write_side_by_side(beside["before and after"], source, made)
     return stage_row(row["video"], "plot", **clock.read())
+
+
+def _amount(requested: AUDelta) -> float:
+    """How much is asked of a face; among equals, the first is taken."""
+    return float(np.abs(requested.values).sum())
 
 
 def choose_moments(requested: AUDelta, analysis: Analysis, face: int) -> list[int]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from keyframes.au import AU_NAMES, AU_ORDER, AUDelta, AUIntensity
 from keyframes.sheet import KeyframeSheet
 from pipeline.errors import MediaError
+from pipeline.faces.sightings import NOBODY, Who
 from pipeline.quality.clip import Clip, check_same_shot
 from pipeline.quality.floor import EncoderFloor, encoder_floor
 from pipeline.quality.metrics.au_error import (
@@ -51,6 +52,7 @@ class Question:
         estimator: name of the AU estimator that measured both clips.
         editor: name of the editor, "" where that is not known.
         encode_preset: of the output, as far as known.
+        who: the people of the curve, where they were found in the source.
     """
 
     sheet: KeyframeSheet | None = None
@@ -58,6 +60,7 @@ class Question:
     estimator: str = "mesh"
     editor: str = ""
     encode_preset: str = "medium"
+    who: Who = NOBODY
 
     @property
     def is_self_measured(self) -> bool:
@@ -157,7 +160,8 @@ def _requested(source: Clip, question: Question, measured: AUIntensity) -> AUDel
     if question.sheet is None:
         return AUDelta(np.zeros((source.frames, len(AU_ORDER)), np.float32))
     timeline = source.inspection.timeline
-    return question.sheet.evaluate(timeline, measured, face=question.face).delta
+    known = question.who.known(question.face, source.frames)
+    return question.sheet.evaluate(timeline, measured, face=question.face, known=known).delta
 
 
 def _moved(source: Clip, output: Clip, face: int, requested: AUDelta) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 import json
 import pickle
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,6 +156,31 @@ def test_only_the_largest_face_is_meant_unless_the_sheet_says_otherwise() -> Non
     second = parse_sheet("version: 1\nlayers: [{use: smile, faces: 1}, {use: sad}]", "two.yaml")
     assert second.targets() == (0, 1)
     assert second.deltas(timeline, unknown(timeline), face=1).active.any()
+
+
+def test_a_layer_for_a_name_speaks_only_where_the_face_is_that_person(tmp_path: Path) -> None:
+    (tmp_path / "lead.jpg").write_bytes(b"a picture")
+    text = "version: 1\nfaces: {lead: lead.jpg}\nchannels: {AU12: [[0, 2], [end, 2]]}"
+    sheet = parse_sheet(text, "lead.yaml", folder=tmp_path)
+    timeline = clip()
+    there = timeline.times_s < 1.0
+    assert sheet.targets(3) == ("lead",)
+    everywhere = sheet.deltas(timeline, unknown(timeline), face="lead")
+    assert everywhere.active.all()
+    assert not sheet.deltas(timeline, unknown(timeline), face=0).active.any()
+    here = sheet.evaluate(timeline, unknown(timeline), face=1, known={"lead": there})
+    assert (here.delta.active == there).all()
+    other = sheet.evaluate(timeline, unknown(timeline), face=1, known={"guest": there})
+    assert not other.delta.active.any()
+
+
+def test_a_curve_is_another_one_when_a_picture_in_it_shows_somebody_else(tmp_path: Path) -> None:
+    text = "version: 1\nlayers: [{use: smile, faces: {lead: lead.jpg}}, {use: sad, faces: lead}]"
+    digests = set()
+    for content in (b"one", b"other", b"one"):
+        (tmp_path / "lead.jpg").write_bytes(content)
+        digests.add(parse_sheet(text, "lead.yaml", folder=tmp_path).digest)
+    assert len(digests) == 2
 
 
 UNHURRIED = settings(max_examples=60, deadline=None)  # the machine may be busy

@@ -149,3 +149,10 @@ def test_a_frame_without_a_face_stays_as_it_is(tmp_path: Path):
     blank = opened(path, IdentityEditor())
     assert blank.faces == 0
     assert np.array_equal(blank.under(RAISED), blank.original)
+
+
+def test_a_person_is_known_by_a_picture(frame, tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "lead.png"), frame.original[..., ::-1])
+    text = "version: 1\nfaces: {lead: lead.png}\nchannels: {AU12: [[0s, 3]], AU1: [[0s, 2]]}\n"
+    named = parse_sheet(text, "raised", folder=tmp_path)
+    assert np.array_equal(frame.under(named), frame.under(RAISED))

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from engines.interface import AUEstimator, FaceTracker
+from pipeline.edit.plan import addressed
 from pipeline.errors import PipelineError
 from pipeline.faces.faces import Analysis
+from pipeline.faces.recognise import recognise
+from pipeline.faces.sightings import NOBODY, Who
 from pipeline.faces.table import read_analysis
 from pipeline.figures.verdict_page.page import write_verdict_page
 from pipeline.files import write_json
@@ -66,11 +69,12 @@ def judge(
     if not len(faces.frame):
         raise PipelineError(f"{source}: no face was found; there is nothing to judge")
     verdicts = []
-    wanted = _faces(settings, faces)
+    who = recognise(before, faces, settings.sheet) if settings.sheet else NOBODY
+    wanted = _faces(settings, faces, who)
     for face in wanted:
         question = Question(
             settings.sheet, face, settings.judge.estimator.name, settings.editor,
-            settings.encode_preset,
+            settings.encode_preset, who,
         )  # fmt: skip
         verdict = evaluate_shot(plate, edit, question)
         place = settings.pages.get(output)
@@ -87,10 +91,12 @@ def _stored(path: Path | None) -> Analysis | None:
     return read_analysis(path) if path is not None and path.is_file() else None
 
 
-def _faces(settings: JudgeSettings, analysis: Analysis) -> tuple[int, ...]:
+def _faces(settings: JudgeSettings, analysis: Analysis, who: Who) -> tuple[int, ...]:
     wanted = settings.faces
     if not wanted and settings.sheet is not None:
-        wanted = settings.sheet.targets(analysis.faces)
+        wanted = addressed(settings.sheet, analysis.faces, who)
+        if not wanted:
+            raise PipelineError("nobody whom the curve names is in it; there is nothing to judge")
     known = np.unique(analysis.track).tolist()
     found = tuple(face for face in wanted or (0,) if face in known)
     if not found:

@@ -109,6 +109,10 @@ def keyed(keys: str, more: str = "") -> str:
         (keyed("[[0, 1]]", "range: [3s, 1s]\n"), "range 3s to 1s ends before it starts"),
         (keyed("[[0, 1]]", "weight: 120%\n"), "got 1.2; expected 0 to 1"),
         (keyed("[[0, 1]]", "faces: [-1]\n"), "expected a track (0 is the largest)"),
+        (keyed("[[0, 1]]", "faces: lead\n"), "got 'lead'; expected a track (0 is the largest)"),
+        (keyed("[[0, 1]]", "faces: {lead: gone.jpg}\n"), "gone.jpg cannot be read: No such file"),
+        (keyed("[[0, 1]]", "faces: {all: a.jpg}\n"), "a name that is no number and not all"),
+        (keyed("[[0, 1]]", "faces: {1: a.jpg}\n"), "a name that is no number and not all"),
         (keyed("[[0, 1]]", "blend: mix\n"), "known: add, override, scale, neutralise"),
         (keyed("[[0, 1]]", "blend: scale\nmode: delta\n"), "mode delta with blend scale"),
         (

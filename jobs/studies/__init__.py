@@ -1,1 +1,0 @@
-"""What `evaluate protocol` and `stimuli` do with their options."""

@@ -1,1 +1,0 @@
-"""Studies over pictures of people: the paper's protocol, and stimuli for research."""
