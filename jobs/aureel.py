@@ -27,6 +27,7 @@ COMMANDS = {
     "curve": "Check, draw, bake and convert curves.",
     "verify": "Say what of one file another one holds.",
     "evaluate": "Judge an edited shot: how true is the edit?",
+    "stimuli": "Make stimuli for research: units at set levels and times.",
     "doctor": "Say what this machine can do, and what to do next.",
     "build-engines": "Build MagicFace's TensorRT plans.",
     "benchmark": "Measure aureel against its own floor.",

@@ -2,6 +2,7 @@
 
 python jobs/evaluate.py shot.mp4 shot.smile.mp4 --curve smile.yaml --html verdict.html
 python jobs/evaluate.py --run out/report.json
+python jobs/evaluate.py protocol --identities people/ --editor magicface --weights DIR --output p/
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from cyclopts import App
 
 from jobs.command_line.command import main_of
 from jobs.command_line.options import JudgeOptions, takes
+from jobs.command_line.study_options import ProtocolOptions
 from jobs.errors import JobError
 from jobs.ray_cluster.cluster import be_quiet
 
@@ -44,6 +46,22 @@ def evaluate(source: str = "", output: str = "", /, *, options: JudgeOptions = N
     if not source or not output or options.run is not None:
         raise JobError("expected SOURCE and OUTPUT, or --run report.json alone")
     return evaluate_pair(source, output, options)
+
+
+@app.command
+@takes(ProtocolOptions)
+def protocol(*, options: ProtocolOptions) -> int:
+    """The paper's protocol: 20 people × (12 units × 5 levels + 387 combinations), measured.
+
+    Exit status: 0 all is made, 2 the call is wrong or a share could not be made; the same command
+    goes on where it stopped.
+
+    Args:
+        options: jobs/command_line/study_options.py describes them.
+    """
+    from jobs.studies.protocol import run_protocol
+
+    return run_protocol(options)
 
 
 if __name__ == "__main__":

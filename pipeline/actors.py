@@ -26,6 +26,7 @@ from pipeline.errors import PipelineError
 from pipeline.room import with_room
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings, digest_of
+from pipeline.studies.shares import StudySettings
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +165,25 @@ def qa_row(row: Row, settings: JudgeSettings) -> list[StageRow]:
         return [qa_stage(row, settings, tracker, estimator)]
 
     return caught("qa", row, work)
+
+
+def study_row(row: Row, *, settings: StudySettings) -> StageRow:
+    """Task: a share of a study made and measured, its rows on disk."""
+
+    def work() -> list[StageRow]:
+        return [settings.run(row, *map(loaded, settings.engines))]
+
+    return caught("study", row, work)[0]
+
+
+class Study:
+    """Actor: `study_row` with engines on a GPU."""
+
+    def __init__(self, settings: StudySettings) -> None:
+        self._settings = settings
+
+    def __call__(self, row: Row) -> StageRow:
+        return study_row(row, settings=self._settings)
 
 
 _batchers: dict[str, MicroBatcher] = {}

@@ -26,9 +26,10 @@ from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
 
 from pipeline import actors
-from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, VideoRow, stage_row
+from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, StudyRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings
 from pipeline.source import Identity
+from pipeline.studies.shares import StudySettings
 
 WAVE_ROWS = 5000
 """Rows of one dataset at most: `from_items` costs 1 ms per block before anything runs."""
@@ -188,6 +189,27 @@ def evaluate(videos: list[VideoRow], settings: JudgeSettings, on_row: OnRow) -> 
         judging.start(video, settings)
     for row in judging.landed():
         on_row(row)
+
+
+def study(rows: list[StudyRow], settings: StudySettings, gpus: float, on_row: OnRow) -> None:
+    """Makes and measures the shares of a study; every verdict goes to `on_row`."""
+    _settle_context()
+    shares = Countdown(on_row, "study")
+    for row in rows:
+        shares.expect(row["video"])
+    for row in _rows(rows, lambda ds: _study(ds, settings, gpus)):
+        shares.landed(row)
+    shares.report_lost()
+
+
+def _study(dataset: ray.data.Dataset, settings: StudySettings, gpus: float) -> ray.data.Dataset:
+    share = max(engine.gpu_share for engine in settings.engines)
+    if not share:
+        make: Any = partial(actors.study_row, settings=settings)
+        return dataset.map(make)
+    pool = ActorPoolStrategy(size=max(1, int(gpus / share)))
+    actor: Any = actors.Study
+    return dataset.map(actor, fn_constructor_args=(settings,), num_gpus=share, compute=pool)
 
 
 class SingleTasks:

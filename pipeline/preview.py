@@ -10,29 +10,25 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, Face, FaceEditor, FaceTracker, RGBFrame
-from keyframes.au import AU_ORDER, LID_NAMES
+from keyframes.au import AU_ORDER
 from keyframes.clock.instant import parse_instant
 from keyframes.sheet import KeyframeSheet
-from pipeline.edit.batcher import CropRequest, edit_crops
-from pipeline.edit.composite import paste_residual
+from pipeline.edit.batcher import CropEdit, CropRequest, edit_crops
+from pipeline.edit.open_frame import OpenFrame, decoded
 from pipeline.edit.plan import EditPlan, plan_edits
 from pipeline.edit.render import crop_request
 from pipeline.errors import PipelineError
-from pipeline.faces.faces import Analysis
+from pipeline.faces.faces import Analysis, largest_first
 from pipeline.faces.recognise import recognise, refuse_doubts
 from pipeline.faces.sightings import ACCEPT
-from pipeline.media.colour import crop_rgb
-from pipeline.media.planes import plane_views
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decode import display_rgb
 from pipeline.media.read.inspection import Inspection, inspect_video
-from pipeline.settings import RenderSettings
 
 REST_FRAMES = 8
 """Key frames that are looked at for the face at rest, beside the frame itself."""
@@ -80,14 +76,12 @@ class FramePreview:
     ) -> None:
         self._inspection = inspect_video(str(source))
         self.number = frame_shown_at(self._inspection, at)
-        self._frame = _decoded(self._inspection, self.number)
-        self._frame.make_writable()
-        self._kept = [view.copy() for view in plane_views(self._frame)]
+        self._frame = OpenFrame(self._inspection, self.number)
         self._editor, self._seed = editor, seed
-        self._lock = threading.Lock()
+        self._editing = threading.Lock()
         self._crops: dict[int, NDArray[np.uint8] | NDArray[np.uint16]] = {}
-        self.original = self._shown()
-        faces = _by_size(tracker.track([self.original.view(np.ndarray)])[0])
+        self.original = self._frame.shown().view(Picture)
+        faces = largest_first(tracker.track([self.original.view(np.ndarray)])[0])
         self.faces = len(faces)
         self._analysis = self._analysed(faces, tracker, estimator)
 
@@ -103,35 +97,19 @@ class FramePreview:
         who = recognise(*parts, few=ACCEPT)  # one frame is all there is
         refuse_doubts(who, self._inspection)
         plan = plan_edits(*parts, self._editor.crop_size, who).plan
-        rows = list(plan.at(self.number))
-        requests = [self._request(plan, row) for row in rows]
-        with self._lock:
-            try:
-                for row, request in zip(rows, requests, strict=True):
-                    self._paste(request, plan.coded_from_crop[row])
-                return self._shown()
-            finally:
-                for view, kept in zip(plane_views(self._frame), self._kept, strict=True):
-                    view[:] = kept
+        edits: list[tuple[CropEdit, NDArray[np.float64]]] = []
+        for row in plan.at(self.number):
+            with self._editing:
+                (edit,) = edit_crops(self._editor, [self._request(plan, row)], self._seed)
+            edits.append((edit, plan.coded_from_crop[row]))
+        return self._frame.pasted(edits).view(Picture)
 
     def _request(self, plan: EditPlan, row: int) -> CropRequest:
         """One face for the editor; its crop is the same under every curve."""
         face = int(plan.track[row])
         if face not in self._crops:
-            where, size = plan.coded_from_crop[row], self._editor.crop_size
-            with self._lock:
-                self._crops[face] = crop_rgb(
-                    self._frame, self._inspection.info, where, size, RenderSettings.border
-                )
+            self._crops[face] = self._frame.crop(plan.coded_from_crop[row], self._editor.crop_size)
         return crop_request(plan, row, self._crops[face])
-
-    def _paste(self, request: CropRequest, coded_from_crop: NDArray[np.float64]) -> None:
-        (edit,) = edit_crops(self._editor, [request], self._seed)
-        info = self._inspection.info
-        paste_residual(self._frame, info, edit.residual, edit.mask, coded_from_crop)
-
-    def _shown(self) -> Picture:
-        return display_rgb(self._frame, self._inspection.info).view(Picture)
 
     def _analysed(
         self, faces: list[Face], tracker: FaceTracker, estimator: AUEstimator
@@ -145,19 +123,7 @@ class FramePreview:
             for face in range(count):
                 rest = estimator.neutral(np.stack([f[face] for f in seen if len(f) > face]))
                 intensity[face] = estimator.intensity(features[face : face + 1], rest).values[0]
-        return Analysis(
-            frames=self._inspection.frames,
-            frame=np.full(count, self.number, np.int64),
-            track=np.arange(count, dtype=np.int64),
-            bridged=np.zeros(count, bool),
-            score=np.array([f.score for f in faces], np.float32),
-            pose=np.array([(f.yaw, f.pitch, f.roll) for f in faces], np.float32).reshape(-1, 3),
-            box=np.array([f.box for f in faces], np.float32).reshape(-1, 4),
-            landmarks_px=np.array([f.landmarks_px for f in faces], np.float32).reshape(-1, 68, 2),
-            intensity=intensity,
-            lids=np.zeros((count, len(LID_NAMES)), np.float32),  # one frame knows no wider eye
-            cut=np.zeros(self._inspection.frames, bool),
-        )
+        return Analysis.of_frame(self._inspection.frames, self.number, faces, intensity)
 
     def _elsewhere(self, tracker: FaceTracker, estimator: AUEstimator) -> list[NDArray[np.float32]]:
         """Features of the faces in other frames, largest first."""
@@ -165,9 +131,9 @@ class FramePreview:
         spread = keys[np.linspace(0, len(keys) - 1, min(REST_FRAMES, len(keys))).astype(int)]
         found: list[NDArray[np.float32]] = []
         for number in spread[spread != self.number]:
-            frame = _decoded(self._inspection, int(number))
+            frame = decoded(self._inspection, int(number))
             picture: RGBFrame = display_rgb(frame, self._inspection.info)
-            faces = _by_size(tracker.track([picture])[0])
+            faces = largest_first(tracker.track([picture])[0])
             found += estimator.measure([picture], [faces])
         return found
 
@@ -186,13 +152,3 @@ def frame_shown_at(inspection: Inspection, at: str | float) -> int:
         )
     shown = int(np.searchsorted(timeline.times_s, seconds + 1e-6, side="right")) - 1
     return max(0, shown)
-
-
-def _decoded(inspection: Inspection, number: int) -> Any:
-    info = inspection.info
-    return next(iter(decode_range(info.path, info, inspection.index, number, number)))
-
-
-def _by_size(faces: list[Face]) -> list[Face]:
-    """Largest first, as a run numbers its tracks."""
-    return sorted(faces, key=lambda f: (f.box[2] - f.box[0]) * (f.box[3] - f.box[1]), reverse=True)

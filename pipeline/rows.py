@@ -37,6 +37,23 @@ class SpanRow(VideoRow):
     digest: str
 
 
+class StudyRow(TypedDict):
+    """Into a study: some of what is asked of one person (pipeline/studies).
+
+    `video` is the person's name, `source` where their picture comes from, `identity` the picture's
+    digest; first…last are what is asked, in the study's own order; `digest` names the result.
+    """
+
+    video: str
+    source: str
+    identity: str
+    work: str
+    number: int
+    first: int
+    last: int
+    digest: str
+
+
 class StageRow(TypedDict):
     """Out of every stage: what was done, or why not.
 

@@ -129,7 +129,7 @@ def plan_edits(
         evaluation = sheet.evaluate(inspection.timeline, measured, face=face, known=known)
         requested[face] = evaluation.delta
         warnings += evaluation.warnings
-        part = _edits_of(inspection, analysis, face, evaluation.delta, measured, crop_size)
+        part = edits_of(inspection, analysis, face, evaluation.delta, measured, crop_size)
         warnings += _unreached(face, evaluation.delta, measured)
         parts.append(part)
     return Planned(_joined(parts), requested, tuple(dict.fromkeys(warnings)))
@@ -146,7 +146,7 @@ def addressed(sheet: KeyframeSheet, faces: int, who: Who = NOBODY) -> tuple[int,
     return tuple(sorted(named.union(face for face in targets if isinstance(face, int))))
 
 
-def _edits_of(
+def edits_of(
     inspection: Inspection,
     analysis: Analysis,
     face: int,
@@ -154,6 +154,11 @@ def _edits_of(
     measured: AUIntensity,
     crop_size: int,
 ) -> EditPlan:
+    """A row for each frame that shows the face and asks something of it.
+
+    Args:
+        delta, measured: of every frame of the clip.
+    """
     rows = analysis.rows_of(face)
     frame, landmarks = analysis.frame[rows], analysis.landmarks_px[rows]
     if not len(frame):

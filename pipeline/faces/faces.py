@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.faces.eyelids import eye_closure
-from engines.interface import AUEstimator
-from keyframes.au import AUIntensity
+from engines.interface import AUEstimator, Face
+from keyframes.au import LID_NAMES, AUIntensity
 from pipeline.columns import joined
 from pipeline.faces.chunks import Chunk
 from pipeline.faces.columns import CARRIED, FACE_COLUMNS, SEEN
@@ -47,6 +47,30 @@ class Analysis:
     lids: NDArray[np.float32]
     cut: NDArray[np.bool_]
     neutral: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    @classmethod
+    def of_frame(
+        cls, frames: int, number: int, faces: Sequence[Face], intensity: NDArray[np.float32]
+    ) -> Analysis:
+        """Of a clip of which one frame is known; its faces are tracks in their order.
+
+        Args:
+            intensity: `(len(faces), 12)`.
+        """
+        count = len(faces)
+        return cls(
+            frames=frames,
+            frame=np.full(count, number, np.int64),
+            track=np.arange(count, dtype=np.int64),
+            bridged=np.zeros(count, bool),
+            score=np.array([f.score for f in faces], np.float32),
+            pose=np.array([(f.yaw, f.pitch, f.roll) for f in faces], np.float32).reshape(-1, 3),
+            box=np.array([f.box for f in faces], np.float32).reshape(-1, 4),
+            landmarks_px=np.array([f.landmarks_px for f in faces], np.float32).reshape(-1, 68, 2),
+            intensity=intensity,
+            lids=np.zeros((count, len(LID_NAMES)), np.float32),  # one frame knows no wider eye
+            cut=np.zeros(frames, bool),
+        )
 
     @property
     def faces(self) -> int:
@@ -135,3 +159,8 @@ def _one_face(
         **columns,
     }
     return whole, features
+
+
+def largest_first(faces: Sequence[Face]) -> list[Face]:
+    """One frame's faces as a run numbers its tracks."""
+    return sorted(faces, key=lambda f: (f.box[2] - f.box[0]) * (f.box[3] - f.box[1]), reverse=True)

@@ -25,9 +25,15 @@ def environment_with(marks: Path) -> dict[str, str]:
     return {**inherited, "AUREEL_TEST_KILLS": kills, "PYTHONPATH": str(ROOT)}
 
 
-def kill_when(call: tuple[str, ...], environment: dict[str, str], has_come: Callable[[], bool]):
-    """Starts `animate` in a process of its own; SIGKILLs it with all that it started."""
-    with subprocess.Popen([*ANIMATE, *call], env=environment, stdout=subprocess.DEVNULL) as job:
+def kill_when(
+    call: tuple[str, ...],
+    environment: dict[str, str],
+    has_come: Callable[[], bool],
+    command: list[str] = ANIMATE,
+):
+    """Starts `animate`, or another command, in a process of its own; SIGKILLs it with all that it
+    started."""
+    with subprocess.Popen([*command, *call], env=environment, stdout=subprocess.DEVNULL) as job:
         end = time.monotonic() + 240
         while not has_come():
             assert job.poll() is None, "the run ended by itself"

@@ -1,4 +1,4 @@
-"""A plain H.264 clip out of RGB pictures, with or without sound: demos and comparisons.
+"""A plain H.264 clip out of RGB pictures, with or without sound, and one picture as a clip.
 
 Deliveries go another way (encode.py): they mirror their source.
 """
@@ -17,7 +17,29 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from pipeline.files import published
+
 _BT709, _LIMITED = 1, 1
+
+
+def write_still(path: Path, picture: NDArray[np.uint8]) -> Path:
+    """A picture as a clip of one frame, bit for bit: FFV1 in RGB, Matroska; replaces `path`.
+
+    What cuts, edits and pastes footage then takes a photograph as it takes a frame.
+
+    Args:
+        picture: `(H, W, 3)` uint8 RGB, full range.
+    """
+    second = Fraction(1)
+    with published(path) as partial, av.open(str(partial), "w", format="matroska") as container:
+        stream = container.add_stream("ffv1", rate=second, options={"slices": "4"})
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "bgr0"
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="bgr0")
+        frame.pts, frame.time_base = 0, second
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
 
 
 class PictureWriter:
@@ -31,6 +53,7 @@ class PictureWriter:
         time_base: of the pictures' times.
         rate: frames per second as told to the encoder.
         sound_rate_hz: samples per second of mono sound, or None for none.
+        crf: x264's quality; less is better.
     """
 
     def __init__(
@@ -40,16 +63,18 @@ class PictureWriter:
         time_base: Fraction,
         rate: Fraction,
         sound_rate_hz: int | None = None,
+        *,
+        crf: int = 18,
     ) -> None:
         options = {"movflags": "+faststart"}
         self._container = av.open(str(path), "w", format="mp4", options=options)
         self._time_base = time_base
-        self._video = self._video_stream(size, rate)
+        self._video = self._video_stream(size, rate, crf)
         self._audio = None if sound_rate_hz is None else self._audio_stream(sound_rate_hz)
 
-    def _video_stream(self, size: tuple[int, int], rate: Fraction) -> VideoStream:
+    def _video_stream(self, size: tuple[int, int], rate: Fraction, crf: int) -> VideoStream:
         """x264 with a fixed number of threads: its bytes depend on that number."""
-        options = {"crf": "18", "preset": "veryfast", "threads": "2"}
+        options = {"crf": str(crf), "preset": "veryfast", "threads": "2"}
         stream = self._container.add_stream("libx264", rate=rate, options=options)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"

@@ -1,0 +1,91 @@
+"""What the commands over pictures of people can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.command_line.engine_options import EngineOptions
+from jobs.command_line.options import EDITOR_HELP, TRACKER_HELP, Flag, Said
+
+JUDGE_HELP = (
+    "The judge of action units. auto: libreface where its weights are (on a CPU too), else mesh."
+)
+IDENTITIES_HELP = (
+    "A folder of pictures (png, jpg, webp, tif, bmp), a person each; or `synthetic`: drawn people."
+)
+
+
+class ProtocolOptions(BaseModel):
+    """Everything `evaluate protocol` can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    output: Path = Field(
+        description="Folder for protocol.html, protocol.csv, protocol.json and the state of an "
+        "unended run; the same call goes on there."
+    )
+    identities: Said = Field(default="synthetic", description=IDENTITIES_HELP)
+    people: int = Field(default=20, ge=1, le=1000, description="How many of them, at most.")
+    editor: Said = Field(default="auto", description=EDITOR_HELP)
+    level_as: Literal["delta", "target", "both"] = Field(
+        default="both",
+        description="A level is added to what the face shows, or is what it shall show.",
+    )
+    aus: str = Field(default="all", description="Units asked for alone, e.g. 1,4,12.")
+    levels: str = Field(default="A..E", description="Levels of units alone, e.g. C or A..C.")
+    combinations: int = Field(
+        default=387, ge=0, le=387, description="How many of aureel-387, spread evenly over it."
+    )
+    sweep: Annotated[tuple[float, ...], Parameter(consume_multiple=1, negative=())] = Field(
+        default=(), description="Guidances to repeat all of it at, e.g. 1 1.5 2 3 (Table IV)."
+    )
+    keep_stills: Flag = Field(default=False, description="Also keep every still, as PNG.")
+    seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
+    overwrite: Flag = Field(default=False, description="Replace another protocol's results there.")
+    tracker: Said = Field(default="auto", description=TRACKER_HELP)
+    au: Said = Field(default="auto", description=JUDGE_HELP)
+    editor_options: EngineOptions = EngineOptions()
+    tracker_options: EngineOptions = EngineOptions()
+    au_options: EngineOptions = EngineOptions()
+
+
+class StimuliOptions(BaseModel):
+    """Everything `stimuli` can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    output: Path = Field(
+        description="Folder for the stimuli, a folder per person, and manifest.csv, frames.csv, "
+        "stimuli.json, methods.txt; the same call goes on where it stopped."
+    )
+    identities: Said = Field(default="synthetic", description=IDENTITIES_HELP)
+    people: int = Field(default=20, ge=1, le=1000, description="How many of them, at most.")
+    aus: str = Field(default="all", description="Units, e.g. 1,4,12; together: 1+4,6+12.")
+    levels: str = Field(default="A..E", description="Levels, e.g. C, B,D or A..E.")
+    timing: str = Field(
+        default="onset=500ms,apex=1s,offset=500ms",
+        description="Of a video: onset, apex, offset and, where wanted, before and after.",
+    )
+    form: Literal["video", "still"] = Field(
+        default="video", description="A video, or the apex as a lossless still."
+    )
+    fps: str = Field(default="25", description="Frames per second, e.g. 25 or 30000/1001.")
+    easing: Literal["linear", "sine", "cubic", "pchip", "bezier"] = Field(
+        default="linear", description="How the levels between the keys are reached."
+    )
+    level_as: Literal["delta", "target"] = Field(
+        default="target",
+        description="A level is added to what the face shows, or is what it shall show.",
+    )
+    editor: Said = Field(default="auto", description=EDITOR_HELP)
+    seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
+    overwrite: Flag = Field(default=False, description="Replace other stimuli there.")
+    tracker: Said = Field(default="auto", description=TRACKER_HELP)
+    au: Said = Field(default="auto", description=JUDGE_HELP)
+    editor_options: EngineOptions = EngineOptions()
+    tracker_options: EngineOptions = EngineOptions()
+    au_options: EngineOptions = EngineOptions()

@@ -1,0 +1,1 @@
+"""What `evaluate protocol` and `stimuli` do with their options."""
