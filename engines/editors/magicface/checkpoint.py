@@ -33,7 +33,12 @@ _VAE_ATTENTION_1_0 = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_att
 """How the VAE's attention layers were called when SD 1.5 was published → today's names."""
 
 
-def _read_tensors(folder: Path, dtype: torch.dtype) -> dict[str, Tensor]:
+def read_tensors(folder: Path, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+    """All tensors of a component on the CPU, floating-point ones in `dtype`.
+
+    Raises:
+        EngineError: a file that is no safetensors.
+    """
     tensors: dict[str, Tensor] = {}
     for path in weight_files(folder):
         try:
@@ -111,7 +116,7 @@ def build_unet(config: Mapping[str, Any], in_channels: int, where: Path) -> UNet
 def load_id_unet(folder: Path, dtype: torch.dtype = torch.float32) -> UNet2DConditionModel:
     """The ID encoder's UNet on the CPU."""
     unet = build_unet(read_config(folder), 4, folder)
-    load_strictly(unet, _read_tensors(folder, dtype), str(folder))
+    load_strictly(unet, read_tensors(folder, dtype), str(folder))
     return unet.requires_grad_(False)
 
 
@@ -120,7 +125,7 @@ def load_denoiser_unet(folder: Path, dtype: torch.dtype = torch.float32) -> UNet
     unet = build_unet(read_config(folder), 8, folder)
     tensors = {
         name.replace("au_aug_mlp.", "class_embedding.", 1): tensor
-        for name, tensor in _read_tensors(folder, dtype).items()
+        for name, tensor in read_tensors(folder, dtype).items()
     }
     load_strictly(unet, tensors, str(folder))
     return unet.requires_grad_(False)
@@ -146,7 +151,7 @@ def build_vae(folder: Path) -> AutoencoderKL:
 def load_vae(folder: Path, dtype: torch.dtype = torch.float32) -> AutoencoderKL:
     """Stable Diffusion's VAE on the CPU; attention layers may bear their names of 2022."""
     vae = build_vae(folder)
-    tensors = {_modern_vae_name(name): t for name, t in _read_tensors(folder, dtype).items()}
+    tensors = {_modern_vae_name(name): t for name, t in read_tensors(folder, dtype).items()}
     load_strictly(vae, tensors, str(folder))
     return vae.requires_grad_(False)
 
@@ -161,7 +166,7 @@ def load_text_encoder(folder: Path) -> CLIPTextModel:
     prefix = "text_model."
     modern = not any(name.startswith(prefix) for name in model.state_dict())
     tensors: dict[str, Tensor] = {}
-    for name, tensor in _read_tensors(folder, torch.float32).items():
+    for name, tensor in read_tensors(folder, torch.float32).items():
         bare = name.removeprefix(prefix)
         if bare != "embeddings.position_ids":  # a constant that old files carry along
             tensors[bare if modern else prefix + bare] = tensor

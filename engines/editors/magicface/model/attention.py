@@ -94,3 +94,32 @@ class PromptCrossAttention(nn.Module):
         key = self.key.expand(batch, -1, -1, -1)
         value = self.value.expand(batch, -1, -1, -1)
         return _attend(attn, query, key, value)
+
+
+class LivePrompt(nn.Module):
+    """Cross-attention to a prompt that never changes, by projections that still may: for training.
+
+    Attributes:
+        prompt: `(1, 77, C)` buffer.
+    """
+
+    prompt: Tensor
+
+    def __init__(self, prompt_embeds: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("prompt", prompt_embeds, persistent=False)
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,  # noqa: ARG002  the buffer replaces it
+        attention_mask: Tensor | None = None,  # noqa: ARG002  diffusers passes it
+        id_kv: IDKeyValues = (),  # noqa: ARG002  every processor of the UNet is handed it
+    ) -> Tensor:
+        """Attend from `(B, N, C)` normed image tokens."""
+        query = split_heads(attn.to_q(hidden_states), attn.heads)
+        key = split_heads(attn.to_k(self.prompt), attn.heads)
+        value = split_heads(attn.to_v(self.prompt), attn.heads)
+        shape = (len(hidden_states), -1, -1, -1)
+        return _attend(attn, query, key.expand(shape), value.expand(shape))

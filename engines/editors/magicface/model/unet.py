@@ -6,7 +6,7 @@ the work whose result nobody reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from engines.editors.magicface.model.attention import (
     IDSelfAttention,
+    LivePrompt,
     PromptCrossAttention,
     split_heads,
 )
@@ -57,7 +58,7 @@ def record_block_inputs(unet: UNet2DConditionModel) -> Iterator[list[Tensor]]:
 class _EndOfTaps(nn.Module):
     """Stands where the last tapped block stood: what follows a tap nobody reads is not computed."""
 
-    def forward(self, hidden_states: Tensor, **_: Any) -> Tensor:
+    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
         return hidden_states
 
 
@@ -75,17 +76,32 @@ def bake_prompt(unet: UNet2DConditionModel, prompt_embeds: Tensor) -> None:
         block.attn2.set_processor(PromptCrossAttention(block.attn2, prompt_embeds))
 
 
+def live_prompt(unet: UNet2DConditionModel, prompt_embeds: Tensor) -> None:
+    """Give the UNet the one prompt, and leave its projections open to training."""
+    for block in transformer_blocks(unet):
+        block.attn2.set_processor(LivePrompt(prompt_embeds))
+
+
+GivePrompt = Callable[[UNet2DConditionModel, Tensor], None]
+"""`bake_prompt` where networks run, `live_prompt` where they are trained."""
+
+
 class IDFeatures(nn.Module):
     """The ID encoder up to its last tap: one pass at timestep 0, without AUs.
 
-    Takes the UNet over: bakes the prompt in and cuts off what follows the last tap.
+    Takes the UNet over: gives it the prompt and cuts off what follows the last tap.
     """
 
     timestep: Tensor
 
-    def __init__(self, unet: UNet2DConditionModel, prompt_embeds: Tensor) -> None:
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        prompt_embeds: Tensor,
+        give_prompt: GivePrompt = bake_prompt,
+    ) -> None:
         super().__init__()
-        bake_prompt(unet, prompt_embeds)
+        give_prompt(unet, prompt_embeds)
         _cut_after_last_tap(unet)
         for block in transformer_blocks(unet)[:-1]:
             block.attn1.set_processor(IDSelfAttention(0))
@@ -110,10 +126,15 @@ class IDFeatures(nn.Module):
 class DenoiserUNet(nn.Module):
     """The 8-channel UNet with the AU vector as its class label; a `Denoiser`."""
 
-    def __init__(self, unet: UNet2DConditionModel, prompt_embeds: Tensor) -> None:
-        """Take the UNet over: bake the prompt in and let every block see the identity."""
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        prompt_embeds: Tensor,
+        give_prompt: GivePrompt = bake_prompt,
+    ) -> None:
+        """Take the UNet over: give it the prompt and let every block see the identity."""
         super().__init__()
-        bake_prompt(unet, prompt_embeds)
+        give_prompt(unet, prompt_embeds)
         for index, block in enumerate(transformer_blocks(unet)):
             block.attn1.set_processor(IDSelfAttention(index))
         self.unet = unet

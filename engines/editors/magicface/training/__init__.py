@@ -1,0 +1,1 @@
+"""Training MagicFace: the paper's recipe on stock UNets; knows torch and no Ray."""

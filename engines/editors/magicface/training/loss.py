@@ -1,0 +1,102 @@
+"""The loss of MagicFace, for steps and for progress: eps-MSE, by what is shown as AUs.
+
+Source: MagicFace, section III-D; Ho et al., "Denoising Diffusion Probabilistic Models", 2020,
+equations 4 and 14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.editors.magicface.sampling.sampler import generators, initial_noise, make_scheduler
+from engines.editors.magicface.training.draws import TIMESTEPS
+from engines.editors.magicface.training.latents import Batch, Latents
+
+Network = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+"""(noised latents, background, timesteps, AUs, source latents) → eps."""
+HELD_ROWS = 256
+"""Most held-out pairs that progress is measured on."""
+
+
+def signal_shares(schedule: Mapping[str, Any]) -> Tensor:
+    """`(1000,)` ᾱ of SD 1.5's scheduler_config.json, float32."""
+    return make_scheduler("ddim", schedule, 1).alphas_cumprod
+
+
+def squared_errors(
+    network: Network, batch: Batch, au: Tensor, timesteps: Tensor, noise: Tensor, signal: Tensor
+) -> Tensor:
+    """‖eps(x_t, …) − noise‖² per element, `(k,)` float32; x_t = √ᾱ·target + √(1 − ᾱ)·noise.
+
+    Args:
+        batch: its target is scaled already; source and background are not, as the model wants them.
+        au: `(k, 12)` as shown.
+        signal: ᾱ of `signal_shares`, on the device.
+    """
+    share = signal[timesteps][:, None, None, None]
+    noised = share.sqrt() * batch.target + (1 - share).sqrt() * noise
+    eps = network(noised, batch.background, timesteps, au, batch.source)
+    return (eps.float() - noise).square().mean(dim=(1, 2, 3))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Mean losses on held-out pairs under the true AUs, none, and another pair's.
+
+    Attributes:
+        gap: shuffled − true; above 0, the AUs are understood.
+        gap_error: standard error of the gap, over pairs.
+    """
+
+    true: float
+    zero: float
+    shuffled: float
+    gap: float
+    gap_error: float
+    pairs: int
+
+
+def held_out_losses(
+    network: Network, latents: Latents, signal: Tensor, device: torch.device | str, micro: int
+) -> HeldOut | None:
+    """The same draws at every call, whatever trains; None where fewer than two are held out."""
+    rows = latents.rows(held_out=True)[:HELD_ROWS]
+    if len(rows) < 2:
+        return None
+    losses = torch.cat(
+        [
+            _of_rows(network, latents, rows, slice(at, at + micro), signal, device)
+            for at in range(0, len(rows), micro)
+        ],
+        dim=1,
+    )
+    gaps = losses[2] - losses[0]
+    true, zero, shuffled = losses.mean(dim=1).tolist()
+    error = float(gaps.std()) / len(rows) ** 0.5
+    return HeldOut(true, zero, shuffled, float(gaps.mean()), error, len(rows))
+
+
+def _of_rows(
+    network: Network, latents: Latents, rows: Any, part: slice, signal: Tensor, device: Any
+) -> Tensor:
+    """`(3, k)`: true, zero, shuffled."""
+    batch = latents.take(rows[part], device)
+    target = batch.target * latents.scaling_factor
+    batch = Batch(batch.source, target, batch.background, batch.au)
+    numbers = np.arange(len(rows))[part]
+    timesteps = torch.from_numpy(numbers * 997 % TIMESTEPS).to(device)
+    noise = initial_noise(generators(numbers.tolist()), *latents.shape[1:]).to(device)
+    others = torch.from_numpy(latents.au[np.roll(rows, len(rows) // 2)[part]]).to(device)
+    with torch.no_grad():
+        return torch.stack(
+            [
+                squared_errors(network, batch, au, timesteps, noise, signal).cpu()
+                for au in (batch.au, torch.zeros_like(batch.au), others)
+            ]
+        )
