@@ -106,6 +106,8 @@ def _run(call: Call, busy: list[Refused], screen: Console) -> Report:
     screen.print(f"report: {call.report}")
     if qa is not None:
         tell_pages([Path(video["output"]) for video in todo], call.report, screen.print)
+    if first := open_first(report):
+        screen.print(f"open first: {first}")
     return report
 
 
@@ -120,6 +122,15 @@ def closing_lines(report: Report) -> list[str]:
         lines += [f"face: {line}" for line in video.people]
         lines += [f"{what}: {path}" for what, path in made.items() if path.is_file()]
     return lines
+
+
+def open_first(report: Report) -> Path | None:
+    """What to look at first: before and after in one video where that was made, else a video."""
+    made = [Path(video.output) for video in report.videos if video.status != "failed"]
+    pairs = [
+        pair for output in made if (pair := files_beside(output)["before and after"]).is_file()
+    ]
+    return next(iter((*pairs, *made)), None)
 
 
 def judge_settings(call: Call) -> JudgeSettings:

@@ -129,8 +129,8 @@ class AnimateOptions(BaseModel):
     )
     plot: bool | None = Field(
         default=None,
-        description="Also write a plot of the AU curves and a contact sheet beside each output "
-        "(demo: on).",
+        description="Also write beside each output: before and after in one video, a sheet of the "
+        "frames of greatest change, a plot and a table of the AU curves (demo: on).",
     )
     qa: Flag = Field(
         default=False,

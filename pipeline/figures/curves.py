@@ -41,6 +41,8 @@ from pipeline.figures.style import (
     FACTOR,
     HANDLE,
     KEYED,
+    REACH,
+    REACH_EDGE,
     fit,
     legend,
     panels,
@@ -57,6 +59,9 @@ _FEW_KEYS = 60
 """With more keys than this in a channel, handles would only be a blur."""
 _FINE = 500
 _PLAIN = ("delta", False)
+_OUT = "////"
+"""How what no face can show is hatched."""
+_SEEN_BEYOND = 0.05
 _ASSUMED = 2.0
 """Measured intensity that stands in for footage where a sheet is about what is there."""
 
@@ -85,6 +90,7 @@ def plot_performance(
     asked, seen = _columns(requested), _columns(measured)
     aus = [au for au in _DRAWN if asked[:, CODE_COLUMNS[au]].any()]
     figure, axes = panels(aus or [AU_ORDER[0]], title, timeline.duration_s)
+    is_beyond: list[bool] = []
     for axis, au in zip(axes, aus, strict=False):
         column = CODE_COLUMNS[au][0]
         before = seen[:, column]
@@ -92,14 +98,17 @@ def plot_performance(
             before = np.zeros(len(before))
         wanted = before + asked[:, column]
         after = None if achieved is None else _columns(achieved)[:, column]
-        _performance_panel(axis, timeline.times_s, before, wanted, after)
+        is_beyond.append(_performance_panel(axis, timeline.times_s, before, wanted, after))
     if not aus:
         axes[0].text(0.5, 0.5, "nothing asked for", transform=axes[0].transAxes, ha="center")
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=BEFORE, lw=1.3, label="measured before"),
         Line2D([], [], color=ASKED, lw=1.6, ls=(0, (5, 2)), label="asked for (before + change)"),
         Patch(color=ASKED, alpha=0.12, label="change"),
+        Patch(facecolor=REACH, edgecolor=REACH_EDGE, label="reachable (0 to 5)"),
     ]
+    if any(is_beyond):
+        handles.append(Patch(facecolor="none", edgecolor=ASKED, hatch=_OUT, label="out of reach"))
     if achieved is not None:
         handles.append(Line2D([], [], color=AFTER, lw=1.8, label="achieved"))
     legend(figure, handles)
@@ -113,8 +122,9 @@ def _columns(known: AUIntensity | AUDelta) -> Array:
 
 def _performance_panel(
     axis: Axes, times_s: Array, before: Array, wanted: Array, after: Array | None
-) -> None:
-    axis.axhspan(0, INTENSITY_MAX, color="#f5f7fa", zorder=0)
+) -> bool:
+    """Draws one unit; whether more is asked for than any face can show, or less than none."""
+    axis.axhspan(0, INTENSITY_MAX, facecolor=REACH, edgecolor=REACH_EDGE, lw=0.8, zorder=0)
     rows = thin_rows(times_s, before, wanted)
     axis.fill_between(
         times_s[rows], before[rows], wanted[rows], color=ASKED, alpha=0.12, linewidth=0
@@ -123,9 +133,17 @@ def _performance_panel(
     axis.plot(*thinned(times_s, wanted), color=ASKED, lw=1.6, ls=(0, (5, 2)))
     if after is not None:
         axis.plot(*thinned(times_s, after), color=AFTER, lw=1.8)
+    reached = np.clip(wanted, 0.0, INTENSITY_MAX)
+    is_beyond = bool((np.abs(np.nan_to_num(wanted - reached)) > _SEEN_BEYOND).any())
+    if is_beyond:
+        axis.fill_between(
+            times_s[rows], reached[rows], wanted[rows],
+            facecolor="none", edgecolor=ASKED, hatch=_OUT, linewidth=0, alpha=0.6,
+        )  # fmt: skip
     high = max(INTENSITY_MAX, float(np.nanmax(wanted)))
     fit(axis, float(np.nanmin(wanted)), high)
     axis.set_yticks(np.arange(0, high + 0.5, 1 if high < 6 else 2))
+    return is_beyond
 
 
 def plot_sheet(

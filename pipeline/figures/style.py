@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 INK, SOFT, FAINT = "#1f2933", "#52606d", "#e4e7eb"
 ASKED, BEFORE, AFTER = "#c2410c", "#7b8794", "#0f766e"
 KEYED, HANDLE, CUT, FACTOR = "#1d4ed8", "#7c93d6", "#b91c1c", "#7e22ce"
+REACH, REACH_EDGE = "#eef4f0", "#b7cfc0"
 PLOT_SUFFIXES = (".png", ".svg", ".html")
 _WIDTH, _HEAD, _FOOT = 9.6, 0.72, 0.5
 _PANEL, _LOW_PANEL, _MANY = 1.55, 1.15, 6

@@ -250,11 +250,13 @@ def test_the_last_lines_name_everything_that_was_made(animate: Animate):
             "before and after": "talk.smile2.before_after.mp4",
             "table": "talk.smile2.curves.csv", "report": "report.json"}  # fmt: skip
     lines = [f"{what}: {run.folder / name}" for what, name in made.items()]
+    lines.append(f"open first: {run.folder / made['before and after']}")
     assert run.stdout.splitlines()[-len(lines) :] == lines
     assert all((run.folder / name).is_file() for name in made.values())
     without = animate("--curve", "smile2.yaml", "--input", "talk.mp4", "--editor", "previz",
                       "--output", "other.mp4")  # fmt: skip
     assert "plot: " not in without.stdout
+    assert without.stdout.splitlines()[-1] == f"open first: {without.folder / 'other.mp4'}"
 
 
 def test_the_option_of_the_last_release_still_names_the_editor(animate: Animate):

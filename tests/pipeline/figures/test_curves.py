@@ -85,6 +85,19 @@ def test_a_performance_is_drawn_with_holes_and_without_a_measurement(tmp_path: P
         assert ("achieved" in text) == (achieved is not None)
 
 
+@pytest.mark.parametrize(("asked", "is_beyond"), [(4.0, False), (4.2, True), (-1.1, True)])
+def test_the_reachable_range_is_marked_and_what_lies_beyond_hatched(
+    tmp_path: Path, asked: float, is_beyond: bool
+) -> None:
+    path, values = tmp_path / "reach.svg", np.zeros((50, 12), np.float32)
+    values[10:40, 6] = asked
+    level = AUIntensity(np.full((50, 12), 1.0, np.float32))
+    plot_performance(path, even_timeline(2, Fraction(25)), AUDelta(values), level, None, "reach")
+    text = path.read_text()
+    assert "reachable (0 to 5)" in text
+    assert ("out of reach" in text) == is_beyond
+
+
 def test_a_performance_without_a_request_says_so(tmp_path: Path) -> None:
     timeline = even_timeline(1, Fraction(25))
     nothing = np.zeros((25, 12), np.float32)
