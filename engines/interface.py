@@ -250,6 +250,10 @@ class EngineHooks(Protocol):
     `crop_size_for` are asked in the driver, before anything runs, and load no network.
     """
 
+    repaints: ClassVar[bool]
+    """True of an editor that paints the crop anew: its mean colour and contrast are then held to
+    the plate's in the mask's ring. Without: it moves or relights the plate's own pixels."""
+
     traits: ClassVar[Traits]
     """What is known of it before it is loaded: options, GPU share, cost. Without: a CPU engine
     that may be told its keywords. The registry's line may say it instead, so that a class that

@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from engines.errors import EngineError
 from engines.interface import AlignedCrops, FaceEditor, LentMouth
 from keyframes.au import AUDelta
+from pipeline.edit.cast import without_cast
+
+COLOUR_HELD = "its colour held to the plate's around the edit"
+"""What a report counts of frames in which an editor's cast was taken back (cast.py)."""
 
 
 @dataclass(frozen=True)
@@ -151,10 +155,26 @@ def edit_crops(editor: FaceEditor, requests: list[CropRequest], seed: int) -> li
     if len(made) != len(padded):
         raise EngineError(f"editor: gave {len(made)} crops; expected {len(padded)}")
     white = float(np.iinfo(requests[0].image.dtype).max)
-    return [
-        CropEdit(edited, reference, mask, made.notes, white)
-        for edited, reference, mask in zip(made.edited, made.reference, made.mask, strict=True)
-    ][: len(requests)]
+    repaints = bool(getattr(editor, "repaints", False))
+    parts = zip(made.edited, made.reference, made.mask, strict=True)
+    return [_crop_edit(*part, made.notes, white, repaints=repaints) for part in parts][
+        : len(requests)
+    ]
+
+
+def _crop_edit(
+    edited: NDArray[Any],
+    reference: NDArray[Any],
+    mask: NDArray[np.float32],
+    notes: tuple[str, ...],
+    white: float,
+    *,
+    repaints: bool,
+) -> CropEdit:
+    """One crop of what an editor made, its colour held to the plate's where it paints anew."""
+    held = without_cast(edited, reference, mask, white) if repaints else edited
+    more = () if held is edited else (COLOUR_HELD,)
+    return CropEdit(held, reference, mask, (*notes, *more), white)
 
 
 def _stacked(requests: list[CropRequest]) -> tuple[AlignedCrops, AUDelta]:

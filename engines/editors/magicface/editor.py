@@ -78,6 +78,8 @@ class MagicFaceEditor:
         EngineError: settings out of range, weights that do not fit, a backend that is not here.
     """
 
+    repaints = True
+
     def __init__(
         self, quality: str = "standard", *, networks: Networks | None = None, **settings: Any
     ) -> None:

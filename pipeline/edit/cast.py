@@ -1,0 +1,67 @@
+"""The colour of an edit held to the plate's, where the two must meet: in the mask's ring.
+
+A network that paints a face anew may shift its colour or contrast by a few levels, which shows as a
+patch. In the ring (the mask's rim, where the edit fades into the plate) the edited crop ought to be
+the plate: what differs there in mean and spread, channel by channel, is the editor's cast, and is
+taken back over the whole crop. A cast of up to SLACK levels stays, for moved skin differs by as
+much, and the share beyond it is continuous, so that nothing switches between frames.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SLACK = 1.0
+"""Mean difference that is no cast, 8-bit levels."""
+SPREAD_SLACK = 0.03
+"""Spread ratio that is no cast, as a logarithm."""
+SPREAD_MOST = 0.3
+"""Most that a spread is corrected by, as a logarithm: beyond it, the ring shows another thing."""
+RING = 1 / 24
+"""Width of the ring where the mask is full, in crops' sides."""
+_SEEN, _LEAST_PIXELS = 0.02, 64
+
+
+def ring_of(mask: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """`(S, S)` bool: where a mask's edit shows, but for its heart."""
+    inside = (mask >= 0.5).view(np.uint8)
+    width = 2 * max(1, round(len(mask) * RING)) + 1
+    heart = cv2.erode(inside, np.ones((width, width), np.uint8), borderValue=1)
+    return (mask > _SEEN) & (heart == 0)
+
+
+def without_cast(
+    edited: NDArray[Any],
+    reference: NDArray[Any],
+    mask: NDArray[np.float32],
+    full_scale: float,
+) -> NDArray[Any]:
+    """The edited crop with the plate's mean and spread in the ring; itself where it has no cast.
+
+    Args:
+        edited, reference: `(S, S, 3)` on one scale, 0…full_scale; neither is changed.
+        mask: `(S, S)` 0…1.
+
+    Returns:
+        `(S, S, 3)` float32, or `edited` as it came.
+    """
+    ring = ring_of(mask)
+    if np.count_nonzero(ring) < _LEAST_PIXELS:
+        return edited
+    ours, theirs = (picture[ring].astype(np.float64) for picture in (edited, reference))
+    spread = np.log((theirs.std(axis=0) + 1e-3) / (ours.std(axis=0) + 1e-3))
+    gain = np.exp(np.clip(_beyond(spread, SPREAD_SLACK), -SPREAD_MOST, SPREAD_MOST))
+    shift = _beyond(theirs.mean(axis=0) - ours.mean(axis=0), SLACK / 255 * full_scale)
+    if (gain == 1).all() and (shift == 0).all():
+        return edited
+    middle = ours.mean(axis=0)
+    corrected = (edited.astype(np.float32) - middle.astype(np.float32)) * gain.astype(np.float32)
+    return corrected + (middle + shift).astype(np.float32)
+
+
+def _beyond(value: NDArray[np.float64], slack: float) -> NDArray[np.float64]:
+    return np.sign(value) * np.maximum(np.abs(value) - slack, 0.0)
