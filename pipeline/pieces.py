@@ -10,14 +10,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.edit.plan import EditPlan, read_plan
-from pipeline.edit.segments import Span
+from pipeline.edit.segments import Span, untouched_groups
 from pipeline.errors import PipelineError
 from pipeline.files import read_json, sha256_of, write_json
 from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.scan import FrameIndex
 from pipeline.media.write.encoding.encode import EncodeSettings, mirror_settings
+from pipeline.media.write.join import Copied, Part
 from pipeline.settings import RenderSettings, digest_of
 from pipeline.store import VideoFolder
+
+LEAST_COPIED = 24
+"""Shortest run of frames worth a cut where a piece copies single frames itself."""
 
 
 def encode_settings(inspection: Inspection, settings: RenderSettings) -> EncodeSettings:
@@ -25,6 +33,19 @@ def encode_settings(inspection: Inspection, settings: RenderSettings) -> EncodeS
     return mirror_settings(
         inspection.info, settings.encode_preset, index=inspection.index, wish=settings.encode
     )
+
+
+def frames_to_copy(
+    index: FrameIndex, active: NDArray[np.bool_], encode: EncodeSettings
+) -> NDArray[np.bool_] | None:
+    """`(N,)` frames that need no rendering; None where all are rendered.
+
+    Args:
+        active: `(N,)` frames that enter the editor.
+    """
+    if not encode.copies_groups:
+        return None
+    return untouched_groups(index.group, active, LEAST_COPIED if encode.copies_untouched else 1)
 
 
 def segment_digest(
@@ -66,8 +87,8 @@ def planned_pieces(
     inspection: Inspection,
     settings: RenderSettings,
     encode: EncodeSettings,
-) -> list[Path]:
-    """The pieces of exactly this request, in order.
+) -> list[Part]:
+    """The pieces of exactly this request, in order, and what is copied in their place.
 
     Raises:
         PipelineError: plan, segments and pieces do not belong together; what is wrong is removed.
@@ -80,14 +101,16 @@ def planned_pieces(
     if not asked or not _covers(spans, inspection.frames):
         folder.spans(request).unlink(missing_ok=True)
         raise PipelineError(f"{folder.spans(request)}: is not what this run planned; run again")
-    for span, digest in zip(spans, digests, strict=True):
+    rendered = [(s, d) for s, d in zip(spans, digests, strict=True) if not s.copied]
+    for span, digest in rendered:
         if committed(folder, span, digest, encode) is None:
             folder.marker(span.number, digest).unlink(missing_ok=True)
             raise PipelineError(
                 f"segment {span.number}: its piece is not the one that was made; run again"
             )
     return [
-        folder.piece(s.number, d, encode.piece_format) for s, d in zip(spans, digests, strict=True)
+        Copied(s.first, s.last) if s.copied else str(folder.piece(s.number, d, encode.piece_format))
+        for s, d in zip(spans, digests, strict=True)
     ]
 
 

@@ -50,7 +50,7 @@ class EncodeWish:
         quality: `match` the source, `high` (50 dB and more), `lossless`, or a CRF as text.
         codec: `same`, or the name of another.
         bit_depth: bits per sample, or None for the source's.
-        untouched: `copy` frames without an edit by packet where a codec allows it, or `encode` all.
+        untouched: `copy` the packets of what no edit enters, or `encode` all.
         allow: losses that are accepted though they are refused by default.
     """
 

@@ -36,10 +36,13 @@ from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
 from pipeline.media.write.encoding.encode import EncodeSettings
 from pipeline.media.write.mux import finish
+from pipeline.media.write.shared_header import NotCopyableError
+from pipeline.media.write.untouched import encoded_anew
 from pipeline.pieces import (
     commit,
     committed,
     encode_settings,
+    frames_to_copy,
     planned_pieces,
     segment_digest,
     write_spans,
@@ -203,7 +206,12 @@ def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list
         planned = replace(planned, plan=plan)
     encode = encode_settings(inspection, settings)
     active = planned.plan.active(inspection.frames)
-    spans = plan_segments(inspection.index.is_key, active, settings.editor.seconds_per_edit)
+    spans = plan_segments(
+        inspection.index.is_key,
+        active,
+        settings.editor.seconds_per_edit,
+        frames_to_copy(inspection.index, active, encode),
+    )
     digests = [segment_digest(s, planned.plan, settings, encode) for s in spans]
     write_plan(folder.plan(row["request"]), planned.plan)
     write_spans(folder, row["request"], spans, digests)
@@ -225,6 +233,8 @@ def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list
 def _segment_row(
     row: VideoRow, folder: VideoFolder, span: Span, digest: str, encode: EncodeSettings
 ) -> StageRow:
+    if span.copied:
+        return stage_row(row["video"], "render", span.number, frames=span.frames)
     marker = committed(folder, span, digest, encode)
     if marker:
         counts = {"frames": marker["frames"], "edited": marker["edited"]}
@@ -362,17 +372,17 @@ def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
         if row["run"]:
             check_claimed(output, row["run"])
 
-    finished = finish(
-        inspection.info,
-        inspection.index,
-        [str(piece) for piece in pieces],
-        str(output),
-        encode,
-        replace=settings.overwrite,
-        check=check,
-    )
+    what = inspection.info, inspection.index
+    how: dict[str, Any] = {"replace": settings.overwrite, "check": check}
+    notes: list[str] = []
+    try:
+        finished = finish(*what, pieces, str(output), encode, **how)
+    except NotCopyableError as error:
+        notes.append(f"frames without an edit were encoded, not copied: {error}")
+        encoded = encoded_anew(pieces, folder.job_folder, *what, encode)
+        finished = finish(*what, encoded, str(output), encode, **how)
     folder.sweep_job(row["request"])
     write_done(folder, output, row["request"])
-    notes = "\n".join(finished.warnings)
-    told: dict[str, Any] = {"notes": notes, "encoded": finished.encoded}
+    told: dict[str, Any] = {"notes": "\n".join((*notes, *finished.warnings))}
+    told |= {"encoded": finished.encoded, "copied": finished.copied}
     return stage_row(row["video"], "finish", frames=finished.frames, **clock.read(), **told)

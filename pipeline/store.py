@@ -30,7 +30,7 @@ from pipeline.source import Identity, identify
 
 MAX_STRIKES = 3
 """Deaths within one run after which a piece of work is given up."""
-INSPECTION_VERSION = 1
+INSPECTION_VERSION = 2
 """Raise when headers or packets are read otherwise: inspections on disk are then made anew."""
 
 

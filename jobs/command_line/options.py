@@ -117,8 +117,8 @@ class AnimateOptions(BaseModel):
     )
     untouched: Literal["copy", "encode"] = Field(
         default="copy",
-        description="Frames without an edit: copy them bit for bit where the codec allows it, or "
-        "encode all.",
+        description="Frames without an edit: copy their packets (intra codecs by frame, H.264 and "
+        "HEVC by closed group of pictures), or encode all.",
     )
     container: Said | None = Field(
         default=None, description="Of outputs that are not named: mov, mkv, mp4, …"

@@ -60,6 +60,7 @@ class VideoEntry(BaseModel):
     people: list[str] = Field(
         default_factory=list[str], description="which face got which name, by which distance"
     )
+    copied_frames: int = Field(default=0, description="the source's own packets, bit for bit")
     encoded: str = Field(default="", description="encoder, settings and size against the source")
     stages: dict[str, float] = Field(default_factory=dict, description="worker seconds by stage")
     warnings: list[str] = Field(default_factory=list[str])
@@ -163,6 +164,7 @@ class Ledger:
         entry.frames = row["frames"] or entry.frames
         entry.edited_frames = row["edited"] or entry.edited_frames
         entry.faceless_frames = row["faceless"] or entry.faceless_frames
+        entry.copied_frames = row["copied"] or entry.copied_frames
         entry.encoded = row["encoded"] or entry.encoded
 
     def close(self, reason: str) -> None:

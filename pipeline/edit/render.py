@@ -22,9 +22,6 @@ from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.source_packets import SourceFrames
 from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter
 
-COPIED = "copied from the source bit for bit"
-"""What a report counts of frames that were not encoded."""
-
 
 @dataclass
 class Rendered:
@@ -70,7 +67,6 @@ def render_segment(
         for frame in edited_frames(inspection, span, plan, batcher, rendered, border, library):
             if encode.copies_untouched and not rendered.is_changed:
                 writer.copy(source.at(frame.pts), frame)
-                rendered.notes[COPIED] += 1
             else:
                 writer.write(frame)
             rendered.frames += 1

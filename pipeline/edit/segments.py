@@ -17,11 +17,16 @@ SEGMENT_SECONDS = 45.0
 
 @dataclass(frozen=True)
 class Span:
-    """Frames first…last (numbers in presentation order, inclusive) of one clip."""
+    """Frames first…last (numbers in presentation order, inclusive) of one clip.
+
+    Attributes:
+        copied: they come from the source by packet and are not rendered.
+    """
 
     number: int
     first: int
     last: int
+    copied: bool = False
 
     @property
     def frames(self) -> int:
@@ -64,14 +69,52 @@ def plan_chunks(is_key: NDArray[np.bool_]) -> list[Span]:
 
 
 def plan_segments(
-    is_key: NDArray[np.bool_], active: NDArray[np.bool_], seconds_per_edit: float
+    is_key: NDArray[np.bool_],
+    active: NDArray[np.bool_],
+    seconds_per_edit: float,
+    copied: NDArray[np.bool_] | None = None,
 ) -> list[Span]:
     """Spans for rendering: at most about SEGMENT_FRAMES frames and SEGMENT_SECONDS of editing.
 
     Args:
         active: `(N,)` frames that enter the editor.
         seconds_per_edit: what one edited frame costs the editor, roughly.
+        copied: `(N,)` frames that come from the source by packet; each run is a span of its own.
     """
     edits = max(1.0, SEGMENT_SECONDS / seconds_per_edit)
-    cost = np.maximum(1.0 / SEGMENT_FRAMES, active / edits)
-    return plan_spans(is_key, cost.astype(np.float64), 1.0)
+    cost = np.maximum(1.0 / SEGMENT_FRAMES, active / edits).astype(np.float64)
+    spans: list[Span] = []
+    for first, last, is_copied in _runs(np.zeros(len(active), bool) if copied is None else copied):
+        if is_copied:
+            spans.append(Span(len(spans), first, last, copied=True))
+            continue
+        run = slice(first, last + 1)
+        for span in plan_spans(is_key[run], cost[run], 1.0):
+            spans.append(Span(len(spans), first + span.first, first + span.last))
+    return spans
+
+
+def untouched_groups(
+    group: NDArray[np.int64], active: NDArray[np.bool_], least: int = 1
+) -> NDArray[np.bool_]:
+    """`(N,)` frames of groups of pictures that no edit enters.
+
+    Args:
+        group: `(N,)` number of each frame's closed group, −1 for none; of length 0 for none at all.
+        active: `(N,)` frames that enter the editor.
+        least: frames of the shortest run that is worth a cut.
+    """
+    if not len(group):
+        return np.zeros(len(active), bool)
+    untouched = (group >= 0) & ~np.isin(group, group[active])
+    for first, last, _ in _runs(untouched):
+        if last - first + 1 < least:
+            untouched[first : last + 1] = False
+    return untouched
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
+    """First and last of each run of equal flags, and the flag."""
+    cuts = (np.flatnonzero(np.diff(flags.astype(np.int8))) + 1).tolist()
+    bounds = zip([0, *cuts], [*cuts, len(flags)], strict=True)
+    return [(a, b - 1, bool(flags[a])) for a, b in bounds]

@@ -108,6 +108,7 @@ class VideoInfo:
         layers: pictures per frame: 2 of stereo video in two layers (MV-HEVC), else 1.
         times_by_order: an AVI with reordered frames: the k-th frame decoded is shown at k frames.
         shows_fields: MPEG-2 shown in fields, its frames progressive or not (film with repeats).
+        header: what the container holds for the decoder (FFmpeg's extradata).
     """
 
     path: str
@@ -141,6 +142,7 @@ class VideoInfo:
     hides_alpha: bool = False
     layers: int = 1
     shows_fields: bool = False
+    header: bytes = b""
     times_by_order: bool = False
 
     def __post_init__(self) -> None:

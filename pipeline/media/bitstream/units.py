@@ -10,6 +10,7 @@ from dataclasses import dataclass
 START_CODE = b"\0\0\0\1"
 H264_SEI, H264_SPS, H264_PPS = 6, 7, 8
 HEVC_VPS, HEVC_SPS, HEVC_PPS, HEVC_PREFIX_SEI, HEVC_DOVI_RPU, HEVC_DOVI_EL = 32, 33, 34, 39, 62, 63
+IDR_KINDS = {"h264": (5,), "hevc": (19, 20)}
 HEVC_EL_LAYER_SHIFT = 3
 
 
@@ -47,6 +48,17 @@ class UnitFormat:
     def split(self, packet: bytes) -> list[bytes]:
         """The units of a packet, without lengths or start codes."""
         return _by_start_code(packet) if not self.length_bytes else self._by_length(packet)
+
+    def opens_sequence(self, packet: bytes | memoryview) -> bool:
+        """Whether a packet's first picture is one that nothing after it looks back beyond (IDR)."""
+        at, size = 0, self.length_bytes
+        while size and at + size < len(packet):
+            length = int.from_bytes(packet[at : at + size], "big")
+            head = bytes(packet[at + size : at + size + 1])
+            if self.is_slice(head):
+                return self.kind(head) in IDR_KINDS[self.codec]
+            at += size + length
+        return False
 
     def _by_length(self, packet: bytes) -> list[bytes]:
         units: list[bytes] = []

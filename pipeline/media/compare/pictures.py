@@ -89,6 +89,24 @@ def compare_pictures(
     return figures
 
 
+def first_difference(
+    source: tuple[VideoInfo, FrameIndex],
+    output: tuple[VideoInfo, FrameIndex],
+    first: int,
+    last: int,
+) -> int | None:
+    """The first of frames `first`…`last` (inclusive) that differs in a sample; None if none does.
+
+    Raises:
+        MediaError: a frame of either does not decode.
+    """
+    for number, before, after in _pairs_of_runs(source, output, [(first, last)]):
+        views = zip(all_plane_views(before), all_plane_views(after), strict=True)
+        if not all(np.array_equal(a, b) for a, b in views):
+            return number
+    return None
+
+
 def _pairs(
     source: tuple[VideoInfo, FrameIndex],
     output: tuple[VideoInfo, FrameIndex],
@@ -96,6 +114,14 @@ def _pairs(
 ) -> Iterator[tuple[int, VideoFrame, VideoFrame]]:
     last = min(len(source[1]), len(output[1])) - 1
     runs = [(0, last)] if numbers is None else [(n, n) for n in numbers if n <= last]
+    return _pairs_of_runs(source, output, runs)
+
+
+def _pairs_of_runs(
+    source: tuple[VideoInfo, FrameIndex],
+    output: tuple[VideoInfo, FrameIndex],
+    runs: Sequence[tuple[int, int]],
+) -> Iterator[tuple[int, VideoFrame, VideoFrame]]:
     for first, end in runs:
         befores = decode_range(source[0].path, *source, first, end)
         afters = decode_range(output[0].path, *output, first, end)

@@ -65,6 +65,8 @@ def write_inspection(path: Path, inspection: Inspection) -> None:
             is_key=index.is_key,
             duration=index.duration,
             size=index.size,
+            coded=index.coded,
+            group=index.group,
             notes=np.array(index.notes, np.str_),
             info=np.array(json.dumps(asdict(inspection.info), default=_plain)),
         )
@@ -79,9 +81,8 @@ def read_inspection(source: str, path: Path) -> Inspection:
     try:
         with np.load(path) as stored:
             notes = tuple(str(note) for note in stored["notes"])
-            index = FrameIndex(
-                stored["pts"], stored["is_key"], stored["duration"], notes, stored["size"]
-            )
+            arrays = (stored[name] for name in ("size", "coded", "group"))
+            index = FrameIndex(stored["pts"], stored["is_key"], stored["duration"], notes, *arrays)
             info = _info(json.loads(str(stored["info"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MediaError(f"{path}: cannot be read ({error}); remove it and run again") from error
@@ -102,6 +103,7 @@ def _info(stored: dict[str, Any]) -> VideoInfo:
     values |= {
         "colour": Colour(**stored["colour"]),
         "hdr": tuple(None if part is None else bytes.fromhex(part) for part in stored["hdr"]),
+        "header": bytes.fromhex(stored["header"]),
         "streams": tuple(StreamSummary(**stream) for stream in stored["streams"]),
     }
     values |= {name: Fraction(stored[name]) for name in ("time_base", "frame_rate", "sar")}

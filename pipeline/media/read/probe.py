@@ -81,6 +81,7 @@ def _with_depths(
         times_by_order=info.container == "avi"
         and (info.codec in GUESSED_TIMES or stream.codec_context.reorder_depth > 0),
         shows_fields=info.codec == "mpeg2video" and shows_fields(packet),
+        header=stream.codec_context.extradata or b"",
     )
 
 

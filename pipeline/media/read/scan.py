@@ -15,11 +15,14 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.errors import MediaError
+from pipeline.media.bitstream.units import UnitFormat, unit_format
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
 from pipeline.media.read.envelope import missing_bytes
 
 TRUNCATION_SLACK_S = 0.5
+KEYS_STAND_ALONE = frozenset(("prores", "dnxhd", "mjpeg", "ffv1", "png", "v210"))
+"""Codecs of which decoding may begin at any key frame and looks back no further."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class FrameIndex:
         duration: `(N,)` int64, time_base units, as the packets declare; 0 where they don't.
         notes: what a report should tell of frames that are not here, one line each.
         size: `(N,)` int64, bytes of each frame's packet; of length 0 where nobody counted.
+        coded: `(N,)` int64, each frame's place in the order of the file; of length 0 likewise.
+        group: `(N,)` int64, rising: frames that decode without any other, by number; −1 where no
+            such group was found or a part of it is not shown; of length 0 likewise.
     """
 
     pts: NDArray[np.int64]
@@ -39,6 +45,8 @@ class FrameIndex:
     duration: NDArray[np.int64]
     notes: tuple[str, ...] = ()
     size: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    coded: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    group: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         if not (self.pts.ndim == 1 and self.pts.shape == self.is_key.shape == self.duration.shape):
@@ -66,6 +74,7 @@ class _Row:
     duration: int
     is_shown: bool
     size: int
+    opens: bool = False
 
 
 def scan(path: str, info: VideoInfo) -> FrameIndex:
@@ -83,6 +92,7 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
         raise MediaError(f"{path}: cut short, {missing} bytes of what it declares are missing")
     with open_video(path) as container, one_line_errors(path, "read its packets"):
         stream = video_stream(container, info)
+        form = unit_format(info.codec, stream.codec_context.extradata)
         rows = [
             _Row(
                 packet.pts,
@@ -90,6 +100,7 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
                 packet.duration or 0,
                 _is_shown(packet, info),
                 packet.size,
+                packet.is_keyframe and _opens(packet, info, form),
             )
             for packet in container.demux(stream)
             if packet.size
@@ -100,20 +111,43 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
     if info.times_by_order:
         rows = _timed_by_order(rows)
     lost = _without_reference(path, info, rows)
-    shown = sorted(
-        (row for row in rows if row.is_shown and row.pts not in lost), key=lambda row: row.pts or 0
-    )
-    if not shown:
+    is_whole = [row.is_shown and row.pts not in lost for row in rows]
+    if not any(is_whole):
         raise MediaError(f"{path}: its video stream holds no frames")
+    order = sorted((n for n, whole in enumerate(is_whole) if whole), key=lambda n: rows[n].pts or 0)
+    shown = [rows[n] for n in order]
     index = FrameIndex(
         pts=np.array([row.pts for row in shown], np.int64),
         is_key=np.array([row.is_key for row in shown], np.bool_),
         duration=np.array([row.duration for row in shown], np.int64),
         notes=_note_lost(len(lost)),
         size=np.array([row.size for row in shown], np.int64),
+        coded=np.argsort(np.argsort(order)),
+        group=_groups(rows, np.array(is_whole))[order],
     )
     _check_complete(path, index, info.time_base, declared_s)
     return index
+
+
+def _opens(packet: Packet[VideoStream], info: VideoInfo, form: UnitFormat | None) -> bool:
+    """Whether a key frame's packet begins what decodes by itself."""
+    if form is not None:
+        return form.opens_sequence(memoryview(packet))
+    return info.codec in KEYS_STAND_ALONE
+
+
+def _groups(rows: list[_Row], is_whole: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """`(R,)` number of the closed group each packet is of, in the order of the file.
+
+    A group opens where no earlier packet is shown later and no later one earlier.
+    """
+    pts = np.array([row.pts or 0 for row in rows], np.int64)
+    opens = np.array([row.opens for row in rows])
+    opens[1:] &= np.maximum.accumulate(pts)[:-1] < pts[1:]
+    opens &= np.minimum.accumulate(pts[::-1])[::-1] == pts
+    group = np.cumsum(opens) - 1
+    group[np.isin(group, np.unique(group[~is_whole]))] = -1
+    return group
 
 
 def _check_timed(path: str, rows: list[_Row]) -> None:

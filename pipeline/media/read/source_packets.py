@@ -15,6 +15,7 @@ from pipeline.media.bitstream.units import unit_format
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, video_stream
 from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.scan import KEYS_STAND_ALONE
 
 DOVI_UNIT = -1
 TWO_LAYERS = 7
@@ -38,6 +39,15 @@ class Carried:
     packet: bytes = b""
 
 
+@dataclass(frozen=True)
+class CodedFrame:
+    """A packet of the source: when it is shown, its bytes, whether decoding can start there."""
+
+    pts: int
+    data: bytes
+    is_key: bool
+
+
 @dataclass
 class SourcePackets:
     """Reads a source's video packets as far as needed; holds those not asked for yet.
@@ -48,7 +58,7 @@ class SourcePackets:
 
     info: VideoInfo
     _stack: ExitStack = field(default_factory=ExitStack)
-    _packets: Iterator[tuple[int, bytes]] | None = None
+    _packets: Iterator[tuple[int, bytes, bool]] | None = None
     _held: dict[int, Carried] = field(default_factory=dict[int, Carried])
     _lasting: dict[int, Message] = field(default_factory=dict[int, Message])
 
@@ -58,7 +68,7 @@ class SourcePackets:
         stream = video_stream(container, self.info)
         self._form = unit_format(self.info.codec, stream.codec_context.extradata)
         self._packets = (
-            (packet.pts, bytes(packet))
+            (packet.pts, bytes(packet), packet.is_keyframe)
             for packet in container.demux(stream)
             if packet.size and packet.pts is not None
         )
@@ -77,16 +87,38 @@ class SourcePackets:
         if self.info.times_by_order:
             return Carried()  # its packets have no times to go by
         while pts not in self._held:
-            found, packet = next(self._packets or iter(()), (None, b""))
+            found, packet, _ = next(self._packets or iter(()), (None, b"", False))
             if found is None:
                 break
             self._held[found] = self._read(packet)
         return self._held.pop(pts, Carried())
 
+    def group(self, first_pts: int, last_pts: int, frames: int) -> Iterator[CodedFrame]:
+        """The packets of closed groups of pictures as they are, in the order of the file.
+
+        What is shown before them must have been asked for.
+
+        Raises:
+            MediaError: there are fewer.
+        """
+        found = 0
+        while found < frames:
+            pts, packet, is_key = next(self._packets or iter(()), (None, b"", False))
+            if pts is None:
+                raise MediaError(
+                    f"{self.info.path}: {found} of {frames} packets found from pts {first_pts} on"
+                )
+            carried = self._read(packet)
+            if not first_pts <= pts <= last_pts:
+                self._held[pts] = carried
+                continue
+            found += 1
+            yield CodedFrame(pts, packet, is_key)
+
     def _read(self, packet: bytes) -> Carried:
         if self.info.codec == "mpeg2video":
             return Carried(fields=field_flags(packet))
-        if self.info.codec == "prores":
+        if self.info.codec in KEYS_STAND_ALONE:
             return Carried(packet=packet)
         if self._form is None:
             return Carried()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -21,35 +21,72 @@ from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video
 from pipeline.media.read.scan import FrameIndex
 from pipeline.media.read.source_packets import Carried, SourcePackets
+from pipeline.media.write.shared_header import SharedHeader, shared_header
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Frames first…last (inclusive), whole closed groups, that come from the source by packet."""
+
+    first: int
+    last: int
+
+    @property
+    def frames(self) -> int:
+        return self.last - self.first + 1
+
+
+Part = str | Copied
+"""A piece's path, or what stands in a piece's place."""
 
 
 @dataclass(frozen=True)
 class JoinPlan:
-    """Pieces that were found to fit.
+    """Parts that were found to fit.
 
     Attributes:
-        pieces: paths, in order.
-        first: `(P,)` int64, number of each piece's first frame.
+        parts: in order.
+        first: `(P,)` int64, number of each part's first frame.
         reorder: how many frames a packet can come before it is shown; the same delay for all.
+        shared: what lets pieces and the source's packets stand in one stream; None where they
+            need nothing.
     """
 
-    pieces: tuple[str, ...]
+    parts: tuple[Part, ...]
     first: NDArray[np.int64]
     reorder: int
+    shared: SharedHeader | None = None
+
+    @property
+    def pieces(self) -> list[str]:
+        """Those that were encoded."""
+        return [part for part in self.parts if isinstance(part, str)]
+
+    @property
+    def copied(self) -> list[Copied]:
+        """Those that were not."""
+        return [part for part in self.parts if isinstance(part, Copied)]
 
 
-def plan_join(pieces: Sequence[str], info: VideoInfo, index: FrameIndex) -> JoinPlan:
-    """Check that the pieces hold every frame of the index once and can follow one another.
+def plan_join(parts: Sequence[Part], info: VideoInfo, index: FrameIndex) -> JoinPlan:
+    """Check that the parts hold every frame of the index once and can follow one another.
 
     Raises:
         MediaError: a piece is missing or damaged, begins without a key packet, has other times or
             other parameter sets than its neighbours, or frames are missing or too many.
+        NotCopyableError: the source's packets cannot stand beside the pieces.
     """
-    if not pieces:
+    if not parts:
         raise MediaError(f"{info.path}: got no pieces to join; expected at least one")
     first: list[int] = []
     reorder, at, parameters = 0, 0, None
-    for path in pieces:
+    for path in parts:
+        if isinstance(path, Copied):
+            coded = index.coded[path.first : path.last + 1]
+            reorder = max(reorder, _reordered(coded - coded.min()))
+            first.append(at)
+            at += path.frames
+            continue
         shown, extradata = _read_piece(path, info)
         if at + len(shown) > len(index):
             raise MediaError(
@@ -60,13 +97,20 @@ def plan_join(pieces: Sequence[str], info: VideoInfo, index: FrameIndex) -> Join
         if parameters is not None and extradata != parameters:
             raise MediaError(f"{path}: encoded with other settings than the pieces before it")
         parameters = extradata
-        order = np.argsort(np.argsort(shown))
-        reorder = max(reorder, int((np.arange(len(shown)) - order).max()))
+        reorder = max(reorder, _reordered(np.argsort(shown)))
         first.append(at)
         at += len(shown)
     if at != len(index):
         raise MediaError(f"{info.path}: the pieces hold {at} frames; expected {len(index)}")
-    return JoinPlan(tuple(pieces), np.array(first, np.int64), reorder)
+    copies = any(isinstance(part, Copied) for part in parts)
+    shared = shared_header(info, parameters) if copies and parameters else None
+    return JoinPlan(tuple(parts), np.array(first, np.int64), reorder, shared)
+
+
+def _reordered(coded: NDArray[np.int64]) -> int:
+    """By how many frames a packet comes before it is shown at most; `coded` is each frame's place
+    in the file."""
+    return int((coded - np.arange(len(coded))).max())
 
 
 def _read_piece(path: str, info: VideoInfo) -> tuple[NDArray[np.int64], bytes]:
@@ -101,7 +145,7 @@ def _check_times(path: str, shown: NDArray[np.int64], expected: NDArray[np.int64
 
 
 def joined_packets(
-    plan: JoinPlan, info: VideoInfo, index: FrameIndex
+    plan: JoinPlan, info: VideoInfo, index: FrameIndex, on_copied: Callable[[int], None]
 ) -> Iterator[Packet[VideoStream]]:
     """Every packet of the plan with the source's pts and rising dts, in the source's time base.
 
@@ -109,22 +153,62 @@ def joined_packets(
     the screen's times, delayed by `reorder` frames, are decoding times that never exceed pts. What
     the source's own packets carry besides the picture (captions, dynamic HDR, time code, repeated
     fields) goes with the same picture of the output.
+
+    Args:
+        on_copied: told the number of each frame whose packet is the source's.
     """
     gap = max(1, int(index.duration[0]))
     lead = index.pts[0] - gap * np.arange(plan.reorder, 0, -1)
     dts = np.concatenate([lead, index.pts])
     number = 0
     with SourcePackets(info) as source:
-        for path, first in zip(plan.pieces, plan.first, strict=True):
-            for packet, form in _piece_packets(path, info, int(index.pts[first])):
+        for part, first in zip(plan.parts, plan.first, strict=True):
+            if isinstance(part, Copied):
+                packets = _source_packets(source, part, plan.shared, index)
+            else:
+                packets = _encoded_packets(source, part, int(first), plan.shared, info, index)
+            for packet, is_copied in packets:
                 shown = int(np.searchsorted(index.pts, packet.pts or 0))
-                carried = source.at(int(index.pts[shown]))
-                packet = _with_carried(packet, carried, info, form)  # noqa: PLW2901
                 packet.pts, packet.dts = int(index.pts[shown]), int(dts[number])
                 packet.duration = int(index.duration[shown])
                 packet.time_base = info.time_base
+                if is_copied:
+                    on_copied(shown)
                 yield packet
                 number += 1
+
+
+def _source_packets(
+    source: SourcePackets, part: Copied, shared: SharedHeader | None, index: FrameIndex
+) -> Iterator[tuple[Packet[VideoStream], bool]]:
+    bounds = int(index.pts[part.first]), int(index.pts[part.last])
+    for coded in source.group(*bounds, part.frames):
+        data = shared.of_source(coded.data) if shared else coded.data
+        packet = cast("Packet[VideoStream]", Packet(data))
+        packet.pts, packet.is_keyframe = coded.pts, coded.is_key
+        yield packet, True
+
+
+def _encoded_packets(
+    source: SourcePackets,
+    path: str,
+    first: int,
+    shared: SharedHeader | None,
+    info: VideoInfo,
+    index: FrameIndex,
+) -> Iterator[tuple[Packet[VideoStream], bool]]:
+    for packet, form in _piece_packets(path, info, int(index.pts[first])):
+        shown = int(np.searchsorted(index.pts, packet.pts or 0))
+        carried = source.at(int(index.pts[shown]))
+        is_copied = bool(carried.packet) and bytes(packet) == carried.packet
+        data = _with_carried(packet, carried, info, form)
+        data = shared.of_piece(data) if shared else data
+        if data == bytes(packet):
+            yield packet, is_copied
+            continue
+        changed = cast("Packet[VideoStream]", Packet(data))
+        changed.pts, changed.is_keyframe = packet.pts, packet.is_keyframe
+        yield changed, is_copied
 
 
 def _piece_packets(
@@ -157,8 +241,8 @@ def _has_prores_alpha(info: VideoInfo, packet: Packet[VideoStream]) -> bool:
 
 def _with_carried(
     packet: Packet[VideoStream], carried: Carried, info: VideoInfo, form: UnitFormat | None
-) -> Packet[VideoStream]:
-    """The packet with what the source's picture carries; the same one where that is nothing."""
+) -> bytes:
+    """The packet's bytes with what the source's picture carries."""
     data = bytes(packet)
     if form is not None and form.codec == info.codec:
         messages = [*carried.messages, *(carried.lasting if packet.is_keyframe else ())]
@@ -166,15 +250,9 @@ def _with_carried(
             data = with_messages(data, form, messages)
     elif carried.fields is not None and info.shows_fields and _is_mpeg2(packet):
         data = with_field_flags(data, carried.fields)
-    elif carried.packet and _has_prores_alpha(info, packet):
+    elif carried.packet and info.codec == "prores" and _has_prores_alpha(info, packet):
         try:
             data = with_alpha_of(data, carried.packet)
         except AnotherLayoutError as error:
             raise MediaError(f"{info.path}: its alpha cannot be carried over: {error}") from error
-    if data == bytes(packet):
-        return packet
-    changed = cast("Packet[VideoStream]", Packet(data))
-    changed.pts = packet.pts
-    changed.is_keyframe = packet.is_keyframe
-    changed.stream = packet.stream
-    return changed
+    return data

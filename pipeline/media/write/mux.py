@@ -25,7 +25,7 @@ from pipeline.errors import MediaError
 from pipeline.files import published
 from pipeline.media.boxes.movie import foreign_tracks, read_movie
 from pipeline.media.info import VideoInfo
-from pipeline.media.opening import close_quietly, one_line_errors, open_video
+from pipeline.media.opening import close_quietly, one_line_errors, open_video, video_stream
 from pipeline.media.read.origin import origin_tag
 from pipeline.media.read.probe import probe
 from pipeline.media.read.scan import FrameIndex
@@ -36,8 +36,9 @@ from pipeline.media.write.containers import MP4_FAMILY, muxer_of, muxer_options
 from pipeline.media.write.copying import add_copies, copied_packets
 from pipeline.media.write.encoding.encode import EncodeSettings
 from pipeline.media.write.graft import GraftOptions, graft
-from pipeline.media.write.join import JoinPlan, joined_packets, piece_stream, plan_join
+from pipeline.media.write.join import JoinPlan, Part, joined_packets, piece_stream, plan_join
 from pipeline.media.write.matroska_aspect import write_pixel_shape
+from pipeline.media.write.untouched import check_copies
 from pipeline.media.write.verify import Verified, verify_output
 
 TAG_IS_PROFILE = {"hevc", "prores"}
@@ -53,18 +54,20 @@ class FinishedVideo:
         frames: how many it shows: the source's count.
         warnings: what of the source it does not hold, one line each.
         encoded: how, and in how many of the source's bytes, for the report.
+        copied: frames whose packets are the source's, bit for bit.
     """
 
     path: str
     frames: int
     warnings: tuple[str, ...]
     encoded: str = ""
+    copied: int = 0
 
 
 def finish(
     info: VideoInfo,
     index: FrameIndex,
-    pieces: Sequence[str],
+    pieces: Sequence[Part],
     output: str,
     settings: EncodeSettings,
     *,
@@ -77,13 +80,15 @@ def finish(
     The output's container follows from its extension.
 
     Args:
-        pieces: in order; together they hold each frame of the index once.
+        pieces: in order; together they hold each frame of the index once. What is copied from the
+            source decodes in the output as it does there, or nothing is published.
         replace: an existing output is replaced; else one that appears meanwhile is left alone.
         check: called last before the output takes its name; what it raises keeps it from that.
         on_warning: also told each warning as it arises.
     Raises:
         MediaError: pieces that don't fit, a container that cannot hold the video or a sound
             stream, what the disk complains of, an output that reads back otherwise than it must.
+        NotCopyableError: frames that were to be copied cannot be; they must be encoded.
     """
     warnings: list[str] = []
 
@@ -98,15 +103,17 @@ def finish(
     plan = plan_join(pieces, info, index)
     with _published(output, replace=replace, check=check) as part:
         with one_line_errors(output, "write the output"):
-            track = _write(info, index, plan, (part, output), settings)
+            track, copied = _write(info, index, plan, (part, output), settings)
         if muxer_of(output) in ("matroska", "webm") and probe(str(part)).sar != info.sar:
             write_pixel_shape(str(part), track, info.sar)
         if muxer_of(output) in MP4_FAMILY:
             graft(str(part), info.path, info.stream_index, _graft_options(info, settings))
+        check_copies(str(part), info, index, plan.copied)
         verified = verify_output(str(part), output, info, index, settings.changes)
         for text in verified.warnings:
             warn(text)
-    return FinishedVideo(output, len(index), tuple(warnings), _told(settings, verified))
+    told = _told(settings, verified, copied, len(index))
+    return FinishedVideo(output, len(index), tuple(warnings), told, copied)
 
 
 @contextlib.contextmanager
@@ -129,19 +136,21 @@ def _write(
     plan: JoinPlan,
     where: tuple[Path, str],
     settings: EncodeSettings,
-) -> int:
-    """Writes the part; our stream's number in it."""
+) -> tuple[int, int]:
+    """Writes the part; our stream's number in it, and how many of its frames were copied."""
     part, output = where
     shift_s = _shift_s(info, output)
+    copied: list[int] = []
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_video(info.path))
-        first_piece = stack.enter_context(open_video(plan.pieces[0]))
+        template = stack.enter_context(_template(plan, info))
         target = stack.enter_context(_output_container(part, output, info, index, source))
         ours: list[VideoStream] = []
 
         def add_video() -> None:
-            template = piece_stream(first_piece, plan.pieces[0])
             ours.append(_add_video(template, target, info, settings, source))
+            if plan.shared is not None:
+                ours[0].codec_context.extradata = plan.shared.header
 
         copies = add_copies(source, target, info, add_video)
         kept = kept_tags(source.metadata)
@@ -149,20 +158,29 @@ def _write(
         target.set_chapters(_chapters(source, shift_s))
         source.streams[info.stream_index].discard = Discard.all
         for packet in heapq.merge(
-            _video_packets(plan, info, index, ours[0], shift_s),
+            _video_packets(plan, info, index, ours[0], shift_s, copied.append),
             copied_packets(source, copies, shift_s),
             key=_decoding_s,
         ):
             target.mux(packet)
-        return ours[0].index
+        return ours[0].index, len(copied)
 
 
-def _told(settings: EncodeSettings, verified: Verified) -> str:
+@contextlib.contextmanager
+def _template(plan: JoinPlan, info: VideoInfo) -> Iterator[VideoStream]:
+    """The stream that the output's is modelled on: a piece's, or the source's without any."""
+    pieces = plan.pieces
+    with open_video(pieces[0] if pieces else info.path) as container:
+        yield piece_stream(container, pieces[0]) if pieces else video_stream(container, info)
+
+
+def _told(settings: EncodeSettings, verified: Verified, copied: int, frames: int) -> str:
     """What a report says of the encoding."""
     before, after = verified.comparison.figures["video_bytes"]
     options = " ".join(f"{name}={value}" for name, value in sorted(settings.options.items()))
     how = f"{settings.encoder} {settings.pix_fmt} {options}".strip()
-    return f"{how}; pictures take {after / max(1, before):.0%} of the source's bytes"
+    kept = f"{copied} of {frames} frames copied bit for bit; " if copied else ""
+    return f"{how}; {kept}pictures take {after / max(1, before):.0%} of the source's bytes"
 
 
 def _graft_options(info: VideoInfo, settings: EncodeSettings) -> GraftOptions:
@@ -236,7 +254,8 @@ def _add_video(
     stream.codec_context.color_range = info.colour.tagged_range
     stream.codec_context.framerate = Fraction(settings.frame_rate)
     if target.format.name in MP4_FAMILY and info.codec in TAG_IS_PROFILE:
-        stream.codec_context.codec_tag = template.codec_context.codec_tag
+        own = template.codec_context.codec_tag
+        stream.codec_context.codec_tag = settings.codec_tag or own
     if info.interlaced:
         stream.codec_context.field_order = info.field_order
     if info.display_matrix is not None:
@@ -260,10 +279,15 @@ def _chapters(source: InputContainer, shift_s: Fraction) -> list[Any]:
 
 
 def _video_packets(
-    plan: JoinPlan, info: VideoInfo, index: FrameIndex, stream: VideoStream, shift_s: Fraction
+    plan: JoinPlan,
+    info: VideoInfo,
+    index: FrameIndex,
+    stream: VideoStream,
+    shift_s: Fraction,
+    on_copied: Callable[[int], None],
 ) -> Iterator[Packet[VideoStream]]:
     ticks = int(shift_s / info.time_base)
-    packets = joined_packets(plan, info, index)
+    packets = joined_packets(plan, info, index, on_copied)
     if stream.container.format.name == "avi":
         # It holds no times: packets stand in the order of decoding, which begins at 0.
         ticks += plan.reorder * max(1, int(index.duration[0]))

@@ -2,7 +2,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.edit.segments import CHUNK_FRAMES, SEGMENT_FRAMES, plan_chunks, plan_segments
+from pipeline.edit.segments import (
+    CHUNK_FRAMES,
+    SEGMENT_FRAMES,
+    plan_chunks,
+    plan_segments,
+    untouched_groups,
+)
 
 
 def keys_every(frames: int, gop: int) -> np.ndarray:
@@ -54,3 +60,37 @@ def test_frames_without_edits_do_not_count_as_editor_time():
 def test_chunks_of_a_long_gop_are_cut_anyway():
     chunks = plan_chunks(keys_every(1000, 1000))
     assert max(c.frames for c in chunks) <= CHUNK_FRAMES * 1.5
+
+
+@given(
+    frames=st.integers(1, 2000),
+    gop=st.integers(1, 300),
+    edits=st.lists(st.tuples(st.integers(0, 1999), st.integers(1, 60)), max_size=4),
+    least=st.sampled_from([1, 24]),
+)
+def test_copied_spans_are_whole_groups_that_no_edit_enters(frames, gop, edits, least):
+    active = np.zeros(frames, bool)
+    for first, length in edits:
+        active[first : first + length] = True
+    group = np.arange(frames) // gop
+    copied = untouched_groups(group, active, least)
+    spans = plan_segments(keys_every(frames, gop), active, 0.02, copied)
+    assert [f for s in spans for f in range(s.first, s.last + 1)] == list(range(frames))
+    for span in spans:
+        inside = slice(span.first, span.last + 1)
+        assert copied[inside].all() == span.copied == copied[inside].any()
+        if span.copied:
+            assert not active[inside].any()
+            assert span.first % gop == 0
+            assert (span.last + 1) % gop == 0 or span.last + 1 == frames
+            assert span.frames >= least
+    if least == 1:
+        untouched = [g for g in np.unique(group) if not active[group == g].any()]
+        assert np.array_equal(copied, np.isin(group, untouched))
+
+
+def test_frames_of_no_closed_group_are_never_copied():
+    group = np.array([-1, -1, 0, 0, 1])
+    idle = np.zeros(5, bool)
+    assert untouched_groups(group, idle).tolist() == [False, False, True, True, True]
+    assert not untouched_groups(np.zeros(0, np.int64), idle).any()

@@ -18,6 +18,8 @@ from av.codec import Codec
 from pipeline.errors import MediaError
 from pipeline.media.info import VideoInfo
 from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.source_packets import TWO_LAYERS
+from pipeline.media.write.encoding.ffv1 import options_like
 from pipeline.media.write.encoding.quality import USUAL, Quality, resolve_quality
 from pipeline.media.write.encoding.wished import changes_of, way_out, wished_video
 from pipeline.settings import EncodeWish
@@ -39,8 +41,10 @@ DNXHD_MBIT = (36, 42, 45, 60, 63, 75, 80, 84, 90, 100, 110, 115, 120, 145, 175, 
 MOST_PRORES = "8192"
 FINEST_PRORES = "4000"
 """Bits per macroblock at which prores_ks reaches its finest quantiser."""
-SELF_CONTAINED = frozenset(("prores", "dnxhd", "mjpeg"))
+SELF_CONTAINED = frozenset(("prores", "dnxhd", "mjpeg", "png", "v210"))
 """Codecs whose every packet decodes alone, whatever the track's description says."""
+GROUPED = frozenset(("h264", "hevc"))
+"""Codecs whose closed groups of pictures stand beside another encoder's (shared_header.py)."""
 DEFAULT_GOP = 250
 BOTTOM_FIRST = (3, 5)
 """FFmpeg's field orders whose bottom field is shown first."""
@@ -65,6 +69,7 @@ class EncodeSettings:
         warnings: what of the source this cannot keep, one line each.
         changes: topics of the witness that were asked to change, as `bit depth`.
         copies_untouched: frames without a change are copied by packet.
+        copies_groups: closed groups of pictures that no edit enters are.
     """
 
     encoder: str
@@ -81,6 +86,7 @@ class EncodeSettings:
     warnings: tuple[str, ...] = field(default=())
     changes: tuple[str, ...] = field(default=())
     copies_untouched: bool = False
+    copies_groups: bool = False
 
 
 def mirror_settings(
@@ -120,9 +126,22 @@ def mirror_settings(
         )
     changes = changes_of(info, target)
     copies = wish.untouched == "copy" and wish.quality == "match" and not changes
+    alone = target.codec in SELF_CONTAINED or (settings.copies_groups and settings.gop == 1)
+    groups = settings.copies_groups or _has_groups_to_copy(target)
     return replace(
-        settings, changes=changes, copies_untouched=copies and target.codec in SELF_CONTAINED
+        settings,
+        changes=changes,
+        copies_untouched=copies and alone,
+        copies_groups=copies and groups,
     )
+
+
+def _has_groups_to_copy(info: VideoInfo) -> bool:
+    """Whether packets of a source stand beside our own: not with layers that are left out."""
+    if info.codec in SELF_CONTAINED:
+        return True
+    layered = info.layers > 1 or (info.dolby_vision or (0,))[0] == TWO_LAYERS
+    return info.codec in GROUPED and not layered
 
 
 def _longest_gop(index: FrameIndex | None) -> int:
@@ -252,9 +271,11 @@ def _mjpeg(_: VideoInfo, base: EncodeSettings) -> EncodeSettings:
 
 
 def _ffv1(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
-    options = {"level": "3", "slicecrc": "1", "slices": "4"}
-    return replace(base, encoder="ffv1", options=options, piece_format="nut", gop=1,
-                   interlaced=info.interlaced)  # fmt: skip
+    same = options_like(info.header, info.width, info.height, info.pix_fmt)
+    usual = {"level": "3", "slicecrc": "1", "slices": "4"}
+    options, gop = (dict(same[0]), same[1]) if same else (usual, 1)
+    return replace(base, encoder="ffv1", options=options, piece_format="nut", gop=gop,
+                   interlaced=info.interlaced, copies_groups=same is not None)  # fmt: skip
 
 
 def _mpeg2(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:

@@ -45,7 +45,7 @@ def wished_video(info: VideoInfo, wish: EncodeWish) -> VideoInfo:
     pix_fmt = _nearest(info, codec, wish.bit_depth)
     depth = VideoFormat(pix_fmt, 2, 2).components[0].bits
     profile = profile if depth == info.bit_depth else None
-    return replace(info, codec=codec, profile=profile, pix_fmt=pix_fmt, bit_depth=depth)
+    return replace(info, codec=codec, profile=profile, pix_fmt=pix_fmt, bit_depth=depth, header=b"")
 
 
 def refuse_losses(info: VideoInfo, wish: EncodeWish) -> None:

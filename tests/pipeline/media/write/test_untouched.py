@@ -1,0 +1,224 @@
+"""Frames without an edit come back as the source's own packets, beside frames that were encoded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pipeline.edit.segments import plan_segments
+from pipeline.media.bitstream.units import parameter_units, unit_format
+from pipeline.media.compare.witness import compare_files
+from pipeline.media.planes import all_plane_views
+from pipeline.media.read.decode import decode_range
+from pipeline.media.read.inspection import Inspection, inspect_video
+from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter, mirror_settings
+from pipeline.media.write.join import Copied, Part
+from pipeline.media.write.mux import FinishedVideo, finish
+from pipeline.media.write.shared_header import NotCopyableError
+from pipeline.media.write.untouched import check_copies, encoded_anew
+from pipeline.pieces import frames_to_copy
+from pipeline.settings import EncodeWish
+
+X265 = {"preset": "ultrafast", "x265-params": "log-level=none:bframes=3:open-gop=0"}
+H264 = {"preset": "veryfast", "bf": "2", "x264-params": "open-gop=0:scenecut=0"}
+
+
+def parts_of(seen: Inspection, folder: Path, edited: set[int]) -> tuple[list[Part], EncodeSettings]:
+    """What a run makes of a clip some of whose frames are edited: a dark square on each."""
+    settings = mirror_settings(seen.info, "ultrafast", index=seen.index)
+    active = np.isin(np.arange(seen.frames), list(edited))
+    copied = frames_to_copy(seen.index, active, settings)
+    parts: list[Part] = []
+    for span in plan_segments(seen.index.is_key, active, 0.02, copied):
+        if span.copied:
+            parts.append(Copied(span.first, span.last))
+            continue
+        path = str(folder / f"{span.number}.{settings.piece_format}")
+        with PieceWriter(path, seen.info, settings) as writer:
+            frames = decode_range(seen.info.path, seen.info, seen.index, span.first, span.last)
+            for number, frame in enumerate(frames, span.first):
+                if number in edited:
+                    frame.make_writable()
+                    all_plane_views(frame)[0][8:40, 8:40] = 20
+                writer.write(frame)
+        parts.append(path)
+    return parts, settings
+
+
+def edited_clip(source: str, folder: Path, edited: set[int], name: str) -> FinishedVideo:
+    seen = inspect_video(source)
+    parts, settings = parts_of(seen, folder, edited)
+    return finish(seen.info, seen.index, parts, str(folder / name), settings)
+
+
+def planes(path: str) -> list[list[np.ndarray]]:
+    """Every frame's planes, by a decoder that reads the file from its beginning."""
+    with av.open(path) as container:
+        return [[v.copy() for v in all_plane_views(f)] for f in container.decode(video=0)]
+
+
+def packets(path: str) -> dict[int, bytes]:
+    with av.open(path) as container:
+        return {p.pts: bytes(p) for p in container.demux(video=0) if p.size}
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "options", "pix_fmt"),
+    [
+        ("libx264", "a.mp4", H264, "yuv420p"),
+        ("libx264", "b.mkv", {**H264, "x264-params": "open-gop=0:cabac=0:ref=3"}, "yuv422p10le"),
+        ("libx264", "c.mov", {**H264, "x264-params": "sps-id=3:tff=1", "flags": "+ildct+ilme"},
+         "yuv420p"),
+        ("libx264", "d.mov", {"preset": "veryfast", "g": "1", "crf": "8"}, "yuv422p10le"),
+        ("libx265", "e.mp4", X265, "yuv420p"),
+        ("libx265", "f.mkv", X265, "yuv420p10le"),
+        ("libx265", "g.mov", {**X265, "x265-params": "log-level=none:open-gop=0:no-sao=1:slices=2"},
+         "yuv422p10le"),
+    ],
+)  # fmt: skip
+def test_groups_without_an_edit_are_the_source_s_own_packets(
+    footage, tmp_path, codec, name, options, pix_fmt
+):
+    step = 40 if name.endswith("mkv") else 512
+    source = footage(
+        name=name, codec=codec, options=options, pix_fmt=pix_fmt, gop=1 if name == "d.mov" else 6,
+        pts=tuple(range(0, 30 * step, step)), sound="aac" if name == "a.mp4" else None,
+        time_base=Fraction(1, 1000) if step == 40 else Fraction(1, 12800), size=(176, 144),
+    )  # fmt: skip
+    finished = edited_clip(source, tmp_path, {8, 9, 20}, f"out{name}")
+    untouched = [
+        n for n in range(30) if not (n in (8, 9, 20) if name == "d.mov" else n // 6 in (1, 3))
+    ]
+    assert finished.copied == len(untouched)
+    assert finished.warnings == ()
+    old, new = planes(source), planes(finished.path)
+    assert len(new) == 30
+    for number in untouched:
+        assert all(map(np.array_equal, old[number], new[number])), number
+    assert all(abs(float(new[n][0][12:36, 12:36].mean()) - 20) < 3 for n in (8, 9, 20))
+    before, after = packets(source), packets(finished.path)
+    assert sum(before[pts] == after.get(pts) for pts in before) == len(untouched)
+    found = compare_files(source, finished.path)
+    assert found.exit_status == 0, found.summary
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "options"),
+    [("a.mov", "prores_ks", "yuv422p10le", {}), ("b.mp4", "libx264", "yuv420p", H264)],
+)
+def test_an_edit_of_two_seconds_changes_two_seconds_of_packets(
+    footage, tmp_path, name, codec, pix_fmt, options
+):
+    source = footage(name=name, codec=codec, pix_fmt=pix_fmt, options=options, gop=25,
+                     size=(64, 48), pts=tuple(range(0, 500 * 512, 512)))  # fmt: skip
+    finished = edited_clip(source, tmp_path, set(range(200, 250)), name)
+    before, after = packets(source), packets(finished.path)
+    changed = [pts // 512 for pts in sorted(before) if before[pts] != after[pts]]
+    assert changed == list(range(200, 250))
+    assert finished.copied == 450
+    assert "450 of 500 frames copied bit for bit" in finished.encoded
+
+
+def with_other_parameters(footage, target: Path) -> str:
+    """A clip whose second half was made by another encoder, which says so at each key frame, under
+    a number that would be ours."""
+    other = {**H264, "x264-params": "open-gop=0:cabac=0:sps-id=15"}
+    first, second = footage(options=H264, gop=5), footage(name="2.mp4", options=other, gop=5)
+    with av.open(first) as a, av.open(second) as b, av.open(str(target), "w") as new:
+        video = new.add_stream_from_template(a.streams.video[0], opaque=True)
+        header = b.streams.video[0].codec_context.extradata
+        form = unit_format("h264", header)
+        for number, packet in enumerate(p for c in (a, b) for p in c.demux(video=0) if p.size):
+            data, late = bytes(packet), 30 * 512 * (number >= 30)
+            if late and packet.is_keyframe:
+                data = form.join([*parameter_units("h264", header), *form.split(data)])
+            made = av.Packet(data)
+            made.pts, made.dts, made.duration = packet.pts + late, packet.dts + late, 512
+            made.time_base, made.is_keyframe = packet.time_base, packet.is_keyframe
+            made.stream = video
+            new.mux(made)
+    return str(target)
+
+
+def test_what_cannot_stand_beside_encoded_frames_is_encoded_too(footage, tmp_path):
+    source = with_other_parameters(footage, tmp_path / "source.mp4")
+    seen = inspect_video(source)
+    parts, settings = parts_of(seen, tmp_path, {8, 48})
+    output = tmp_path / "out.mp4"
+    with pytest.raises(NotCopyableError, match="parameter sets under the number"):
+        finish(seen.info, seen.index, parts, str(output), settings)
+    assert not list(tmp_path.glob("*out*"))
+    parts = encoded_anew(parts, tmp_path, seen.info, seen.index, settings)
+    finished = finish(seen.info, seen.index, parts, str(output), settings)
+    assert finished.copied == 0
+    assert compare_files(source, str(output)).exit_status == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "gop"), [({"slices": "9", "coder": "rice"}, 1), ({"slicecrc": "0"}, 6)]
+)
+def test_ffv1_is_encoded_under_the_source_s_header_and_copied_beside(
+    footage, tmp_path, options, gop
+):
+    source = footage(name="f.mkv", codec="ffv1", pix_fmt="yuv422p10le", gop=gop,
+                     options={"level": "3", **options}, pts=tuple(range(0, 1200, 40)),
+                     time_base=Fraction(1, 1000))  # fmt: skip
+    finished = edited_clip(source, tmp_path, {26}, "out.mkv")
+    before, after = packets(source), packets(finished.path)
+    same = [n for n, pts in enumerate(sorted(before)) if before[pts] == after[pts]]
+    assert set(range(24)) <= set(same)
+    assert finished.copied == len(same)
+    old, new = planes(source), planes(finished.path)
+    changed = [n for n in range(30) if not all(map(np.array_equal, old[n], new[n]))]
+    assert changed == [26]
+
+
+def test_a_copy_that_decodes_otherwise_is_found(footage, tmp_path):
+    source = footage(options=H264, gop=6)
+    seen = inspect_video(source)
+    other = footage(options={**H264, "crf": "30"}, gop=6)
+    check_copies(source, seen.info, seen.index, [Copied(6, 17)])
+    with pytest.raises(NotCopyableError, match="frame 6 decodes otherwise"):
+        check_copies(other, seen.info, seen.index, [Copied(6, 17)])
+    with pytest.raises(NotCopyableError, match="no such file"):
+        check_copies(str(tmp_path / "gone.mp4"), seen.info, seen.index, [Copied(6, 17)])
+
+
+def test_a_clip_without_any_edit_is_its_source(footage, tmp_path):
+    source = footage(options=H264, gop=6, sound="aac")
+    finished = edited_clip(source, tmp_path, set(), "out.mp4")
+    assert finished.copied == 30
+    assert packets(finished.path) == packets(source)
+    assert compare_files(source, finished.path).exit_status == 0
+
+
+def test_only_closed_groups_that_are_shown_whole_are_groups(footage, corpus):
+    closed = inspect_video(footage(options=H264, gop=6)).index.group
+    assert closed.tolist() == [n // 6 for n in range(30)]
+    opened = footage(
+        name="o.mp4", gop=6, options={"preset": "veryfast", "bf": "2", "x264-params": "open-gop=1"}
+    )
+    assert set(inspect_video(opened).index.group.tolist()) == {0}
+    stream = footage(name="a.ts", pts=tuple(range(0, 36000, 3600)), time_base=Fraction(1, 90000))
+    assert set(inspect_video(stream).index.group.tolist()) == {-1}
+    folder, _ = corpus
+    hidden = inspect_video(str(folder / "editlist_trim_midgop.mp4")).index.group
+    assert hidden[0] == -1
+
+
+def test_wishes_that_change_all_pictures_copy_none(footage):
+    seen = inspect_video(footage(options=H264, gop=6))
+    for wish, copies in (
+        (EncodeWish(), True), (EncodeWish(untouched="encode"), False),
+        (EncodeWish(quality="high"), False), (EncodeWish(codec="hevc"), False),
+        (EncodeWish(bit_depth=10), False),
+    ):  # fmt: skip
+        assert mirror_settings(seen.info, index=seen.index, wish=wish).copies_groups == copies
+    layered = replace(seen.info, layers=2)
+    allowed = EncodeWish(allow=("second-eye",))
+    assert not mirror_settings(layered, index=seen.index, wish=allowed).copies_groups
