@@ -40,8 +40,17 @@ def caught(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[Sta
     Where the disk is full, the stage is done again once there is room.
     """
     places = [Path(row["work"]), Path(row["output"]).parent]
-    try:
+
+    def in_room() -> list[StageRow]:
         return with_room(work, places, lambda: stages.folder_of(row).no_room, row["run"])
+
+    return told(stage, row, in_room)
+
+
+def told(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[StageRow]:
+    """The same without waiting for room: of rows that belong to no output."""
+    try:
+        return work()
     except (PipelineError, EngineError, KeyframeError) as error:
         line = str(error)
     except OSError as error:
@@ -173,7 +182,7 @@ def study_row(row: Row, *, settings: StudySettings) -> StageRow:
     def work() -> list[StageRow]:
         return [settings.run(row, *map(loaded, settings.engines))]
 
-    return caught("study", row, work)[0]
+    return told("study", row, work)[0]
 
 
 class Study:

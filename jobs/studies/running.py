@@ -50,7 +50,7 @@ def make_shares(
     if failed:
         first = failed[0]
         raise JobError(
-            f"{len(failed)} of {len(todo)} shares failed, first {first['video']}: "
+            f"not all of {len(todo)} shares could be made, first {first['video']}: "
             f"{first['error']}; the others are kept: mend it and run the same command again"
         )
     return [row for share in shares for row in rows_of(share) or ()]

@@ -35,9 +35,9 @@ def methods(
         "measured)"
     )
     text = (
-        f"Stimuli were made with aureel {versions['aureel']} (editor {editor.name}"
-        f"{_told(editor.settings)}{_weights(editor.weights_digest)}; seed {settings.seed}; Python "
-        f"{versions['python']}, NumPy {versions['numpy']}, OpenCV "
+        f"Stimuli were made with aureel {versions.get('aureel', '(a checkout)')} (editor "
+        f"{editor.name}{_told(editor.settings)}{_weights(editor.weights_digest)}; "
+        f"seed {settings.seed}; Python {versions['python']}, NumPy {versions['numpy']}, OpenCV "
         f"{versions['opencv-python-headless']}, PyAV {versions['av']}"
         f"{_torch(versions, editor.settings)}) from {people} faces ({people_words}). "
         f"{_list([f'AU{au}' for au in units])} were asked for at FACS levels "

@@ -38,7 +38,7 @@ def test_stimuli_are_made_once_with_manifest_frames_and_a_paragraph(
         frames = list(csv.DictReader(file))
     assert len(frames) == 3 * 6
     assert {row["seed"] for row in rows} == {"424"}
-    assert "aureel" in Path("s/methods.txt").read_text()
+    assert "editor previz; seed 424" in Path("s/methods.txt").read_text()
     told = json.loads(Path("s/stimuli.json").read_text())
     assert told["stimuli"][1]["curve"].startswith("version: 1")
     gone = Path("s/drawn00/AU12=C.mp4")
