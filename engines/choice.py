@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engines.errors import EngineUnavailableError
-from engines.interface import Cluster
+from engines.interface import Cluster, CPUNeeds
 from engines.registry import (
     auto_order,
     class_at,
@@ -42,6 +42,7 @@ class Engine:
         seconds_per_edit: rough cost of one edited frame.
         borrows: it is lent what other frames of the same shot show.
         shuts_eyes: it draws lids.
+        cpu_needs: of one of its processes, where it wants a GPU and has none.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Engine:
     seconds_per_edit: float = 0.02
     borrows: bool = False
     shuts_eyes: bool = False
+    cpu_needs: CPUNeeds | None = None
 
     @property
     def identity(self) -> tuple[str, dict[str, Any], str]:
@@ -68,11 +70,20 @@ class Engine:
         """The engine itself, loaded in this process."""
         return class_at(self.kind, self.name, self.target)(**self.settings)
 
-    def prepare(self, cluster: Cluster) -> None:
-        """Gets ready what its actors on GPUs need; its class's `prepare`, where it has one."""
+    def prepare(self, cluster: Cluster) -> Callable[[], None]:
+        """Gets ready what its actors on GPUs need; its class's `prepare`, where it has one.
+
+        Returns:
+            To be called when the job has ended.
+        """
         says = getattr(class_at(self.kind, self.name, self.target), "prepare", None)
-        if says is not None and self.gpu_share:
-            says(cluster, **self.settings)
+        if says is None or not self.gpu_share:
+            return _nothing
+        return says(cluster, **self.settings) or _nothing
+
+
+def _nothing() -> None:
+    """There is nothing to end."""
 
 
 def resolve(
@@ -135,7 +146,8 @@ def _resolved(kind: str, name: str, said: Mapping[str, Any], gpus: float, reason
     traits = traits_of(kind, name)
     places = tuple(o.name for o in traits.options if o.kind is Path)
     taken = accepted(kind, name, said)
-    settings = {key: _absolute(v) if key in places else v for key, v in taken.items()}
+    absolute = {key: _absolute(v) if key in places else v for key, v in taken.items()}
+    settings = _asked_of_class(kind, name, "portable", absolute, absolute)
     on_gpu = gpus > 0 and settings.get("device") != "cpu"
     return Engine(
         kind,
@@ -151,6 +163,9 @@ def _resolved(kind: str, name: str, said: Mapping[str, Any], gpus: float, reason
         traits.seconds_per_edit,
         traits.borrows,
         traits.shuts_eyes,
+        None
+        if on_gpu or not traits.gpu_share
+        else _asked_of_class(kind, name, "cpu_needs", settings, None),
     )
 
 

@@ -205,8 +205,44 @@ class FaceEditor(Protocol):
     def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops: ...
 
 
+@runtime_checkable
+class StagedEditor(FaceEditor, Protocol):
+    """An editor whose `edit` is `finish(run(ready(…)))`: one batch is made ready and another is
+    finished in threads of their own, while the networks of a third run in one thread."""
+
+    def ready(self, crops: AlignedCrops, delta: AUDelta) -> Any:
+        """What comes before the networks."""
+        ...
+
+    def run(self, readied: Any, *, seed: int) -> Any:
+        """The networks; called by one thread, in order."""
+        ...
+
+    def finish(self, made: Any) -> EditedCrops:
+        """What comes after them."""
+        ...
+
+
+@dataclass(frozen=True)
+class CPUNeeds:
+    """What an engine that wants a GPU takes of a machine without one.
+
+    Attributes:
+        memory: bytes of one process that has it loaded and works.
+        tflop: work of one edited frame, 10¹² floating-point operations; 0 = not worth a word.
+    """
+
+    memory: int
+    tflop: float = 0.0
+
+
 class Cluster(Protocol):
     """The machines a job runs on, as an engine sees them while it gets ready; no Ray in here."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the job begins only when all is there that makes it faster."""
+        ...
 
     def say(self, line: str) -> None:
         """Tells the person who runs the job."""
@@ -221,7 +257,13 @@ class Cluster(Protocol):
         ...
 
     def start(
-        self, function: Callable[..., Any], *arguments: Any, node: str, cpus: float, gpus: float
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        node: str,
+        cpus: float,
+        gpus: float,
+        **named: Any,
     ) -> Any:
         """Calls a module's function on a node; its result's handle.
 
@@ -244,10 +286,11 @@ class Cluster(Protocol):
 
 
 class EngineHooks(Protocol):
-    """What an engine's class may also have, of every kind; each is optional, static and light.
+    """What an engine's class may also have, of every kind; each is optional and light.
 
-    The settings are those of its options that were given. `unavailable`, `weights_digest` and
-    `crop_size_for` are asked in the driver, before anything runs, and load no network.
+    The settings are those of its options that were given; what takes them is static.
+    `unavailable`, `weights_digest`, `portable`, `cpu_needs` and `crop_size_for` are asked
+    in the driver, before anything runs, and load no network.
     """
 
     repaints: ClassVar[bool]
@@ -274,11 +317,37 @@ class EngineHooks(Protocol):
         ...
 
     @staticmethod
+    def portable(**settings: Any) -> dict[str, Any]:
+        """The settings as another machine understands them: what this one found by a name that
+        means something else tomorrow or there (a hub's newest revision) under a lasting one."""
+        ...
+
+    @staticmethod
     def crop_size_for(**settings: Any) -> int:
         """An editor's `crop_size` with these settings; without, 512."""
         ...
 
     @staticmethod
-    def prepare(cluster: Cluster, **settings: Any) -> None:
-        """Called once in the driver, before the first of its actors starts on a GPU."""
+    def cpu_needs(**settings: Any) -> CPUNeeds:
+        """What a process takes where it has no GPU: as many run at once as memory holds."""
+        ...
+
+    @staticmethod
+    def prepare(cluster: Cluster, **settings: Any) -> Callable[[], None] | None:
+        """Called once in the driver, before the first of its actors starts on a GPU.
+
+        Returns:
+            What is to be called when the job has ended, if anything.
+        """
+        ...
+
+    def is_outdated(self) -> bool:
+        """Whether one that is made now would run on something faster, which was not there before.
+
+        An actor on a GPU asks between two segments, and then makes a new one.
+        """
+        ...
+
+    def close(self) -> None:
+        """Lets go of its memory: it will not be called again."""
         ...

@@ -4,6 +4,7 @@ python jobs/benchmark.py pipeline [--input clip.mp4]
 python jobs/benchmark.py preview
 python jobs/benchmark.py memory
 python jobs/benchmark.py curves
+python jobs/benchmark.py busy
 python jobs/benchmark.py magicface --random-weights
 python jobs/benchmark.py magicface --random-weights --backend auto
 """
@@ -84,6 +85,23 @@ def curves(*, rounds: int = 5) -> int:
     from jobs.benchmarks.curves import measure_curves
 
     print(json.dumps(measure_curves(rounds), indent=1))
+    return 0
+
+
+@app.command
+def busy(*, frames: int = 120) -> int:
+    """MagicFace's editor around networks that sleep like an H100: share of the time they are busy.
+
+    Parameters
+    ----------
+    frames
+        Edited at each of two speeds: 20 steps and 4.
+    """
+    if missing := registry.missing("editor", "magicface"):
+        raise JobError(f"benchmark busy: {missing}")
+    from jobs.benchmarks.busy import measure_busy
+
+    print(json.dumps(measure_busy(frames), indent=1))
     return 0
 
 

@@ -20,7 +20,7 @@ from cyclopts import App, Parameter
 from engines.editors.magicface.backends.build_request import BuildRequest, check_buildable
 from engines.editors.magicface.backends.builders import plan_build, target_sm
 from engines.editors.magicface.backends.choose import probe_machine
-from engines.editors.magicface.folders import locate_weights, native_size
+from engines.editors.magicface.folders import named_weights, native_size
 from engines.trt.binding import Binding
 from engines.trt.store.cache import PlanCache
 from engines.trt.store.key import BatchProfile
@@ -75,15 +75,16 @@ def build_engines(
         Build once per GPU type of a Ray cluster and copy to its GPU nodes. Without: on under
         `ray job submit`, else --local.
     """
-    folders = locate_weights(weights, base)
+    named = named_weights(weights, base)
+    folders = named.located()
     profile = BatchProfile.parse(batch)
     image_size = size or native_size(folders)
     cache = cache.expanduser().resolve() if cache else None
     if cluster or (cluster is None and os.environ.get("RAY_ADDRESS")):
-        from engines.editors.magicface.backends.on_cluster import build_on_cluster
+        from engines.editors.magicface.backends.cluster.build import build_on_cluster
         from jobs.ray_cluster.nodes import RayNodes
 
-        wanted = BuildRequest(folders, dtype, image_size, profile)
+        wanted = BuildRequest(folders, dtype, image_size, profile, named=named)
         start()
         build_on_cluster(wanted, backend, target_sm(target), cache, RayNodes(print))
         return 0

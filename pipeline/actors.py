@@ -6,6 +6,7 @@ vanish from it (Ray's own choices when a row raises).
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Generator
@@ -69,7 +70,7 @@ _failed: dict[str, EngineError] = {}
 def loaded(engine: Engine) -> Any:
     """The process's own of a chosen engine; made at first use, so that its error becomes a row."""
     cv2.setNumThreads(1)  # one task per core already; OpenCV's own threads would fight over them
-    key = digest_of(engine.kind, engine.identity)
+    key = _key(engine)
     if key in _failed:
         raise _failed[key]
     if key not in _engines:
@@ -80,6 +81,10 @@ def loaded(engine: Engine) -> Any:
             _failed[key] = error  # loading took minutes, and ends no better for the next segment
             raise
     return _engines[key]
+
+
+def _key(engine: Engine) -> str:
+    return digest_of(engine.kind, engine.identity)
 
 
 def _check_granted_gpu(engine: Engine) -> None:
@@ -209,6 +214,21 @@ def batcher_of(settings: RenderSettings) -> MicroBatcher:
         return _batchers[key]
 
 
+def is_outdated(settings: RenderSettings) -> bool:
+    """Whether an editor made now would run on something faster than this process's does."""
+    batcher = _batchers.get(settings.editor_digest)
+    return batcher is not None and batcher.is_outdated
+
+
+def renew_editor(settings: RenderSettings) -> None:
+    """Lets go of an outdated editor, so that the next segment makes another; none may use it."""
+    with _loading:
+        if is_outdated(settings):
+            _batchers.pop(settings.editor_digest).retire()
+            _engines.pop(_key(settings.editor), None)
+            gc.collect()  # networks of many modules that know each other, and a GPU's memory
+
+
 def render_row(row: Row, *, settings: RenderSettings) -> StageRow:
     """Task: one segment in, its verdict out; decode → edit → encode."""
 
@@ -232,6 +252,9 @@ class Render:
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         row: Row = {name: values[0] for name, values in batch.items()}
         row |= {name: int(row[name]) for name in ("number", "first", "last")}
+        if is_outdated(self._settings):
+            with self._gate.alone():  # the segments inside end as they began
+                renew_editor(self._settings)
         struck = bool(stages.folder_of(row).strikes(stages.work_of("render", row["number"])))
         with self._gate.alone() if struck else self._gate.shared():
             verdict = render_row(row, settings=self._settings)

@@ -288,7 +288,7 @@ def _render(
     share = settings.editor.gpu_share
     if not share:
         render: Any = partial(actors.render_row, settings=settings)
-        return dataset.map(render)
+        return dataset.map(render, **_room_for(settings))
     pool = ActorPoolStrategy(
         size=max(1, min(int(job.gpus / share), segments)),
         max_concurrent_calls_per_actor=CALLS_PER_ACTOR,
@@ -302,6 +302,32 @@ def _render(
         num_gpus=share,
         compute=pool,
     )
+
+
+def _room_for(settings: RenderSettings) -> Any:
+    needs = settings.editor.cpu_needs
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return {} if needs is None else cpu_room(needs.memory, nodes)
+
+
+def cpu_room(memory: int, nodes: list[dict[str, float]]) -> dict[str, float]:
+    """What Ray is to keep for a task that takes so much memory: as many at once as nodes hold.
+
+    They share a node's cores; of unlike nodes, the one with fewest per task says how many. A task
+    larger than every node runs alone on the largest.
+
+    Args:
+        memory: bytes of one task.
+        nodes: their resources, as Ray counts them.
+    """
+    able = [node for node in nodes if node.get("CPU") and node.get("memory")]
+    if not able:
+        return {}
+    largest = max(node["memory"] for node in able)
+    able = [node for node in able if node["memory"] >= min(memory, largest)]
+    at_once = [(int(node["CPU"]), max(1, int(node["memory"] // memory))) for node in able]
+    cpus = min(max(1, cores // count) for cores, count in at_once)
+    return {"num_cpus": cpus, "memory": min(memory, int(largest))}
 
 
 def _rows(

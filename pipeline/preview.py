@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, Face, FaceEditor, FaceTracker, RGBFrame
+from engines.trackers.mesh.jaw import with_mesh_jaw
 from keyframes.au import AU_ORDER
 from keyframes.clock.instant import parse_instant
 from keyframes.sheet import KeyframeSheet
@@ -81,7 +82,8 @@ class FramePreview:
         self._editing = threading.Lock()
         self._crops: dict[int, NDArray[np.uint8] | NDArray[np.uint16]] = {}
         self.original = self._frame.shown().view(Picture)
-        faces = largest_first(tracker.track([self.original.view(np.ndarray)])[0])
+        original = self.original.view(np.ndarray)
+        faces = largest_first(with_mesh_jaw(original, tracker.track([original])[0]))
         self.faces = len(faces)
         self._analysis = self._analysed(faces, tracker, estimator)
 
@@ -133,7 +135,7 @@ class FramePreview:
         for number in spread[spread != self.number]:
             frame = decoded(self._inspection, int(number))
             picture: RGBFrame = display_rgb(frame, self._inspection.info)
-            faces = largest_first(tracker.track([picture])[0])
+            faces = largest_first(with_mesh_jaw(picture, tracker.track([picture])[0]))
             found += estimator.measure([picture], [faces])
         return found
 

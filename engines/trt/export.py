@@ -17,7 +17,9 @@ from engines.trt.network import GRAPH_FILE, NetworkPorts
 
 EXPORTED_AT_BATCH = 2
 """Batch of the example; 1 would be taken for a constant by the exporter."""
-LARGEST_BATCH = 1024
+LARGEST_BATCH = 63
+"""For the tracer only, the graph takes any: diffusers' upsampling goes another way from 64 rows on,
+and a wider range would be traced twice, the second time narrowed to this one."""
 
 
 def export_graph(

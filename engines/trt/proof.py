@@ -126,32 +126,33 @@ def check_sample(
     )
 
 
-def widen_graph(path: Path, folder: Path) -> Path:
-    """A copy of a graph in which every bf16 value is fp32, weights and all."""
+def widen_graph(path: Path, folder: Path, dtype: str = "bf16") -> Path:
+    """A copy of a graph in which every value of a half precision is fp32, weights and all."""
     import onnx
 
     model: Any = onnx.load(str(path))
-    bf16, fp32 = onnx.TensorProto.BFLOAT16, onnx.TensorProto.FLOAT
-    _widen_tensors(model.graph.initializer)
+    kinds = onnx.TensorProto
+    half, fp32 = {"bf16": kinds.BFLOAT16, "fp16": kinds.FLOAT16}[dtype], kinds.FLOAT
+    _widen_tensors(model.graph.initializer, half)
     for node in model.graph.node:
         for attribute in node.attribute:
             if attribute.HasField("t"):
-                _widen_tensors([attribute.t])
-            elif attribute.i == bf16 and attribute.name in {"to", "dtype", "output_dtype"}:
+                _widen_tensors([attribute.t], half)
+            elif attribute.i == half and attribute.name in {"to", "dtype", "output_dtype"}:
                 attribute.i = fp32
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        if value.type.tensor_type.elem_type == bf16:
+        if value.type.tensor_type.elem_type == half:
             value.type.tensor_type.elem_type = fp32
     widened = folder / GRAPH_FILE
     onnx.save(model, str(widened), save_as_external_data=True, location=f"{GRAPH_FILE}.data")
     return widened
 
 
-def _widen_tensors(tensors: Any) -> None:
+def _widen_tensors(tensors: Any, half: int) -> None:
     import onnx
 
     for tensor in tensors:
-        if tensor.data_type != onnx.TensorProto.BFLOAT16:
+        if tensor.data_type != half:
             continue
         values = onnx.numpy_helper.to_array(tensor).astype("float32")
         tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))

@@ -8,6 +8,7 @@ network one line says what is missing, where it goes and how to fetch it elsewhe
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import os
@@ -26,6 +27,7 @@ from engines.errors import EngineError, EngineUnavailableError
 from engines.weights.file_hash import cache_folder, file_sha256
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+MAIN = "main"
 COMPLETE = ".complete"
 """Written last: a folder that bears it holds everything that was listed."""
 _VARIANTS = (".fp16.", ".bf16.", ".non_ema.")
@@ -68,17 +70,46 @@ def endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
-def hub_folder(repo: str) -> Path:
-    """Where a repository's files go (whether or not they are there)."""
-    return cache_folder() / "weights" / "hub" / repo.replace("/", "--")
+def parse_hub_id(named: str) -> tuple[str, str] | None:
+    """`owner/name` or `owner/name@revision` → repository and revision; None for anything else."""
+    repo, _, revision = named.partition("@")
+    return (repo, revision or MAIN) if HUB_ID.fullmatch(repo) else None
 
 
-def has_hub_folder(repo: str, subfolders: Sequence[str]) -> bool:
+def hub_folder(repo: str, revision: str = MAIN) -> Path:
+    """Where a revision's files go (whether or not they are there).
+
+    The folder of `main` also serves the commit that it holds.
+    """
+    plain = cache_folder() / "weights" / "hub" / repo.replace("/", "--")
+    if revision in (MAIN, held_commit(plain)):
+        return plain
+    return plain.with_name(f"{plain.name}@{revision}")
+
+
+def held_commit(folder: Path) -> str | None:
+    """The commit that a downloaded folder's files are of; None where nothing is whole yet."""
+    marks = sorted(folder.glob(f"*/{COMPLETE}"))
+    commits = {mark.read_text(encoding="utf-8").strip().rpartition("@")[2] for mark in marks}
+    return commits.pop() if len(commits) == 1 else None
+
+
+def has_hub_folder(repo: str, subfolders: Sequence[str], revision: str = MAIN) -> bool:
     """Whether these were downloaded whole; asks nobody."""
-    return not _missing(hub_folder(repo), subfolders)
+    return not _missing(hub_folder(repo, revision), subfolders)
 
 
-def download_hub_folder(repo: str, subfolders: Sequence[str], revision: str = "main") -> Path:
+def bytes_there(repo: str, revision: str = MAIN) -> int:
+    """What has arrived of a revision so far, in bytes, halves of files too."""
+    files = [path for path in hub_folder(repo, revision).rglob("*") if path.is_file()]
+    total = 0
+    for path in files:
+        with contextlib.suppress(OSError):  # just renamed
+            total += path.stat().st_size
+    return total
+
+
+def download_hub_folder(repo: str, subfolders: Sequence[str], revision: str = MAIN) -> Path:
     """Subfolders of a hub repository on this machine, downloaded where they are not yet whole.
 
     A folder that is complete is used without asking the hub; two processes that ask at once
@@ -91,7 +122,7 @@ def download_hub_folder(repo: str, subfolders: Sequence[str], revision: str = "m
     """
     if not HUB_ID.fullmatch(repo):
         raise EngineError(f"got hub id {repo!r}; expected owner/name")
-    folder = hub_folder(repo)
+    folder = hub_folder(repo, revision)
     if not _missing(folder, subfolders):
         return folder
     folder.mkdir(parents=True, exist_ok=True)

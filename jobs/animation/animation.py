@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from engines.choice import Engine
+from jobs.animation.announcing import announce
 from jobs.animation.call import (
     Call,
     checked,
@@ -65,19 +66,11 @@ def _run_claimed(call: Call, claimed: Claimed, screen: Console) -> Report:
     cluster.start()
     for engine in call.engines.values():
         announce(screen, engine)
-    for engine in call.engines.values():
-        engine.prepare(RayNodes(screen.print))
-    return _run(replace(call, videos=claimed.videos), claimed.busy, screen)
-
-
-def announce(screen: Console, engine: Engine) -> None:
-    """Says which engine was taken and why; loudly when the result is only a preview."""
-    line = f"{engine.kind}: {engine.name} ({engine.reason})"
-    if engine.is_preview:
-        line += "\nThis is a PREVIEW: it shows timing, direction and amount; no skin folds."
-        screen.print(line, style="bold yellow")
-        return
-    screen.print(line)
+    nodes = RayNodes(screen.print, waits=call.options.wait_for_plans)
+    with ExitStack() as ended:
+        for engine in call.engines.values():
+            ended.callback(engine.prepare(nodes))
+        return _run(replace(call, videos=claimed.videos), claimed.busy, screen)
 
 
 def _run(call: Call, busy: list[Refused], screen: Console) -> Report:

@@ -6,6 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jobs.animation.announcing import announce
 from jobs.animation.call import Call, refuse_a_single_standing_output, standing_output
 from keyframes.au import AU_NAMES, LID_NAMES, AUIntensity
 from keyframes.errors import KeyframeError
@@ -29,7 +30,7 @@ def describe(call: Call, screen: Console) -> int:
     if not call.sheet.videos():  # else it depends on what is measured in them
         refuse_a_single_standing_output(call)
     for engine in call.engines.values():
-        screen.print(f"{engine.kind}: {engine.name} ({engine.reason})")
+        announce(screen, engine)
     table = Table(title=f"curve {call.sheet.name}: nothing is written")
     for heading in ("input", "frames", "asked for", "AUs", "output"):
         table.add_column(heading, overflow="fold")

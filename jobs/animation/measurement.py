@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -68,9 +69,10 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
             report.write(options.report.expanduser().absolute())
         return report
 
-    for engine in engines:
-        engine.prepare(RayNodes(screen.print))
-    report = run_job(videos, Job(settings, None, gpus), ledger, screen, publish)
+    with ExitStack() as ended:
+        for engine in engines:
+            ended.callback(engine.prepare(RayNodes(screen.print)))
+        report = run_job(videos, Job(settings, None, gpus), ledger, screen, publish)
     _write(videos, settings, ledger, output)
     screen.print(f"table: {output}")
     return report

@@ -137,6 +137,11 @@ class AnimateOptions(BaseModel):
         description="Judge each output at the end: a page and a JSON file beside it, and an index "
         "of several (docs/evaluation.md).",
     )
+    wait_for_plans: Flag = Field(
+        default=False,
+        description="Build TensorRT plans that are missing before the first frame. Without: beside "
+        "the job, which changes over when they are there.",
+    )
     seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
     border: Border = Field(
         default="replicate",

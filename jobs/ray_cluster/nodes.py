@@ -25,11 +25,17 @@ class RayNodes:
 
     Args:
         say: tells the person who runs the job.
+        waits: the job begins only when all is there that makes it faster.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], *, waits: bool = True) -> None:
         self._ray: Any = import_module("ray")  # late: jobs.ray_cluster.cluster sets it up
         self._say = say
+        self._waits = waits
+
+    @property
+    def waits(self) -> bool:
+        return self._waits
 
     def say(self, line: str) -> None:
         self._say(line)
@@ -41,7 +47,13 @@ class RayNodes:
         return str(self._ray.get_runtime_context().get_node_id())
 
     def start(
-        self, function: Callable[..., Any], *arguments: Any, node: str, cpus: float, gpus: float
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        node: str,
+        cpus: float,
+        gpus: float,
+        **named: Any,
     ) -> Any:
         has = next(n["Resources"] for n in self._ray.nodes() if n["NodeID"] == node)
         strategies: Any = import_module("ray.util.scheduling_strategies")
@@ -51,7 +63,7 @@ class RayNodes:
             num_gpus=gpus if has.get("GPU") else 0.0,
             **({"num_returns": "streaming"} if isgeneratorfunction(function) else {}),
         )
-        return task.remote(*arguments)
+        return task.remote(*arguments, **named)
 
     def results(self, handles: Sequence[Any]) -> list[Any]:
         try:

@@ -10,12 +10,8 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
+from engines.editors.magicface.backends.build_progress import BuildClock, told_step
 from engines.editors.magicface.backends.plan_builder import Prepared
-
-MAIN_PHASE = "building: Building engine"
-"""The phase of TensorRT that lasts; the others are steps inside it."""
-PLAIN_EVERY = 0.25
-"""On a plain log the main phase is reported in quarters."""
 
 
 class BuildProgress:
@@ -25,30 +21,28 @@ class BuildProgress:
         self._console = console or Console()
         self._status = Status("starting", console=self._console)
         self._lock = threading.Lock()
-        self._last = ""
+        self._clock = BuildClock()
         self._began = time.monotonic()
         self._done: list[Prepared] = []
 
     def report(self, component: str, what: str, fraction: float | None) -> None:
         """One step of one component."""
-        if what.startswith("building: ") and what != MAIN_PHASE:
+        if (told := told_step(what, fraction)) is None:
             return
-        step = what.partition(":")[0] if what == MAIN_PHASE else what
-        share = "" if fraction is None else f" {fraction:.0%}"
-        elapsed = f"{time.monotonic() - self._began:5.0f} s"
         with self._lock:
             if self._console.is_terminal:
-                self._status.update(f"{component}: {step}{share} · {elapsed.strip()}")
-                return
-            quarter = "" if fraction is None else str(int(fraction / PLAIN_EVERY))
-            if (line := f"{component}: {step}{quarter}") != self._last:
-                self._last = line
-                self._console.print(f"{elapsed} {component}: {step}{share}", highlight=False)
+                share = "" if fraction is None else f" {fraction:.0%}"
+                elapsed = f"{time.monotonic() - self._began:.0f} s"
+                self._status.update(f"{component}: {told[0]}{share} · {elapsed}")
+            elif line := self._clock.line(component, what, fraction):
+                self._console.print(line, highlight=False, soft_wrap=True)
 
     def finished(self, prepared: Prepared) -> None:
         """One graph or plan is there."""
         self._done.append(prepared)
         entry = prepared.entry
+        if not prepared.made_now:
+            self._clock.found(entry.component, entry.kind)
         how = "made" if prepared.made_now else "found"
         with self._lock:
             self._console.print(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -13,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.interface import AlignedCrops, FaceEditor, LentMouth
+from engines.interface import AlignedCrops, EditedCrops, FaceEditor, LentMouth, StagedEditor
 from keyframes.au import AUDelta
 from pipeline.edit.cast import without_cast
 
 COLOUR_HELD = "its colour held to the plate's around the edit"
 """What a report counts of frames in which an editor's cast was taken back (cast.py)."""
+
+READIED = 1
+"""Batches that wait, ready, for an editor's networks; another is being made ready then."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,24 @@ class _Pending:
     future: Future[CropEdit] = field(default_factory=Future)
 
 
+@dataclass
+class _Batch:
+    """Crops on their way through an editor's stages; `value` is what the last one gave."""
+
+    pending: list[_Pending]
+    value: Any = None
+
+
 class MicroBatcher:
     """Gathers crops from concurrent segments and edits them in batches of exactly `batch_size`.
 
     The last batch is padded with repeats of its last crop: an editor's bytes may depend on the
     batch size (matrix kernels do), never on how a shot was cut. A batch leaves when it is full, or
-    when no crop has arrived for `patience_s` (its segments are all waiting for it).
+    when no crop has arrived for `patience_s` and no other is before it (its segments are all
+    waiting for it).
+
+    An editor of three stages has each in a thread of its own: while its networks run, the next
+    batch is made ready and the last one is finished.
 
     Crops of different dtype never share a batch (8-bit and deeper footage in one run).
     """
@@ -75,9 +93,12 @@ class MicroBatcher:
         self._pending: list[_Pending] = []
         self._changed = threading.Condition()
         self._closed = False
+        self._ahead = 0  # batches that the networks still have before them
         self.calls = 0
-        self._thread = threading.Thread(target=self._serve, name="editor", daemon=True)
-        self._thread.start()
+        self._threads = self._staged(editor) if isinstance(editor, StagedEditor) else []
+        self._threads.append(threading.Thread(target=self._serve, name="gather", daemon=True))
+        for thread in self._threads:
+            thread.start()
 
     @property
     def batch_size(self) -> int:
@@ -86,6 +107,18 @@ class MicroBatcher:
     @property
     def crop_size(self) -> int:
         return self._editor.crop_size
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the editor says that one made now would run on something faster."""
+        says = getattr(self._editor, "is_outdated", None)
+        return says is not None and says()
+
+    def retire(self) -> None:
+        """As `close`, and the editor is told that it will not be called again."""
+        self.close()
+        if (let_go := getattr(self._editor, "close", None)) is not None:
+            let_go()
 
     def submit(self, request: CropRequest) -> Future[CropEdit]:
         """Queues a crop; its future holds the edit or the editor's error."""
@@ -100,7 +133,8 @@ class MicroBatcher:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join()
+        for thread in reversed(self._threads):
+            thread.join()
 
     def __enter__(self) -> MicroBatcher:
         return self
@@ -113,17 +147,84 @@ class MicroBatcher:
     ) -> None:
         self.close()
 
+    def _staged(self, editor: StagedEditor) -> list[threading.Thread]:
+        """Threads of the two stages that follow `ready`, which the gathering one calls."""
+        self._readied: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._made: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._room = threading.Semaphore(READIED)
+
+        def run() -> None:
+            while (batch := self._readied.get()) is not None:
+                self._room.release()
+                self._advance(batch, lambda value: editor.run(value, seed=self._seed), self._made)
+                with self._changed:
+                    self._ahead -= 1
+                    self._changed.notify_all()
+            self._made.put(None)
+
+        def finish() -> None:
+            while (batch := self._made.get()) is not None:
+                self._settle(batch, partial(self._finished, editor, batch))
+
+        return [
+            threading.Thread(target=finish, name="finish", daemon=True),
+            threading.Thread(target=run, name="editor", daemon=True),
+        ]
+
+    def _finished(self, editor: StagedEditor, batch: _Batch, made: Any) -> list[CropEdit]:
+        return _singly(editor, editor.finish(made), [p.request for p in batch.pending])
+
     def _serve(self) -> None:
-        while batch := self._next_batch():
-            self._edit(batch)
+        editor = self._editor
+        while pending := self._next_batch():
+            batch = _Batch(pending)
+            self.calls += 1
+            if not isinstance(editor, StagedEditor):
+                requests = [p.request for p in pending]
+                self._settle(batch, lambda _, r=requests: edit_crops(editor, r, self._seed))
+                continue
+            self._room.acquire()
+            with self._changed:
+                self._ahead += 1
+            given = _padded([p.request for p in pending], editor.batch_size)
+            if not self._advance(batch, lambda _, g=given: editor.ready(*g), self._readied):
+                self._room.release()
+                with self._changed:
+                    self._ahead -= 1
+        if isinstance(editor, StagedEditor):
+            self._readied.put(None)
+
+    def _advance(
+        self, batch: _Batch, stage: Callable[[Any], Any], onward: SimpleQueue[_Batch | None]
+    ) -> bool:
+        """Takes a batch through a stage and hands it on; what it raises goes to who awaits it."""
+        try:
+            batch.value = stage(batch.value)
+        except BaseException as error:  # noqa: BLE001 - raised again where the crops are awaited,
+            # which would wait for ever otherwise
+            for pending in batch.pending:
+                pending.future.set_exception(error)
+            return False
+        onward.put(batch)
+        return True
+
+    def _settle(self, batch: _Batch, stage: Callable[[Any], list[CropEdit]]) -> None:
+        """The last stage: each crop's future gets its edit."""
+        done: SimpleQueue[_Batch | None] = SimpleQueue()
+        if self._advance(batch, stage, done):
+            for pending, edit in zip(batch.pending, batch.value, strict=True):
+                pending.future.set_result(edit)
 
     def _next_batch(self) -> list[_Pending]:
         with self._changed:
             self._changed.wait_for(lambda: self._pending or self._closed)
-            known = 0
-            while known < len(self._pending) < self.batch_size and not self._closed:
+            while len(self._pending) < self.batch_size and not self._closed:
                 known = len(self._pending)
-                self._changed.wait_for(lambda n=known: len(self._pending) > n, self._patience_s)
+                came = self._changed.wait_for(
+                    lambda n=known: len(self._pending) > n or self._closed, self._patience_s
+                )
+                if not came and not self._ahead:
+                    break
             return self._take()
 
     def _take(self) -> list[_Pending]:
@@ -135,25 +236,21 @@ class MicroBatcher:
         self._pending = [p for p in self._pending if id(p) not in taken]
         return batch
 
-    def _edit(self, batch: list[_Pending]) -> None:
-        try:
-            self.calls += 1
-            edits = edit_crops(self._editor, [p.request for p in batch], self._seed)
-        except BaseException as error:  # noqa: BLE001 - raised again where the crops are awaited,
-            # which would wait for ever otherwise
-            for pending in batch:
-                pending.future.set_exception(error)
-            return
-        for pending, edit in zip(batch, edits, strict=True):
-            pending.future.set_result(edit)
-
 
 def edit_crops(editor: FaceEditor, requests: list[CropRequest], seed: int) -> list[CropEdit]:
     """One batch of at most the editor's size, padded with repeats of its last crop."""
-    padded = requests + [requests[-1]] * (editor.batch_size - len(requests))
-    made = editor.edit(*_stacked(padded), seed=seed)
-    if len(made) != len(padded):
-        raise EngineError(f"editor: gave {len(made)} crops; expected {len(padded)}")
+    made = editor.edit(*_padded(requests, editor.batch_size), seed=seed)
+    return _singly(editor, made, requests)
+
+
+def _padded(requests: list[CropRequest], size: int) -> tuple[AlignedCrops, AUDelta]:
+    return _stacked(requests + [requests[-1]] * (size - len(requests)))
+
+
+def _singly(editor: FaceEditor, made: EditedCrops, requests: list[CropRequest]) -> list[CropEdit]:
+    """The edits of a batch without its padding."""
+    if len(made) != editor.batch_size:
+        raise EngineError(f"editor: gave {len(made)} crops; expected {editor.batch_size}")
     white = float(np.iinfo(requests[0].image.dtype).max)
     repaints = bool(getattr(editor, "repaints", False))
     parts = zip(made.edited, made.reference, made.mask, strict=True)

@@ -85,9 +85,10 @@ def edited_frames(
 ) -> Iterator[Any]:
     """Frames of a span in order; those with edits changed in place, the others as decoded.
 
-    Up to two batches of frames are in flight, so the editor has work while frames are encoded.
+    Up to three batches of frames are in flight: one is edited, the next is made ready, and those of
+    the last are encoded.
     """
-    info, window = inspection.info, 2 * batcher.batch_size
+    info, window = inspection.info, 3 * batcher.batch_size
     waiting: deque[tuple[Any, list[tuple[int, Future[CropEdit]]]]] = deque()
     frames = decode_range(info.path, info, inspection.index, span.first, span.last)
     for number, frame in enumerate(frames, span.first):

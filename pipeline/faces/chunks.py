@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, Face, FaceTracker, RGBFrame
+from engines.trackers.mesh.jaw import with_mesh_jaw
 from pipeline.faces.columns import CHUNK_ARRAYS, FACE_COLUMNS, SEEN
 from pipeline.faces.cuts import signature
 from pipeline.files import published
@@ -65,7 +66,8 @@ def analyse_frames(
     info, index = inspection.info, inspection.index
     frames = analysis_frames(info.path, info, index, first, last, reader=reader)
     for numbers, images in _batches(frames):
-        faces = tracker.track(images)
+        seen = tracker.track(images)
+        faces = [with_mesh_jaw(image, found) for image, found in zip(images, seen, strict=True)]
         features = estimator.measure(images, faces)
         signatures += [signature(image) for image in images]
         for number, in_frame, measured in zip(numbers, faces, features, strict=True):

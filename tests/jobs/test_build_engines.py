@@ -9,7 +9,8 @@ import pytest
 
 from engines.editors.magicface.backends.builders import plan_build, planned, target_sm
 from engines.editors.magicface.backends.choose import Machine
-from engines.editors.magicface.backends.on_cluster import GpuType, build_before_actors, by_type
+from engines.editors.magicface.backends.cluster.before_actors import build_before_actors
+from engines.editors.magicface.backends.cluster.gpu_types import GpuType, by_type
 from engines.editors.magicface.settings import resolved
 from engines.errors import EngineError
 from engines.trt.store.cache import PlanCache

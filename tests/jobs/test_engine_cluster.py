@@ -19,8 +19,10 @@ from typing import Any
 import pytest
 
 from engines.editors.magicface.backends.ports import COMPONENTS
+from engines.editors.magicface.folders import BASE_FOLDERS, OWN_FOLDERS
 from engines.trt.store.cache import PlanCache
 from engines.trt.store.entry import CacheEntry
+from tests.engines.weights.fake_hub import COMMIT, REPO, FakeHub
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 pytest.importorskip("tensorrt_rtx")
@@ -66,7 +68,7 @@ class Nodes:
     cluster: Any
     folder: Path
 
-    def add(self, name: str, gpu: str = "", **resources: float) -> Path:
+    def add(self, name: str, gpu: str = "", cache: Path | None = None, **resources: float) -> Path:
         """Another node; its store's folder, with the graphs in it that other tests made."""
         store = self.folder / name
         store.mkdir()
@@ -79,6 +81,8 @@ class Nodes:
             "AUREEL_TEST_GPU": gpu,
             "PYTHONPATH": os.pathsep.join([str(self.folder / "python"), str(ROOT)]),
         }
+        if cache is not None:
+            environment["AUREEL_CACHE"] = str(cache)
         memory = 600 * 2**20
         self.cluster.add_node(env_vars=environment, object_store_memory=memory, **resources)
         return store
@@ -210,3 +214,27 @@ def test_a_job_on_the_cpu_builds_nothing(nodes: Nodes, shared: Path):
     assert job.returncode == 0, job.stdout + job.stderr
     assert "TensorRT" not in job.stdout
     assert plans(store) == {}
+
+
+def test_each_node_downloads_the_weights_of_a_hub_once_and_none_gets_a_path_of_another(
+    nodes: Nodes, shared: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("huggingface_hub")
+    caches = {name: nodes.folder / f"cache-{name}" for name in ("driver", "ada0", "ada1")}
+    with FakeHub() as hub:
+        for path in (shared / "golden/magicface").rglob("*"):
+            if path.is_file() and path.parent.name in (*OWN_FOLDERS, *BASE_FOLDERS):
+                hub.files[f"{path.parent.name}/{path.name}"] = path.read_bytes()
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("AUREEL_CACHE", str(caches["driver"]))
+        for name in ("ada0", "ada1"):
+            nodes.add(name, L4, cache=caches[name], num_cpus=1, num_gpus=1)
+        asked = ("--base", REPO, "--dtype", "fp32", "--backend", "eager")
+        job = _animate(nodes, shared, Path(REPO), *asked)
+        whole = [p for m, p, _ in hub.asked if m == "GET" and p.endswith(".safetensors")]
+    assert job.stdout.count(f"weights {REPO}@{COMMIT}: downloaded") == 2, job.stdout + job.stderr
+    assert {path: whole.count(path) for path in whole} == dict.fromkeys(whole, 3), "one per machine"
+    for cache in caches.values():
+        assert len([*cache.rglob("*.safetensors")]) == len(set(whole))
+    (video,) = json.loads((nodes.folder / "report.json").read_text())["videos"]
+    assert str(caches["driver"]) not in json.dumps(video)

@@ -1,10 +1,20 @@
 import threading
 import time
+from unittest import mock
 
+import numpy as np
+import pytest
+
+from engines.choice import resolve
 from engines.errors import EngineError
+from engines.interface import EditedCrops
+from keyframes.sheet import KeyframeSheet
+from pipeline import actors, stages
 from pipeline.actors import Gate, caught
-from pipeline.graph import Countdown
+from pipeline.edit.batcher import CropRequest
+from pipeline.graph import Countdown, cpu_room
 from pipeline.rows import stage_row
+from pipeline.settings import RenderSettings
 
 ROW = {"video": "v", "source": "/a.mp4", "output": "/o.mp4", "work": "/w", "run": "r", "number": 2}
 
@@ -72,3 +82,88 @@ def test_rows_that_ray_gave_up_are_reported():
     countdown.landed(stage_row("a", "analyse", 0))
     countdown.report_lost()
     assert "2 tasks were given up" in seen[-1]["error"]
+
+
+class Standin:
+    """An editor that is outdated as soon as `arrived` is set; tells who made which crop."""
+
+    crop_size, batch_size = 8, 1
+    made = 0
+
+    def __init__(self) -> None:
+        type(self).made += 1
+        self.number, self.arrived, self.closed = type(self).made, False, False
+
+    def is_outdated(self) -> bool:
+        return self.arrived and self.number == 1
+
+    def close(self) -> None:
+        self.closed = True
+
+    def edit(self, crops, delta, *, seed):
+        assert not self.closed
+        same = crops.images
+        mask = np.ones(same.shape[:3], np.float32)
+        return EditedCrops(same, same, mask, (f"by {self.number}",))
+
+
+def test_an_actor_changes_over_between_segments_and_never_within_one(monkeypatch):
+    editor = resolve("editor", f"{__name__}:Standin")
+    settings = RenderSettings(sheet=KeyframeSheet("s", ()), editor=editor, encode_preset="fast")
+    request = CropRequest(
+        image=np.zeros((8, 8, 3), np.uint8),
+        landmarks_px=np.zeros((68, 2), np.float32),
+        frame_index=0,
+        delta=np.ones(12, np.float32),
+        lids=np.zeros(2, np.float32),
+        pose=np.zeros(3, np.float32),
+    )
+    half, go_on, notes = threading.Event(), threading.Event(), {}
+
+    def segment(row, *, settings):
+        batcher = actors.batcher_of(settings)
+        first = batcher.submit(request).result().notes
+        if row["number"] == 0:
+            half.set()
+            assert go_on.wait(60)
+        notes[row["number"]] = (first, batcher.submit(request).result().notes)
+        return {"number": row["number"]}
+
+    monkeypatch.setattr(actors, "render_row", segment)
+    monkeypatch.setattr(stages, "folder_of", lambda _: mock.Mock(**{"strikes.return_value": 0}))
+    actor = actors.Render(settings)
+    batch = {name: [0] for name in ("number", "first", "last")}
+    long = threading.Thread(target=actor, args=(batch,))
+    long.start()
+    assert half.wait(60)
+    old = actors._batchers[settings.editor_digest]._editor
+    old.arrived = True
+    new = threading.Thread(target=actor, args=({**batch, "number": [1]},))
+    new.start()
+    go_on.set()
+    for thread in (long, new):
+        thread.join(timeout=60)
+    assert notes == {0: (("by 1",),) * 2, 1: (("by 2",),) * 2}
+    assert old.closed
+    assert not actors.is_outdated(settings)
+
+
+GB = 1e9
+
+
+@pytest.mark.parametrize(
+    ("nodes", "room"),
+    [
+        ([{"CPU": 16.0, "memory": 40 * GB}], {"num_cpus": 4, "memory": 9 * GB}),
+        ([{"CPU": 2.0, "memory": 16 * GB}], {"num_cpus": 2, "memory": 9 * GB}),
+        ([{"CPU": 4.0, "memory": 400 * GB}], {"num_cpus": 1, "memory": 9 * GB}),
+        ([{"CPU": 8.0, "memory": 5 * GB}], {"num_cpus": 8, "memory": 5 * GB}),
+        (
+            [{"CPU": 8.0, "memory": 5 * GB}, {"CPU": 64.0, "memory": 40 * GB}, {"memory": 90 * GB}],
+            {"num_cpus": 16, "memory": 9 * GB},
+        ),
+        ([{"CPU": 8.0}], {}),
+    ],
+)
+def test_as_many_cpu_tasks_run_as_memory_holds_and_they_share_the_cores(nodes, room):
+    assert cpu_room(int(9 * GB), nodes) == room

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,16 @@ from engines.devices.torch_device import resolve_device
 from engines.devices.transfer import start_download, upload
 from engines.editors.magicface import settings as magicface_settings
 from engines.editors.magicface.backends.backends import make_networks
-from engines.editors.magicface.backends.on_cluster import build_before_actors
+from engines.editors.magicface.backends.cluster.before_actors import build_before_actors
+from engines.editors.magicface.backends.cluster.weights import resolve_on_nodes
 from engines.editors.magicface.conditioning.background import Conditioner, to_uint8
 from engines.editors.magicface.conditioning.masks import paste_mask, paste_weight
-from engines.editors.magicface.folders import locate_weights, native_size, read_config
+from engines.editors.magicface.folders import (
+    locate_weights,
+    named_weights,
+    native_size,
+    read_config,
+)
 from engines.editors.magicface.model.networks import Networks
 from engines.editors.magicface.model.torch_networks import VAE_SCALE
 from engines.editors.magicface.model.vae import to_network, to_pixels
@@ -30,30 +37,57 @@ from engines.editors.magicface.sampling.sampler import (
     make_scheduler,
     sample,
 )
+from engines.editors.magicface.speed.cpu_needs import cpu_needs
 from engines.editors.magicface.speed.speed import resolve_dtype, running
 from engines.errors import EngineError, EngineUnavailableError
-from engines.interface import AlignedCrops, Cluster, EditedCrops
+from engines.interface import AlignedCrops, Cluster, CPUNeeds, EditedCrops
 from keyframes.au import AU_ORDER, AUDelta
 
 
 @dataclass(frozen=True)
 class _Frames:
-    """Rows of a batch: `images` `(F, S, S, 3)` float32 0…1, and the rest per frame."""
+    """Rows of a batch as the networks take them: `(F, S, S, 3)` float32 0…1, and per frame."""
 
     images: NDArray[np.float32]
-    crops: NDArray[np.uint8]
-    landmarks_px: NDArray[np.float32]
+    backgrounds: NDArray[np.float32]
     au: NDArray[np.float32]
     frame_index: NDArray[np.int64]
 
+    def at(self, rows: NDArray[np.intp]) -> _Frames:
+        return _Frames(*(getattr(self, f.name)[rows] for f in fields(self)))
+
 
 @dataclass(frozen=True)
-class _Edit:
-    """`(F, S, S, 3)` float32 0…1, edited and round trip, and how each frame was masked."""
+class Readied:
+    """A call with everything done that needs no network.
 
-    edited: NDArray[np.float32]
-    reference: NDArray[np.float32]
+    Attributes:
+        rows: those crops that are edited; `frames`, `notes` and `masks` are theirs.
+        masks: where each is pasted, drawn meanwhile.
+    """
+
+    crops: AlignedCrops
+    weights: NDArray[np.float32]
+    rows: NDArray[np.intp]
+    frames: _Frames
     notes: tuple[str, ...]
+    masks: tuple[Future[NDArray[np.float32]], ...]
+
+
+@dataclass(frozen=True)
+class _Launched:
+    """What the networks give, on its way from the device: each waits for `(F, S, S, 3)` 0…1."""
+
+    edited: Callable[[], NDArray[np.float32]]
+    reference: Callable[[], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A call whose networks were run; per group its rows of `readied.rows`."""
+
+    readied: Readied
+    groups: list[tuple[NDArray[np.intp], _Launched]]
 
 
 class MagicFaceEditor:
@@ -103,6 +137,7 @@ class MagicFaceEditor:
                 device=str(self._device),
                 cuda_graphs=self.settings.cuda_graphs,
                 say=self.startup_log.append,
+                finishes=True,
             )
         self._networks = networks
         self._masks = ThreadPoolExecutor(1, thread_name_prefix="masks")
@@ -124,15 +159,42 @@ class MagicFaceEditor:
         return magicface_settings.fingerprint(magicface_settings.resolved(quality, **settings))
 
     @staticmethod
+    def portable(**settings: Any) -> dict[str, Any]:
+        """Weights of a hub with the commit that was found here."""
+        said = {key: value for key, value in settings.items() if value is not None}
+        named = named_weights(said["weights"], said.get("base"))
+        return said | {"weights": named.own} | ({"base": named.base} if named.base else {})
+
+    @staticmethod
     def crop_size_for(quality: str = "standard", **settings: Any) -> int:
         """Side of the crops these weights were trained on; loads no network."""
         asked = magicface_settings.resolved(quality, **settings)
         return asked.size or native_size(locate_weights(asked.weights, asked.base))
 
     @staticmethod
-    def prepare(cluster: Cluster, quality: str = "standard", **settings: Any) -> None:
-        """Builds the TensorRT plans that the actors will look for, once per GPU type."""
-        build_before_actors(magicface_settings.resolved(quality, **settings), cluster)
+    def cpu_needs(quality: str = "standard", **settings: Any) -> CPUNeeds:
+        """Memory and work without a GPU, estimated; loads no network."""
+        asked = magicface_settings.resolved(quality, **settings)
+        return cpu_needs(asked, locate_weights(asked.weights, asked.base))
+
+    @staticmethod
+    def prepare(
+        cluster: Cluster, quality: str = "standard", **settings: Any
+    ) -> Callable[[], None] | None:
+        """Has every node find its weights, and TensorRT's plans built, once per GPU type."""
+        asked = magicface_settings.resolved(quality, **settings)
+        resolve_on_nodes(named_weights(asked.weights, asked.base), cluster)
+        return build_before_actors(asked, cluster)
+
+    def is_outdated(self) -> bool:
+        """Whether TensorRT plans have come that were missing when this was made."""
+        return self._networks.is_outdated()
+
+    def close(self) -> None:
+        """Lets go of the networks: two sets of them may not fit a GPU."""
+        self._masks.shutdown()
+        self._networks.forget()
+        del self._networks, self._batch
 
     @property
     def crop_size(self) -> int:
@@ -149,40 +211,63 @@ class MagicFaceEditor:
 
     def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:
         """As the Protocol says; float32 results on the crops' scale."""
-        self._check(crops, delta, seed)
-        scale = float(np.iinfo(crops.images.dtype).max)
-        edited = crops.images.astype(np.float32)
-        reference = edited.copy()
-        mask = np.zeros(crops.images.shape[:3], np.float32)
-        notes: set[str] = set()
+        return self.finish(self.run(self.ready(crops, delta), seed=seed))
 
-        def work(rows: NDArray[np.intp]) -> _Edit:
-            frames = _Frames(
-                crops.images[rows].astype(np.float32) / scale,
-                to_uint8(crops.images[rows]),
-                crops.landmarks_px[rows],
-                delta.values[rows],
-                crops.frame_index[rows],
-            )
-            with running(self._device):
-                return self._edit(frames, seed)
-
+    def ready(self, crops: AlignedCrops, delta: AUDelta) -> Readied:
+        """What the networks are shown, and masks begun: work of this machine's cores alone."""
+        self._check(crops, delta)
         weights = paste_weight(delta.values)
-        pasted = [  # made beside the networks' work: OpenCV lets go of Python while it draws
-            (row, self._masks.submit(paste_mask, crops.landmarks_px[row], self.crop_size))
-            for row in np.flatnonzero(weights)
-        ]
-        for rows, made in self._batch.run(np.flatnonzero(weights), work):
-            edited[rows] = made.edited[: len(rows)] * scale
-            reference[rows] = made.reference[: len(rows)] * scale
-            notes.update(made.notes[: len(rows)], [self.description])
-        for row, face in pasted:
-            mask[row] = weights[row] * face.result()
+        rows = np.flatnonzero(weights)
+        masks = tuple(  # OpenCV lets go of Python while it draws
+            self._masks.submit(paste_mask, crops.landmarks_px[row], self.crop_size) for row in rows
+        )
+        small = to_uint8(crops.images[rows])
+        pairs = zip(small, crops.landmarks_px[rows], strict=True)
+        made = [self._conditioner.background(crop, landmarks) for crop, landmarks in pairs]
+        frames = _Frames(
+            crops.images[rows].astype(np.float32) / _white(crops),
+            np.array([picture for picture, _ in made], np.float32).reshape(small.shape)
+            / np.float32(255),
+            delta.values[rows],
+            crops.frame_index[rows],
+        )
+        return Readied(crops, weights, rows, frames, tuple(note for _, note in made), masks)
+
+    def run(self, readied: Readied, *, seed: int) -> Run:
+        """The networks; on a GPU it does not wait for the last pictures to arrive.
+
+        Raises:
+            EngineError: a seed out of range; latents that became non-finite.
+        """
+        if not 0 <= seed < 2**63:
+            raise EngineError(f"editor 'magicface': got seed {seed}; expected 0…2⁶³ − 1")
+
+        def work(rows: NDArray[np.intp]) -> _Launched:
+            with running(self._device):
+                return self._edit(readied.frames.at(rows), seed)
+
+        return Run(readied, self._batch.run(np.arange(len(readied.rows)), work))
+
+    def finish(self, made: Run) -> EditedCrops:
+        """Waits for the pictures, and puts them and their masks in the crops' order."""
+        readied, scale = made.readied, _white(made.readied.crops)
+        edited = readied.crops.images.astype(np.float32)
+        reference = edited.copy()
+        mask = np.zeros(edited.shape[:3], np.float32)
+        notes = set(readied.notes)
+        for group, pictures in made.groups:
+            rows = readied.rows[group]
+            edited[rows] = self._finite(pictures.edited())[: len(rows)] * scale
+            reference[rows] = self._finite(pictures.reference())[: len(rows)] * scale
+        for row, face in zip(readied.rows, readied.masks, strict=True):
+            mask[row] = readied.weights[row] * face.result()
+        if made.groups:
+            notes.add(self.description)
         if self._batch.note is not None:
             notes.add(self._batch.note)
         return EditedCrops(edited, reference, mask, tuple(sorted(notes)))
 
-    def _check(self, crops: AlignedCrops, delta: AUDelta, seed: int) -> None:
+    def _check(self, crops: AlignedCrops, delta: AUDelta) -> None:
         size = crops.images.shape[1]
         if size != self.crop_size:
             raise EngineError(
@@ -198,22 +283,17 @@ class MagicFaceEditor:
                 "editor 'magicface': got AU43 or AU45 (shut eyes); expected AUs "
                 f"{', '.join(str(au) for au in AU_ORDER)}, which are all that it was trained on"
             )
-        if not 0 <= seed < 2**63:
-            raise EngineError(f"editor 'magicface': got seed {seed}; expected 0…2⁶³ − 1")
 
-    def _edit(self, frames: _Frames, seed: int) -> _Edit:
+    def _edit(self, frames: _Frames, seed: int) -> _Launched:
         """One group of frames of the fixed size."""
         codec = self._networks.codec
         source = codec.encode(self._to_network(frames.images))
         reference = start_download(_to_images(codec.decode(source)))
         id_kv = self._networks.id_encoder(source)
-        # On a GPU the lines above run on while this processor looks for people.
-        backgrounds, notes = self._backgrounds(frames)
-        background = codec.encode(self._to_network(backgrounds))
+        background = codec.encode(self._to_network(frames.backgrounds))
         latents = self._sample(frames, background, id_kv, seed)
         decoded = codec.decode((latents / codec.scaling_factor).to(self._dtype))
-        edited = start_download(_to_images(decoded))
-        return _Edit(self._finite(edited()), self._finite(reference()), notes)
+        return _Launched(start_download(_to_images(decoded)), reference)
 
     def _finite(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         if not np.isfinite(images).all():
@@ -224,12 +304,6 @@ class MagicFaceEditor:
         """`(F, S, S, 3)` 0…1 → `(F, 3, S, S)` −1…1 on the device, in the networks' dtype."""
         planes = upload(images, self._device).permute(0, 3, 1, 2).contiguous()
         return to_network(planes).to(self._dtype)
-
-    def _backgrounds(self, frames: _Frames) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-        pairs = zip(frames.crops, frames.landmarks_px, strict=True)
-        made = [self._conditioner.background(crop, landmarks) for crop, landmarks in pairs]
-        pictures = np.stack([picture for picture, _ in made])
-        return (pictures / 255).astype(np.float32), tuple(note for _, note in made)
 
     def _sample(self, frames: _Frames, background: Tensor, id_kv: Any, seed: int) -> Tensor:
         draws = generators(frame_seeds(seed, self.settings.noise, frames.frame_index))
@@ -249,3 +323,7 @@ class MagicFaceEditor:
 def _to_images(decoded: Tensor) -> Tensor:
     """`(F, 3, S, S)` about −1…1 → `(F, S, S, 3)` float32 0…1."""
     return to_pixels(decoded.float()).permute(0, 2, 3, 1)
+
+
+def _white(crops: AlignedCrops) -> float:
+    return float(np.iinfo(crops.images.dtype).max)

@@ -3,11 +3,13 @@
     WEIGHTS/ID_enc, WEIGHTS/denoising_unet                       MagicFace's own
     BASE/vae, BASE/text_encoder, BASE/tokenizer, BASE/scheduler  Stable Diffusion 1.5
 
-Both may be one folder, or repositories of a Hugging Face hub.
+Both may be one folder, or repositories of a Hugging Face hub. Between machines they go by name
+(hub id and commit, or a folder that all see) and digest, never by where one machine keeps them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -15,7 +17,14 @@ from typing import Any
 
 from engines.errors import EngineError, EngineUnavailableError
 from engines.weights.file_hash import file_sha256
-from engines.weights.hub import HUB_ID, download_hub_folder, has_hub_folder, hub_folder
+from engines.weights.hub import (
+    bytes_there,
+    download_hub_folder,
+    has_hub_folder,
+    held_commit,
+    hub_folder,
+    parse_hub_id,
+)
 
 OWN_FOLDERS = ("ID_enc", "denoising_unet")
 BASE_FOLDERS = ("vae", "text_encoder", "tokenizer", "scheduler")
@@ -68,15 +77,18 @@ def find_folders(weights: Path, base: Path | None = None) -> WeightFolders:
 
 def _local_or_hub(named: str, subfolders: tuple[str, ...], default_id: str) -> Path:
     """A folder as named, or a hub's repository, downloaded where it is not here yet."""
-    repo = _hub_id(named, default_id)
-    return Path(named).expanduser() if repo is None else download_hub_folder(repo, subfolders)
+    of_hub = _hub_id(named, default_id)
+    if of_hub is None:
+        return Path(named).expanduser()
+    repo, revision = of_hub
+    return download_hub_folder(repo, subfolders, revision)
 
 
 def locate_weights(weights: str | Path, base: str | Path | None = None) -> WeightFolders:
     """The folders for what a user named; asks a hub only when it was named.
 
     Args:
-        weights: a folder, `hub`, or a hub id `owner/name` with ID_enc and denoising_unet.
+        weights: a folder, `hub`, or a hub id `owner/name[@revision]` with ID_enc, denoising_unet.
         base: the same for SD 1.5's parts; None = beside MagicFace's own where they lie there, the
             SD 1.5 repository where `weights` is of the hub.
     Raises:
@@ -98,22 +110,82 @@ def locate_weights(weights: str | Path, base: str | Path | None = None) -> Weigh
     return find_folders(own)
 
 
+@dataclass(frozen=True)
+class NamedWeights:
+    """A complete set of weights as every machine of a cluster finds it.
+
+    Attributes:
+        own, base: as `locate_weights` takes them: hub ids with the commit, or absolute folders.
+        digest: of every file that is read.
+    """
+
+    own: str
+    base: str | None
+    digest: str
+
+    def located(self) -> WeightFolders:
+        """Where they lie on this machine, downloaded where they are not here yet.
+
+        Raises:
+            EngineUnavailableError: they are not here, and cannot be fetched.
+            EngineError: other files lie here than where the job was started.
+        """
+        folders = locate_weights(self.own, self.base)
+        if (found := weights_digest(folders)) != self.digest:
+            raise EngineError(
+                f"weights {self.own}: this machine's have digest {found[:12]}, the job's "
+                f"{self.digest[:12]}; expected the same files on all machines"
+            )
+        return folders
+
+    def bytes_there(self) -> int:
+        """What has arrived here of those that are of a hub."""
+        named = [parse_hub_id(name) for name in (self.own, self.base) if name]
+        return sum(bytes_there(*of_hub) for of_hub in named if of_hub is not None)
+
+
+def named_weights(weights: str | Path, base: str | Path | None = None) -> NamedWeights:
+    """What a user named, as another machine finds the very same; downloads where needed."""
+    folders = locate_weights(weights, base)
+    own = _portable(str(weights), OWN_HUB_ID, folders.denoiser.parent)
+    parts = folders.vae.parent
+    if base is None and parts != folders.denoiser.parent:
+        base = BASE_HUB_ID
+    other = None if base is None else _portable(str(base), BASE_HUB_ID, parts)
+    return NamedWeights(own, other, weights_digest(folders))
+
+
+def _portable(named: str, default_id: str, folder: Path) -> str:
+    of_hub = _hub_id(named, default_id)
+    return str(folder.absolute()) if of_hub is None else f"{of_hub[0]}@{held_commit(folder)}"
+
+
+def weights_digest(folders: WeightFolders) -> str:
+    """Names the content of every file that is read, as a hex SHA-256."""
+    listed = json.dumps(content_hashes(folders), sort_keys=True)
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
 def to_fetch(weights: str | Path, base: str | Path | None = None) -> list[str]:
     """The hub's repositories that `locate_weights` would download from; none where all is here."""
     own = _hub_id(str(weights), OWN_HUB_ID)
     parts = None if base is None else _hub_id(str(base), BASE_HUB_ID)
     if own is not None and base is None:
-        beside = all((hub_folder(own) / name).is_dir() for name in BASE_FOLDERS)
-        parts = None if beside else BASE_HUB_ID
+        beside = all((hub_folder(*own) / name).is_dir() for name in BASE_FOLDERS)
+        parts = None if beside else parse_hub_id(BASE_HUB_ID)
     wanted = ((own, OWN_FOLDERS), (parts, BASE_FOLDERS))
-    return [repo for repo, names in wanted if repo and not has_hub_folder(repo, names)]
+    return [
+        of_hub[0]
+        for of_hub, names in wanted
+        if of_hub and not has_hub_folder(of_hub[0], names, of_hub[1])
+    ]
 
 
-def _hub_id(named: str, default_id: str) -> str | None:
-    """The hub's repository that a user named, None for a folder."""
-    if named != HUB and (Path(named).expanduser().is_dir() or not HUB_ID.fullmatch(named)):
-        return None
-    return default_id if named == HUB else named
+def _hub_id(named: str, default_id: str) -> tuple[str, str] | None:
+    """The hub's repository and revision that a user named, None for a folder."""
+    if named == HUB:
+        return parse_hub_id(default_id)
+    return None if Path(named).expanduser().is_dir() else parse_hub_id(named)
 
 
 def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:

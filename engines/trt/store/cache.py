@@ -103,7 +103,7 @@ class PlanCache:
         if (entry := self._find_sound(key)) is not None:
             return entry, False
         self.root.mkdir(parents=True, exist_ok=True)
-        with build_lease(self.root / f"{key.name}.lock", on_wait=on_wait):
+        with build_lease(self.lock_of(key.name), on_wait=on_wait):
             if (entry := self._find_sound(key)) is not None:
                 return entry, False
             started = time.monotonic()
@@ -118,6 +118,10 @@ class PlanCache:
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
 
+    def lock_of(self, key_name: str) -> Path:
+        """The claim file of who makes an entry."""
+        return self.root / f"{key_name}.lock"
+
     def pack(self, key_name: str) -> dict[str, bytes]:
         """Every file of an entry, to be sent to another machine's store."""
         return {p.name: p.read_bytes() for p in sorted((self.root / key_name).iterdir())}
@@ -129,7 +133,7 @@ class PlanCache:
             StalePlanError: what arrived is not what its sidecar says.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        with build_lease(self.root / f"{key_name}.lock"):
+        with build_lease(self.lock_of(key_name)):
             final = self.root / key_name
             if final.is_dir() and not read_entry(final).faults(hashes=False):
                 return False

@@ -45,6 +45,19 @@ def build_lease(
         lease.release()
 
 
+def is_held(path: Path, lease_s: float = LEASE_S) -> bool:
+    """Whether a living process holds a claim right now."""
+    if not path.exists():
+        return False
+    lease = SoftFileLease(path, lease_duration=lease_s, heartbeat_interval=lease_s / 8)
+    try:
+        lease.acquire(timeout=0, poll_interval=0.01)
+    except Timeout:
+        return True
+    lease.release()
+    return False
+
+
 def _acquire(
     lease: SoftFileLease, path: Path, lease_s: float, wait_s: float, on_wait: Callable[[str], None]
 ) -> None:

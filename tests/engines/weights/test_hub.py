@@ -179,3 +179,21 @@ def test_a_machine_without_the_library_is_told_which_extra_brings_it(monkeypatch
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(EngineUnavailableError, match=r"pip install 'aureel\[magicface\]'"):
         download_hub_folder(REPO, ["vae"])
+
+
+def test_a_revision_is_named_and_served_by_the_folder_that_holds_it(hub, cache):
+    folder = download_hub_folder(REPO, ["vae"])
+    assert weights.held_commit(folder) == COMMIT
+    asked = len(hub.asked)
+    assert download_hub_folder(REPO, ["vae"], COMMIT) == folder
+    assert len(hub.asked) == asked
+    other = hub_folder(REPO, "another")
+    assert other == folder.with_name(f"{folder.name}@another")
+    assert not weights.has_hub_folder(REPO, ["vae"], "another")
+
+
+def test_names_with_and_without_a_revision_are_told_apart_from_folders():
+    assert weights.parse_hub_id("some/face") == ("some/face", "main")
+    assert weights.parse_hub_id("some/face@c0ffee") == ("some/face", "c0ffee")
+    assert weights.parse_hub_id("/some/face") is None
+    assert weights.parse_hub_id("face") is None

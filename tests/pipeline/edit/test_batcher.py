@@ -104,3 +104,85 @@ def test_an_editor_that_gives_too_little_is_told_on_and_leaves_nobody_waiting():
         for future in futures:
             with pytest.raises(EngineError, match="gave 1 crops; expected 2"):
                 future.result(timeout=5)
+
+
+class Staged(Recorder):
+    """The same editor in three stages; its networks wait until the next batch is ready."""
+
+    def __init__(self, batch_size: int, batches: int, fail_in: str = "") -> None:
+        super().__init__(batch_size)
+        self.fail_in = fail_in
+        self.readied = [threading.Event() for _ in range(batches + 1)]
+        self.readied[batches].set()
+        self.finishing = threading.Event()
+        self.calls = 0
+
+    def ready(self, crops: AlignedCrops, delta: AUDelta):
+        self.readied[self.calls].set()
+        self.calls += 1
+        self._fail("ready")
+        return crops, delta
+
+    def run(self, readied, *, seed: int):
+        number = len(self.batches)
+        assert self.readied[number + 1].wait(60), "the next batch is not made ready meanwhile"
+        assert number < 2 or self.finishing.wait(60), "the last one is not finished meanwhile"
+        self._fail("run")
+        return self.edit(*readied, seed=seed)
+
+    def finish(self, made):
+        self.finishing.set()
+        self._fail("finish")
+        return made
+
+    def _fail(self, stage: str) -> None:
+        if self.fail_in == stage:
+            raise EngineError(f"out of paint in {stage}")
+
+
+def test_one_batch_is_made_ready_and_another_finished_while_a_third_is_run():
+    editor = Staged(2, batches=4)
+    with MicroBatcher(editor, seed=1) as batcher:
+        futures = [batcher.submit(request(n)) for n in range(8)]
+        for n, future in enumerate(futures):
+            assert np.all(future.result(timeout=60).edited == n + n % 7)
+    assert editor.batches == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
+def test_a_batch_that_is_not_full_waits_for_the_one_that_is_run():
+    """Networks that are busy lose nothing by it, and half a batch would cost them a whole one."""
+    editor, go_on = Staged(4, batches=1), threading.Event()
+    running, run = threading.Event(), editor.run
+
+    def held_back(readied, *, seed):
+        running.set()
+        assert go_on.wait(60)
+        return run(readied, seed=seed)
+
+    editor.readied += [threading.Event()]
+    editor.run = held_back
+    with MicroBatcher(editor, seed=1, patience_s=0.001) as batcher:
+        futures = [batcher.submit(request(n)) for n in range(4)]
+        assert running.wait(60)
+        futures.append(batcher.submit(request(4)))
+        time.sleep(0.05)  # many times its patience: it would leave now
+        futures += [batcher.submit(request(n)) for n in range(5, 8)]
+        for event in editor.readied:
+            event.set()
+        go_on.set()
+        for future in futures:
+            future.result(timeout=60)
+    assert editor.batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+@pytest.mark.parametrize("stage", ["ready", "run", "finish"])
+def test_what_a_stage_raises_reaches_those_who_wait_and_the_next_batch_goes_on(stage):
+    editor = Staged(1, batches=0, fail_in=stage)
+    editor.readied = [threading.Event() for _ in range(4)]
+    for event in editor.readied:
+        event.set()
+    with MicroBatcher(editor, seed=1) as batcher:
+        with pytest.raises(EngineError, match=f"out of paint in {stage}"):
+            batcher.submit(request(1)).result(timeout=60)
+        editor.fail_in = ""
+        assert np.all(batcher.submit(request(2)).result(timeout=60).edited == 4)

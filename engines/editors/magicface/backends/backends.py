@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ import torch
 
 from engines.devices.precision import DTYPES
 from engines.editors.magicface.backends.adapters import session_networks
+from engines.editors.magicface.backends.arrivals import finish_plans, have_come
 from engines.editors.magicface.backends.build_request import (
     BuildRequest,
     graph_key_of,
@@ -32,7 +34,7 @@ from engines.editors.magicface.speed.speed import running, torch_networks
 from engines.errors import EngineError
 from engines.trt.accuracy import Accuracy
 from engines.trt.binding import import_binding
-from engines.trt.errors import PlanBuildError
+from engines.trt.errors import PlanBuildError, StalePlanError
 from engines.trt.network import GRAPH_FILE, PLAN_FILE, SAMPLE_FILE, Session
 from engines.trt.onnx_session import OnnxSession, check_provider
 from engines.trt.proof import check_sample
@@ -60,6 +62,7 @@ class Deployment:
         image_size: side in pixels.
         device: torch device.
         cuda_graphs: replay torch networks from captured graphs on a GPU.
+        finishes: builds classic TensorRT's plans where it finds their graphs.
     """
 
     folders: WeightFolders
@@ -72,6 +75,7 @@ class Deployment:
     cache: PlanCache
     say: Say
     cuda_graphs: bool = True
+    finishes: bool = False
 
     def build_request(self, *, plans: bool) -> BuildRequest:
         """What would have to be made for this deployment."""
@@ -113,6 +117,7 @@ def make_networks(
     cache: PlanCache | None = None,
     say: Say = lambda _: None,
     cuda_graphs: bool = True,
+    finishes: bool = False,
 ) -> tuple[Networks, Choice]:
     """The four networks on the backend asked for, warmed up and compared with torch.
 
@@ -126,8 +131,11 @@ def make_networks(
         device: torch device; None = the GPU where there is one.
         say: called, line by line, with what is loaded and how the golden comparison went.
         cuda_graphs: on a GPU, backends eager and compile replay captured graphs.
+        finishes: with `auto`, build classic TensorRT's plans where their graphs are here: this
+            process holds the GPU they are built on.
     Returns:
-        The networks, and the backend with its reason (also in `Networks.runs_on`).
+        The networks, and the backend with its reason (also in `Networks.runs_on`). With `auto`,
+        `Networks.is_outdated` tells when plans have come that were missing.
     Raises:
         EngineError: what an explicit backend, or the last one of `auto`, could not do.
     """
@@ -143,20 +151,30 @@ def make_networks(
         cache=cache or PlanCache(),
         say=say,
         cuda_graphs=cuda_graphs,
+        finishes=finishes and backend == "auto",
     )
     passed: list[str] = []
+    awaited: list[str] = []
     choices = candidates(backend, deployment.machine)
     for choice in choices:
         reasoned = replace(choice, reason="; ".join([choice.reason, *passed]))
         try:
-            return MAKERS[choice.backend](deployment, reasoned), reasoned
+            made = MAKERS[choice.backend](deployment, reasoned)
+            return replace(made, is_outdated=partial(_any_came, deployment, awaited)), reasoned
         except (EngineError, torch.OutOfMemoryError) as error:
             if choice is choices[-1]:
                 raise
+            if isinstance(error, StalePlanError):
+                awaited.append(choice.backend)
             reason = str(error).partition("\n")[0]
             passed.append(f"not {choice.backend}: {reason}")
             say(passed[-1])
     raise AssertionError("candidates() gives at least one")
+
+
+def _any_came(deployment: Deployment, awaited: list[str]) -> bool:
+    request = deployment.build_request(plans=True) if awaited else None
+    return any(request and have_come(request, name, deployment.cache) for name in awaited)
 
 
 def _modules(deployment: Deployment) -> TorchModules:
@@ -229,6 +247,10 @@ def _onnxruntime(deployment: Deployment, choice: Choice) -> Networks:
 
 def _tensorrt(deployment: Deployment, choice: Choice) -> Networks:
     binding = import_binding(choice.backend)
+    if deployment.finishes:
+        finish_plans(
+            deployment.build_request(plans=True), binding, deployment.cache, deployment.say
+        )
     sessions: dict[str, TrtSession] = {}
     found: dict[str, Accuracy] = {}
     for component in COMPONENTS:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 from engines.devices.dtype_names import DTYPE_NAMES
 from engines.editors.magicface.backends.fingerprint import weights_sha256
 from engines.editors.magicface.backends.ports import PORTS, RECIPE_VERSION
-from engines.editors.magicface.folders import WeightFolders, read_config
+from engines.editors.magicface.folders import NamedWeights, WeightFolders, read_config
 from engines.errors import EngineError
 from engines.trt.binding import Binding
 from engines.trt.build import check_target
@@ -17,6 +18,7 @@ from engines.trt.store.entry import CacheEntry
 from engines.trt.store.key import BatchProfile, StoreKey, graph_key, plan_key
 
 FLAGS = "strongly typed"
+PARTS = fields(WeightFolders)
 SD15_SCALING_FACTOR = 0.18215
 RECIPE_LIBRARIES = ("diffusers",)
 SIZE_STEP = 64
@@ -36,6 +38,7 @@ class BuildRequest:
         gpu: name of the GPU present, None without one.
         gpu_sm: its generation.
         device: where a plan for this GPU is checked.
+        named: how other machines find the weights; None = the request stays on this one.
     """
 
     folders: WeightFolders
@@ -46,6 +49,20 @@ class BuildRequest:
     gpu: str | None = None
     gpu_sm: int | None = None
     device: str = "cpu"
+    named: NamedWeights | None = None
+
+    def travelling(self) -> BuildRequest:
+        """The same for other machines: this one's folders mean nothing there."""
+        assert self.named is not None
+        return replace(self, folders=WeightFolders(*[Path(self.named.own)] * len(PARTS)))
+
+    def here(self) -> BuildRequest:
+        """The same with the weights as this machine has them, downloaded where they are not here.
+
+        Raises:
+            EngineError: they cannot be had, or are others than the job's.
+        """
+        return self if self.named is None else replace(self, folders=self.named.located())
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPE_NAMES:

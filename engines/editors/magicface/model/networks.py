@@ -81,6 +81,7 @@ class Networks:
         image_size: native side of the square image in pixels (512; tiny test networks less).
         runs_on: for the report, e.g. `torch eager fp32 on cpu`.
         forget: lets go of memory held for batch sizes seen so far (captured graphs).
+        is_outdated: whether plans have come that were missing when these were made.
     """
 
     id_encoder: IDEncoder
@@ -89,3 +90,4 @@ class Networks:
     image_size: int
     runs_on: str
     forget: Callable[[], None] = lambda: None
+    is_outdated: Callable[[], bool] = lambda: False

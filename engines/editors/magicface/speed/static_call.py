@@ -76,7 +76,12 @@ def capture_cuda(run: Callable[[], Tree], pool: Any = None) -> Callable[[], Tree
             run()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with out_of_memory_as_itself(), torch.cuda.graph(graph, pool=pool):
+    # thread_local: another thread waits for the last batch's pictures; that must not end a capture
+    mode = "thread_local"
+    with (
+        out_of_memory_as_itself(),
+        torch.cuda.graph(graph, pool=pool, capture_error_mode=mode),
+    ):
         outputs = run()
 
     def replay() -> Tree:

@@ -1,14 +1,10 @@
 """Graphs and plans that tests of several rooms share, made once per run: exports take longest."""
 
 import atexit
-import importlib.util
-import multiprocessing
 import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-
-import torch
 
 from engines.editors.magicface.backends.build_request import BuildRequest
 from engines.editors.magicface.backends.plan_builder import PlanBuilder, Prepared
@@ -37,33 +33,13 @@ def _root() -> Path:
     return root
 
 
-def _make_golden_graphs(root: Path) -> None:
-    torch.set_num_threads(1)
-    list(PlanBuilder(request_for(GOLDEN, dtype="fp32"), None, PlanCache(root)).run())
-
-
-@cache
-def golden_process():
-    """The golden networks' graphs, being made in a second process while other tests run.
-
-    For those who will want them: the export keeps every core busy for minutes, and Ray's daemons
-    give up when they do not come up within 15 s beside it.
-    """
-    root = _root() / "golden"
-    process = multiprocessing.get_context("spawn").Process(target=_make_golden_graphs, args=(root,))
-    process.start()
-    return process, root
-
-
 @cache
 def golden_store() -> PlanCache:
     """The golden networks' graphs in fp32, proved when they were made."""
-    process, root = golden_process()
-    if importlib.util.find_spec("tensorrt_rtx"):
-        small_store()  # needed too, and made while the other process works
-    process.join()
-    assert process.exitcode == 0
-    return PlanCache(root)
+    store = PlanCache(_root() / "golden")
+    with one_thread():
+        list(PlanBuilder(request_for(GOLDEN, dtype="fp32"), None, store).run())
+    return store
 
 
 @cache
@@ -86,13 +62,12 @@ def small_store() -> PlanCache:
 
 
 @cache
-def built() -> dict[tuple[str, int], Prepared]:
-    """(component, sm) → what building gave: every TensorRT-RTX plan of the small network."""
+def built(sm: int = 89) -> dict[str, Prepared]:
+    """Component → what building gave: every TensorRT-RTX plan of the small network."""
     rtx, found = import_binding("tensorrt-rtx"), {}
-    for sm in (89, 120):
-        for done in PlanBuilder(request_for(small_weights(), sm=sm), rtx, small_store()).run():
-            if done.entry.kind == "plan":
-                found[done.entry.component, sm] = done
+    for done in PlanBuilder(request_for(small_weights(), sm=sm), rtx, small_store()).run():
+        if done.entry.kind == "plan":
+            found[done.entry.component] = done
     return found
 
 

@@ -90,9 +90,11 @@ def test_a_plan_for_smaller_batches_is_not_taken(store, small_weights, monkeypat
         )
 
 
+@pytest.mark.parametrize("name", ["tensorrt-11.4", "tensorrt-rtx-1.7"])
 def test_a_plan_for_one_batch_size_is_checked_and_served_at_it(
-    binding, store, small_weights, monkeypatch
+    store, small_weights, monkeypatch, name
 ):
+    binding = fake_binding(name)
     request = request_for(
         small_weights, sm=89, gpu="NVIDIA L4", gpu_sm=89, batch=BatchProfile(2, 2, 2)
     )

@@ -16,6 +16,7 @@ from engines.trt.runtime import TrtSession
 from engines.trt.store.cache import PlanCache
 from engines.trt.store.entry import SIDECAR
 from engines.trt.store.key import BatchProfile, StoreKey
+from tests.engines.editors.magicface.backends import stores
 from tests.engines.editors.magicface.backends.stores import request_for
 
 pytest.importorskip("tensorrt_rtx")
@@ -41,9 +42,9 @@ def _attention(path, dtype, head_dim):
     return path
 
 
-def test_all_four_networks_are_built_for_both_generations(built):
-    assert set(built) == {(c, sm) for c in COMPONENTS for sm in (89, 120)}
-    for (component, sm), done in built.items():
+def _check_plans(made, sm):
+    assert set(made) == set(COMPONENTS)
+    for component, done in made.items():
         entry = done.entry
         assert entry.facts["target"] == f"sm{sm}"
         assert entry.facts["backend"] == "tensorrt-rtx"
@@ -52,10 +53,26 @@ def test_all_four_networks_are_built_for_both_generations(built):
         assert entry.made["accuracy"] == f"not run: no SM{sm} GPU on the machine that built it"
 
 
+def test_all_four_networks_are_built_for_a_gpu_that_is_not_here(built):
+    _check_plans(built, 89)
+
+
+@pytest.mark.slow
+def test_all_four_networks_are_built_for_another_generation_too():
+    _check_plans(stores.built(120), 120)
+
+
+def test_the_graphs_of_one_generation_serve_another(rtx, small_store, small_weights):
+    builder = PlanBuilder(request_for(small_weights, sm=120), rtx, small_store)
+    graph = builder.graph("vae_encoder")
+    assert not graph.made_now
+    assert builder.plan("vae_encoder", graph.entry).entry.facts["target"] == "sm120"
+
+
 def test_what_was_built_is_found_again_in_less_than_a_second(
     built, rtx, small_store, small_weights
 ):
-    for done in PlanBuilder(request_for(small_weights, sm=120), rtx, small_store).run():
+    for done in PlanBuilder(request_for(small_weights, sm=89), rtx, small_store).run():
         assert not done.made_now
         assert done.seconds < 1
         small_store.load(StoreKey(done.entry.kind, done.entry.component, done.entry.facts))
@@ -65,13 +82,13 @@ def test_what_was_built_is_found_again_in_less_than_a_second(
     ("fact", "value"), [("backend_version", "1.6.0"), ("target", "sm86"), ("weights_sha256", "0")]
 )
 def test_a_plan_of_another_version_target_or_weights_is_refused(built, small_store, fact, value):
-    facts = built["vae_encoder", 89].entry.facts
+    facts = built["vae_encoder"].entry.facts
     with pytest.raises(StalePlanError, match=f"{fact} is .*, asked {value}; rebuild with"):
         small_store.load(StoreKey("plan", "vae_encoder", {**facts, fact: value}))
 
 
 def test_a_plan_with_a_changed_byte_is_refused(built, small_store, tmp_path):
-    entry = built["vae_encoder", 89].entry
+    entry = built["vae_encoder"].entry
     copied = PlanCache(tmp_path)
     copied.install(entry.folder.name, small_store.pack(entry.folder.name))
     plan = copied.root / entry.folder.name / PLAN_FILE
@@ -83,7 +100,7 @@ def test_a_plan_with_a_changed_byte_is_refused(built, small_store, tmp_path):
 
 
 def test_a_copy_for_another_machine_is_checked_when_it_arrives(built, small_store, tmp_path):
-    name = built["vae_encoder", 89].entry.folder.name
+    name = built["vae_encoder"].entry.folder.name
     packed = small_store.pack(name)
     assert PlanCache(tmp_path).install(name, packed)
     assert not PlanCache(tmp_path).install(name, packed)
@@ -97,7 +114,7 @@ def test_a_copy_for_another_machine_is_checked_when_it_arrives(built, small_stor
 
 
 def test_progress_is_told_while_it_builds(built, rtx, small_store):
-    graph = built["vae_encoder", 89].entry.facts["graph_sha256"]
+    graph = built["vae_encoder"].entry.facts["graph_sha256"]
     entry = next(e for e in small_store.entries() if e.files.get(GRAPH_FILE, (0, ""))[1] == graph)
     told = []
     plan = build_plan(
@@ -158,6 +175,6 @@ def test_an_plan_in_fp32_and_an_odd_size_are_refused(small_weights):
 def test_the_real_rtx_says_that_there_is_no_driver(built, rtx):
     if torch.cuda.is_available():
         pytest.skip("there is a driver here")
-    plan = built["vae_encoder", 89].entry.path(PLAN_FILE)
+    plan = built["vae_encoder"].entry.path(PLAN_FILE)
     with pytest.raises(PlanBuildError, match=r"TensorRT-RTX .* cannot load .*network.plan: .+"):
         TrtSession(rtx, plan, device="cpu")

@@ -24,7 +24,7 @@ from engines.trt.binding import import_binding
 from engines.trt.errors import AccuracyError
 from engines.trt.network import GRAPH_FILE, SAMPLE_FILE
 from engines.trt.onnx_session import OnnxSession
-from engines.trt.proof import GoldenSample, check_sample
+from engines.trt.proof import GoldenSample, check_sample, widen_graph
 from engines.trt.store.cache import PlanCache
 from tests.engines.editors.magicface.backends.stores import GOLDEN, request_for
 
@@ -86,6 +86,7 @@ def test_there_are_as_many_keys_and_values_as_transformer_blocks(golden_modules)
     assert len(transformer_blocks(golden_modules.denoiser.unet)) == ports.BLOCKS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("component", COMPONENTS)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_golden_graph_agrees_with_torch_at_other_batches_than_it_was_exported_at(
@@ -101,6 +102,7 @@ def test_a_golden_graph_agrees_with_torch_at_other_batches_than_it_was_exported_
     assert accuracy.holds, accuracy
 
 
+@pytest.mark.slow
 def test_the_editor_gets_official_numbers_from_onnxruntime(golden, golden_networks):
     found, _, _ = golden_networks
     images = golden["source_u8"].float() / 127.5 - 1
@@ -116,6 +118,7 @@ def test_the_editor_gets_official_numbers_from_onnxruntime(golden, golden_networ
     assert _largest_error(found.codec.decode(final), golden["decoded_n10_g3.0"]) < 5e-5
 
 
+@pytest.mark.slow
 def test_without_guidance_the_same_graph_serves_single_rows(golden, golden_networks):
     found, _, _ = golden_networks
     id_kv = found.id_encoder(golden["source_latents"])
@@ -124,6 +127,7 @@ def test_without_guidance_the_same_graph_serves_single_rows(golden, golden_netwo
     assert _largest_error(eps, golden["deno_t0500"][:2]) < 5e-5
 
 
+@pytest.mark.slow
 def test_what_runs_and_why_is_told(golden_networks):
     found, choice, said = golden_networks
     assert choice.backend == "onnxruntime"
@@ -149,6 +153,20 @@ def test_real_head_dimensions_in_fp16_stay_within_what_rounding_does(
     accuracy = compare(component, "onnxruntime", found, reference, bound)
     assert accuracy.holds, accuracy
     assert accuracy.bound < 0.02
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_graph_computes_what_torch_does_to_the_last_digits_of_fp32(
+    small_store, small_weights, small_modules, component, tmp_path
+):
+    """Its fp16 values widened: what is left is the order of sums. Exported at 2, run at 3 rows."""
+    path = _graph(small_store, small_weights, component).entry.path(GRAPH_FILE)
+    inputs = sample_inputs(component, small_modules, batch=3, dtype=torch.float16, seed=1)
+    reference = reference_outputs(PORTS[component], flat_module(component, small_modules), inputs)
+    session = OnnxSession(widen_graph(path, tmp_path, "fp16"))
+    wide = {n: t.float() if t.is_floating_point() else t for n, t in inputs.items()}
+    accuracy = compare(component, "onnxruntime", session(wide), reference, FP32_BOUND)
+    assert accuracy.holds, accuracy
 
 
 def test_attention_and_group_norm_stay_whole_in_the_denoiser(small_store, small_weights):

@@ -24,7 +24,7 @@ from tests.engines.editors.magicface.backends import stores
 NOWHERE = Machine(versions={"onnxruntime": "1.32.0", "tensorrt-rtx": "1.7.1.116"})
 HOPPER = Machine("NVIDIA H200", 90, {"onnxruntime": "1", "tensorrt": "11.4.0", "compile": "3.5"})
 
-pytestmark = pytest.mark.timeout(900)  # the golden graphs are exported first
+pytestmark = pytest.mark.timeout(900)  # the graphs are exported first
 
 
 @pytest.fixture(scope="module")
@@ -35,39 +35,40 @@ def no_gpu():
 
 
 @pytest.fixture(scope="module")
-def golden_engines(golden):
-    """Where the golden networks' graphs lie, as the job is told it."""
+def small_engines():
+    """The small network's weights, its graphs where the job is told to look."""
+    pytest.importorskip("tensorrt_rtx")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUREEL_PLANS", str(stores.golden_store().root))
-        yield golden
+        patch.setenv("AUREEL_PLANS", str(stores.small_store().root))
+        yield stores.small_weights()
 
 
-def test_onnxruntime_is_measured_beside_eager_in_one_run(no_gpu, golden_engines, capsys):
-    asked = ["magicface", "--weights", str(golden_engines), "--backend", "auto"]
-    assert run_command(app, [*asked, "--batch", "1", "4", "--steps", "1", "--repeats", "1"]) == 0
+def test_onnxruntime_is_measured_beside_eager_in_one_run(no_gpu, small_engines, capsys):
+    asked = ["magicface", "--weights", str(small_engines), "--backend", "auto", "--dtype", "fp16"]
+    assert run_command(app, [*asked, "--batch", "1", "2", "--steps", "1", "--repeats", "1"]) == 0
     told = capsys.readouterr()
     measured = json.loads(told.out)
     rows = {(row["backend"], row["batch"]): row for row in measured["rows"]}
-    assert set(rows) == {(name, n) for name in ("eager", "onnxruntime") for n in (1, 4)}
-    for batch in (1, 4):
+    assert set(rows) == {(name, n) for name in ("eager", "onnxruntime") for n in (1, 2)}
+    for batch in (1, 2):
         eager, graph = rows["eager", batch], rows["onnxruntime", batch]
         assert eager["times_eager"] == 1
         assert graph["times_eager"] == pytest.approx(eager["ms_per_frame"] / graph["ms_per_frame"])
         assert graph["times_compile"] is None
-        assert 0 < graph["apart"] < 1e-4
+        assert 0 < graph["apart"] < 2e-2
         assert graph["frames_per_s"] == pytest.approx(1000 / graph["ms_per_frame"])
         assert graph["cpu_ms_per_frame"] > 0
         assert graph["memory_gb"] > 0
     assert set(measured["cannot_run"]) == {"compile", "tensorrt", "tensorrt-rtx"}
     assert measured["cannot_run"]["tensorrt-rtx"].startswith("no CUDA GPU on this machine; ")
-    assert "onnxruntime fp32" in told.err
+    assert "onnxruntime fp16" in told.err
     assert "× eager" in told.err
     assert "compile cannot run here: no CUDA GPU on this machine" in told.err
 
 
-def test_the_batches_are_1_4_and_8_where_nothing_else_is_asked(no_gpu, golden_engines):
+def test_the_batches_are_1_4_and_8_where_nothing_else_is_asked(no_gpu, tiny_weights):
     measured = run_backends(
-        weights=str(golden_engines), backend=("eager",), steps=(1,), repeats=1, device="cpu"
+        weights=str(tiny_weights), backend=("eager",), steps=(1,), repeats=1, device="cpu"
     )
     assert [row["batch"] for row in measured["rows"]] == [1, 4, 8]
 

@@ -1,8 +1,11 @@
 """The count at real size against the figures of the specification, within 1 %."""
 
 import pytest
+from safetensors.torch import load_file
 
-from engines.editors.magicface.speed import cost
+from engines.editors.magicface.folders import find_folders
+from engines.editors.magicface.settings import resolved
+from engines.editors.magicface.speed import cost, cpu_needs
 
 PARTS = {
     "encode": 1.117,
@@ -58,3 +61,23 @@ def test_the_command_prints_the_table(capsys):
     assert "1.117" in told
     assert "(124)" in told
     assert "at 788 TFLOP/s" in told
+
+
+def test_a_process_without_a_gpu_takes_its_weights_and_what_its_frames_take(tiny_weights, costs):
+    folders = find_folders(tiny_weights)
+    small = cpu_needs.cpu_needs(resolved(weights=str(tiny_weights), batch=1), folders)
+    assert small.tflop == 0, "nobody waits for it"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cpu_needs, "parameters_in", lambda _: 1_802_800_000 / 3)
+        patch.setattr(cpu_needs, "network_costs", lambda _: costs)
+        patch.setattr(cpu_needs, "native_size", lambda _: 512)
+        one = cpu_needs.cpu_needs(resolved(weights="w", batch=1), folders)
+        four = cpu_needs.cpu_needs(resolved(weights="w", batch=4, dtype="bf16"), folders)
+    assert one.memory == pytest.approx(9.1e9, rel=0.01), "what was measured: docs/performance.md"
+    assert four.memory == pytest.approx(0.84e9 + 3.6e9 + 2.2e9, rel=0.01)
+    assert one.tflop == pytest.approx(45.0, rel=0.01)
+
+
+def test_parameters_are_counted_from_a_files_header(tiny_weights):
+    file = tiny_weights / "vae" / "diffusion_pytorch_model.safetensors"
+    assert cpu_needs.parameters_in(file) == sum(t.numel() for t in load_file(file).values())

@@ -1,0 +1,70 @@
+"""A GPU that is pretended: it takes a GPU's time for its networks, and no core.
+
+It works through what it is given in order, as a real one does: a call returns at once, and only the
+end of the denoising waits until all of it is done (the sampler looks for numbers that left their
+format). What it was idle in between is what the host was too late for.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from engines.editors.magicface.model.networks import IDKeyValues, Networks
+from engines.editors.magicface.model.vae import TorchCodec
+from engines.editors.magicface.speed.cost import NetworkCosts
+
+SIDE = 512
+
+
+class PretendedGPU:
+    """Shares a frame's time among the networks by their work.
+
+    Args:
+        costs: of the networks.
+        steps: of the denoising, with guidance.
+        frame_s: seconds per frame.
+    Attributes:
+        busy_s, idle_s: since the first call, without what came before it.
+    """
+
+    def __init__(self, costs: NetworkCosts, steps: int, frame_s: float) -> None:
+        rate = frame_s / costs.ours(steps, 3.0, reference=True)
+        self._encode_s, self._decode_s = rate * costs.encode, rate * costs.decode
+        self._identity_s = rate * (costs.id_encoder + costs.id_kv)
+        self._step_s, self._steps, self._step = rate * costs.step_guided, steps, 0
+        self._until = 0.0
+        self.busy_s = self.idle_s = 0.0
+
+    def networks(self) -> Networks:
+        """What an editor takes."""
+        codec = TorchCodec(self._encode, self._decode, 0.18215)
+        return Networks(self._identity, self._denoise, codec, SIDE, "a pretended GPU")
+
+    def _given(self, seconds: float) -> None:
+        now = time.perf_counter()
+        if self._until:
+            self.idle_s += max(0.0, now - self._until)
+        self._until = max(now, self._until) + seconds
+        self.busy_s += seconds
+
+    def _encode(self, images: Tensor) -> Tensor:
+        self._given(len(images) * self._encode_s)
+        return torch.zeros(len(images), 4, SIDE // 8, SIDE // 8)
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        self._given(len(latents) * self._decode_s)
+        return torch.zeros(len(latents), 3, SIDE, SIDE)
+
+    def _identity(self, latents: Tensor) -> IDKeyValues:
+        self._given(len(latents) * self._identity_s)
+        return ()
+
+    def _denoise(self, latents: Tensor, *_: object) -> Tensor:
+        self._given(len(latents) / 2 * self._step_s)
+        self._step = (self._step + 1) % self._steps
+        if self._step == 0:
+            time.sleep(max(0.0, self._until - time.perf_counter()))
+        return latents
