@@ -17,7 +17,8 @@ from jobs.errors import JobError
 VIDEO_SUFFIXES = frozenset(
     (
         *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts"),
-        *(".mxf", ".mpg", ".mpeg", ".nut", ".flv", ".wmv", ".ogv", ".3gp"),
+        *(".mxf", ".mpg", ".mpeg", ".nut", ".flv", ".wmv", ".ogv", ".3gp", ".3g2", ".qt"),
+        *(".dv", ".gxf", ".vob", ".asf"),
     )
 )
 """What counts as footage inside a folder; a file named directly is taken whatever its name."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.command_line.inputs import VIDEO_SUFFIXES, Found, Inputs, Refused
+from jobs.command_line.inputs import Found, Inputs, Refused
 from jobs.errors import JobError
 from pipeline.errors import PipelineError
 from pipeline.files import LONGEST_NAME, read_json
@@ -29,7 +29,7 @@ BESIDE = ".curves.png"
 WORK = "_work"
 
 
-PROFESSIONAL = frozenset((".mxf", ".dv"))
+PROFESSIONAL = frozenset((".mxf", ".dv", ".gxf"))
 """Files that can be read and not written, whose tools take a .mov instead."""
 
 
@@ -53,7 +53,7 @@ def place_outputs(
     Args:
         protected: what else the job reads; no result may be one of them.
         container: of results that are not named; else each input's own, or where that kind of file
-            cannot be written, `.mov` for MXF and DV and `.mkv` for others.
+            cannot be written, `.mov` for MXF, DV and GXF and `.mkv` for others.
     Raises:
         JobError: one file for several inputs, or a place that would vanish with a submitted job's
             working copy.
@@ -118,7 +118,7 @@ def _suffix(path: Path, container: str | None) -> str:
         if suffix not in MUXERS:
             raise JobError(f"--container {container}: known: {' '.join(s[1:] for s in MUXERS)}")
         return suffix
-    if path.suffix.lower() in MUXERS or path.suffix.lower() not in VIDEO_SUFFIXES:
+    if path.suffix.lower() in MUXERS:
         return path.suffix
     return ".mov" if path.suffix.lower() in PROFESSIONAL else ".mkv"
 

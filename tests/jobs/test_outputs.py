@@ -35,6 +35,23 @@ def test_results_lie_beside_their_inputs_under_the_curves_name(footage):
     }
 
 
+def test_what_cannot_be_written_goes_to_a_stated_container_or_the_one_that_is_named(footage):
+    names = {"a.mp4": ".mp4", "b.mov": ".mov", "c.MXF": ".mov", "d.dv": ".mov", "e.mpg": ".mkv",
+             "f.wmv": ".mkv", "g.bak": ".mkv"}  # fmt: skip
+    for name in names:
+        (footage / name).touch()
+    found = find_inputs([str(footage / name) for name in names])
+    made = {Path(s).name: o.name for s, o in place_outputs(found, None, "smile").pairs}
+    assert made == {n: f"{Path(n).stem}.smile{suffix}" for n, suffix in names.items()}
+    for word in ("mov", ".MOV"):
+        asked = place_outputs(found, None, "smile", container=word).pairs
+        assert {o.suffix for _, o in asked} == {".mov"}
+    with pytest.raises(JobError, match=r"--container gif: known: mp4 m4v mov"):
+        place_outputs(found, None, "smile", container="gif")
+    named = place_outputs(find_inputs([str(footage / "c.MXF")]), str(footage / "x.mkv"), "smile")
+    assert named.pairs[0][1].name == "x.mkv"
+
+
 def test_a_result_keeps_its_place_when_footage_grows(footage, tmp_path):
     (footage / "a.mp4").unlink()
     (footage / "b.mov").unlink()

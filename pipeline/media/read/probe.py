@@ -58,8 +58,8 @@ def probe(path: str) -> VideoInfo:
         if is_picture(container.format.name):
             raise MediaError(f"{path}: a picture ({container.format.name}); expected a video")
         movie = read_movie(path)
+        refuse_encrypted(path, container, movie)
         stream = main_video(container, path)
-        refuse_encrypted(path, stream, movie)
         frame, packet = _first_frame(container, stream, path)
         info = _describe(path, container, stream, frame)
         return _with_depths(info, stream, frame, packet, movie)

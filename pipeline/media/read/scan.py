@@ -21,6 +21,11 @@ from pipeline.media.opening import one_line_errors, open_video, ready_decoder, v
 from pipeline.media.read.envelope import missing_bytes
 
 TRUNCATION_SLACK_S = 0.5
+RISING_TIMES = (
+    "give them times of their own, without encoding: ffmpeg -i IN -map 0 -c copy "
+    r"-bsf:v 'setts=pts=max(PTS\,PREV_OUTPTS+1):dts=max(DTS\,PREV_OUTDTS+1)' OUT"
+)
+EVEN_TIMES = "give them even times: ffmpeg -i IN -map 0 -c copy -c:v ffv1 -fps_mode cfr OUT.mkv"
 KEYS_STAND_ALONE = frozenset(("prores", "dnxhd", "mjpeg", "ffv1", "png", "v210"))
 """Codecs of which decoding may begin at any key frame and looks back no further."""
 
@@ -125,6 +130,7 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
         coded=np.argsort(np.argsort(order)),
         group=_groups(rows, np.array(is_whole))[order],
     )
+    _check_distinct(path, index, is_reordered=bool(np.any(np.diff(index.coded) < 0)))
     _check_complete(path, index, info.time_base, declared_s)
     return index
 
@@ -212,10 +218,17 @@ def _is_shown(packet: Packet[VideoStream], info: VideoInfo) -> bool:
     return info.codec != "vp8" or bool(bytes(packet)[0] & 0x10)
 
 
-def _check_complete(path: str, index: FrameIndex, base: Fraction, declared_s: float) -> None:
+def _check_distinct(path: str, index: FrameIndex, *, is_reordered: bool) -> None:
+    """Refuse two frames at one time: no container here holds them, and no player shows both."""
     twice = int(np.count_nonzero(np.diff(index.pts) <= 0))
     if twice:
-        raise MediaError(f"{path}: {twice} of {len(index)} frames share another's time stamp")
+        instead = EVEN_TIMES if is_reordered else RISING_TIMES
+        raise MediaError(
+            f"{path}: {twice} of {len(index)} frames share another's time stamp; {instead}"
+        )
+
+
+def _check_complete(path: str, index: FrameIndex, base: Fraction, declared_s: float) -> None:
     end_s = float((index.pts[-1] + index.duration[-1]) * base)
     if end_s + TRUNCATION_SLACK_S < declared_s:
         raise MediaError(

@@ -31,7 +31,8 @@ def check_output(info: VideoInfo, settings: EncodeSettings, output: str) -> tupl
     refused = _refused_by(info, settings, muxer)
     if refused:
         able = [s for s in (".mov", ".mkv", ".mp4") if not _refused_by(info, settings, MUXERS[s])]
-        instead = f"; --output {Path(output).stem}{able[0]} can" if able else ""
+        way = f"--output {Path(output).stem}{able[0]} or --container {able[0][1:]}" if able else ""
+        instead = f"; {way} can" if able else ""
         raise MediaError(f"{info.path}: {muxer} cannot hold its {refused}{instead}")
     before, after = Path(info.path).suffix.lower(), Path(output).suffix.lower()
     if before not in MUXERS and before != after:

@@ -166,4 +166,6 @@ def test_two_frames_at_one_time_are_refused(footage, tmp_path):
             if number == 7:
                 packet.pts = packet.dts = (packet.pts or 0) - 512
             target.mux(packet)
-    assert "1 of 30 frames share another's time stamp" in one_line(path)
+    told = one_line(path)
+    assert "1 of 30 frames share another's time stamp" in told
+    assert "ffmpeg -i IN -map 0 -c copy -bsf:v 'setts=pts=max(" in told

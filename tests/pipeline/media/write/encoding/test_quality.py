@@ -134,7 +134,9 @@ def test_a_container_that_cannot_hold_a_stream_is_refused_before_the_work(footag
     seen = inspect_video(footage(**EIGHT, sound="aac"))
     settings = mirror_settings(seen.info, index=seen.index)
     assert check_output(seen.info, settings, "x.mov") == ()
-    with pytest.raises(MediaError, match=r"webm cannot hold its .*--output x\.mov can"):
+    with pytest.raises(
+        MediaError, match=r"webm cannot hold its .*--output x\.mov or --container mov can"
+    ):
         check_output(seen.info, settings, "x.webm")
     renamed = dataclasses.replace(seen.info, path=str(tmp_path / "a.mxf"))
     (tmp_path / "a.mxf").symlink_to(seen.info.path)
