@@ -131,6 +131,8 @@ class Run:
             owner = _owner(file)
             if owner is not None and owner.token != self.token and not owner.is_dead():
                 raise BusyError(_busy(output, owner, path))
+            if owner is not None and owner.token != self.token:
+                Path(owner.lock).unlink(missing_ok=True)
             file.seek(0)
             file.truncate()
             file.write(json.dumps(asdict(Owner.here(self.token, self._lock))).encode())

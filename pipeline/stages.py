@@ -24,6 +24,7 @@ from pipeline.faces.chunks import analyse_frames, read_chunk, write_chunk
 from pipeline.faces.faces import Analysis, assemble
 from pipeline.faces.recognise import recognise, refuse_doubts, told
 from pipeline.faces.table import read_analysis, write_analysis
+from pipeline.files import sweep_partials
 from pipeline.lease import check_claimed
 from pipeline.media.read.inspection import (
     Inspection,
@@ -87,6 +88,7 @@ def inspect_stage(
     clock = Stopwatch()
     folder = folder_of(row)
     folder.sweep_orphans()
+    sweep_partials(Path(row["output"]).parent)
     check_unchanged(row["source"], row["identity"])
     inspection = _inspection(row)
     check_reader(row["source"], inspection.info, inspection.index, settings.reader)

@@ -74,6 +74,16 @@ class HangingEditor(IdentityEditor):
         return super().edit(crops, delta, seed=seed)
 
 
+class SwappingEditor(IdentityEditor):
+    """Puts `other.mp4` over `talk.mp4`, beside each other in AUREEL_TEST_KILLS, on frame 7."""
+
+    def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:
+        other = Path(Path(os.environ["AUREEL_TEST_KILLS"]).read_text()) / "other.mp4"
+        if 7 in crops.frame_index and other.exists():
+            other.replace(other.with_name("talk.mp4"))
+        return super().edit(crops, delta, seed=seed)
+
+
 class MarkedEditor(IdentityEditor):
     """Writes down every frame it edits, in `marks` beside the file AUREEL_TEST_KILLS names.
 

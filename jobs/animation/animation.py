@@ -20,6 +20,7 @@ from jobs.animation.call import (
 )
 from jobs.animation.claims import Claimed, claim_outputs
 from jobs.animation.dry_run import describe
+from jobs.animation.stopping import stoppable
 from jobs.command_line.inputs import Refused
 from jobs.command_line.options import AnimateOptions
 from jobs.command_line.progress import console
@@ -28,6 +29,7 @@ from jobs.evaluation.judges import best_judge
 from jobs.evaluation.pages import tell_pages
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes
+from jobs.ray_cluster.shared_storage import check_shared
 from pipeline.figures.beside import files_beside
 from pipeline.lease import Run
 from pipeline.media.read.reader import choose_reader
@@ -56,7 +58,7 @@ def run_call(call: Call, screen: Console) -> Report:
         JobError, EngineError: its one output stands already; a driving video cannot be measured;
             an engine that was named cannot get ready; another run is writing its outputs.
     """
-    with Run(uuid4().hex[:12], Path(call.videos[0]["work"])) as run:
+    with stoppable(), Run(uuid4().hex[:12], Path(call.videos[0]["work"])) as run:
         return _run_claimed(call, claim_outputs(call, run), screen)
 
 
@@ -64,6 +66,7 @@ def _run_claimed(call: Call, claimed: Claimed, screen: Console) -> Report:
     for note in call.notes:
         screen.print(f"note: {note}")
     cluster.start()
+    check_shared(claimed.videos)
     for engine in call.engines.values():
         announce(screen, engine)
     nodes = RayNodes(screen.print, waits=call.options.wait_for_plans)

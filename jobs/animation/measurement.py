@@ -9,6 +9,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from jobs.animation.call import analysis_settings, asked_engines, gpus_for
+from jobs.animation.stopping import stoppable
 from jobs.command_line.inputs import find_inputs
 from jobs.command_line.options import MeasureOptions
 from jobs.command_line.outputs import is_one_of, refuse_working_copy, video_rows
@@ -18,6 +19,7 @@ from jobs.command_line.report import Ledger, Report, told_of
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes
+from jobs.ray_cluster.shared_storage import check_shared
 from pipeline.faces.table import SUFFIXES, write_tables
 from pipeline.media.read.reader import choose_reader
 from pipeline.rows import VideoRow
@@ -31,7 +33,8 @@ def run_measurement(options: MeasureOptions) -> int:
     Raises:
         JobError, EngineError: the call itself is wrong.
     """
-    return 1 if measure(options, console()).failed else 0
+    with stoppable():
+        return 1 if measure(options, console()).failed else 0
 
 
 def measure(options: MeasureOptions, screen: Console) -> Report:
@@ -55,6 +58,7 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
     gpus = gpus_for(asked)
     settings = analysis_settings(options, asked, gpus)
     cluster.start()
+    check_shared(videos)
     from jobs.animation.run import run_job
     from pipeline.graph import Job
 

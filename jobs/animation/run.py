@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 
@@ -42,7 +39,7 @@ def run_job(
     written = time.monotonic()
     outputs = {video["video"]: video for video in videos}
     try:
-        with _stoppable(), Progress(videos, ledger, console) as progress:
+        with Progress(videos, ledger, console) as progress:
 
             def on_row(row: Any) -> None:
                 nonlocal written
@@ -83,23 +80,3 @@ def as_seen_here(row: StageRow, video: VideoRow) -> StageRow:
         "outputs must lie on storage that all nodes share"
     )
     return {**row, "error": error}
-
-
-@contextmanager
-def _stoppable() -> Generator[None]:
-    """SIGTERM (`ray job stop`) ends the run like Ctrl-C: the report is written, then we leave.
-
-    Signals reach a process's main thread; a run in another is ended by who started it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

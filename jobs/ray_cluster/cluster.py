@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -58,7 +59,12 @@ def start() -> None:
     address = os.environ.get("RAY_ADDRESS")
     if address:
         _check_is_ray(address)
-    with warnings.catch_warnings(), _native_stderr_closed(), _imported_meanwhile("pipeline.graph"):
+    with (
+        warnings.catch_warnings(),
+        _native_stderr_closed(),
+        _own_sigterm(),
+        _imported_meanwhile("pipeline.graph"),
+    ):
         warnings.simplefilter("ignore")
         try:
             if address:
@@ -119,13 +125,26 @@ def _answer(place: tuple[str, int]) -> bytes:
 
 @contextmanager
 def _imported_meanwhile(module: str) -> Generator[None]:
-    """Imports a module while others wait; what goes wrong shows where it is imported for use."""
-    thread = threading.Thread(target=import_module, args=(module,))
+    """Imports a module while others wait; what goes wrong shows where it is imported for use.
+
+    Ctrl-C may meet this thread just where it takes the interpreter's import lock, which is then
+    never given back (seen in CPython 3.11): so nobody waits for the other's end after an error.
+    """
+    thread = threading.Thread(target=import_module, args=(module,), daemon=True)
     thread.start()
+    yield
+    thread.join()
+
+
+@contextmanager
+def _own_sigterm() -> Generator[None]:
+    """Keeps our way of being stopped, where there is one: Ray's ends the process with status 15."""
+    ours = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        thread.join()
+        if callable(ours) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)
 
 
 @contextmanager

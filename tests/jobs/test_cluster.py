@@ -79,3 +79,17 @@ def test_who_listens_and_is_no_ray_is_refused_within_seconds(answer):
 def test_an_address_of_another_kind_is_refused_at_once(address):
     with pytest.raises(JobError, match="expected a head's host:port"):
         cluster._check_is_ray(address)
+
+
+def test_who_interrupts_the_start_does_not_wait_for_what_is_being_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As where Ctrl-C had left the import lock taken: then that import never ends."""
+    never = threading.Event()
+    monkeypatch.setattr(sys, "never_set", never, raising=False)
+    (tmp_path / "imported_for_ever.py").write_text("import sys\nsys.never_set.wait()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt), cluster._imported_meanwhile("imported_for_ever"):
+        raise KeyboardInterrupt
+    assert not never.is_set()
+    never.set()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from jobs.command_line import progress
+from pipeline.demo.clip import make_demo_clip
 from pipeline.lease import Run
 from tests.jobs.conftest import SMILE, Animate
 
@@ -79,6 +80,29 @@ def test_a_segment_that_hangs_is_stopped_and_begun_again_but_not_for_ever(animat
     (where,) = re.findall(r"(/\S+/render-\S+\.try\.2) says where", run.video["error"])
     assert "fakes.py" in Path(where).read_text()
     assert Path(os.environ["AUREEL_TEST_KILLS"]).read_text() == "96"
+
+
+def test_a_source_that_is_replaced_under_the_run_gives_nothing(animate: Animate):
+    make_demo_clip(Path("other.mp4"), seconds=2.0, size=(480, 480))
+    Path(os.environ["AUREEL_TEST_KILLS"]).write_text(str(Path.cwd()))
+    call = ("--curve", "smile2.yaml", "--input", "talk.mp4", "--editor")
+    run = animate(*call, "tests.fakes:SwappingEditor")
+    assert run.status == 1
+    assert "talk.mp4: was replaced" in run.video["error"]
+    assert "while the job ran; nothing was made of it" in run.video["error"]
+    assert not Path("talk.smile2.mp4").exists()
+    assert animate(*call, "identity").video["status"] == "done"  # of the take that is there now
+
+
+def test_footage_that_is_being_written_is_refused_where_that_is_asked(
+    animate: Animate, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("jobs.command_line.settling.SETTLE_S", 3.0)
+    Path("talk.mp4").touch()
+    run = animate(*CALL, "talk.mp4", "--growing", "refuse")
+    assert run.status == 2
+    assert "talk.mp4: was written to a moment ago; run again once it is whole" in run.stderr
+    assert not Path("_work").exists()
 
 
 def test_a_full_disk_stops_the_run_until_there_is_room(

@@ -48,6 +48,7 @@ def test_a_paused_run_keeps_its_output_and_a_killed_one_loses_it_at_once(other, 
         other.wait()
         run.claim(tmp_path / "o.mp4")
         check_claimed(tmp_path / "o.mp4", "ours")
+        assert not list((tmp_path / "work").glob(".aureel-other.run"))
         with pytest.raises(PipelineError, match="was taken over by another run"):
             check_claimed(tmp_path / "o.mp4", "other")
 

@@ -18,9 +18,11 @@ from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.load import parse_sheet
 from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
+from pipeline.errors import MediaError, PipelineError
+from pipeline.files import read_json, write_json
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import video_row
+from pipeline.store import VideoFolder, video_row
 
 ANALYSIS = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
 WHOLE = RenderSettings(
@@ -82,3 +84,39 @@ def test_a_source_is_opened_as_often_as_its_frames_are_needed(row, monkeypatch):
     opened.clear()
     assert planned({**row, "request": "another"}) != []
     assert opened[row["source"]] == 0  # a second curve
+
+
+def test_a_piece_that_is_not_the_one_its_marker_vouches_for_is_never_published(row):
+    """Of the same name and size, with other bytes: as a run without the lease could leave it."""
+    segments = planned(row)
+    rendered(segments)
+    job = VideoFolder.of(row).job_folder
+    piece = sorted(path for path in job.glob("0*.*") if path.suffix != ".json")[1]
+    whole = piece.read_bytes()
+    piece.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(PipelineError, match=r"segment 1: its piece is not the one .*; run again"):
+        stages.finish_stage(row, WHOLE)
+    assert not Path(row["output"]).exists()
+    assert [segment["number"] for segment in planned(row)] == [1]  # made again, alone
+
+
+def test_segments_that_another_curve_planned_are_never_published(row):
+    rendered(planned(row))
+    spans_file = VideoFolder.of(row).spans(row["request"])
+    other = {**read_json(spans_file), "request": "another"}
+    write_json(spans_file, other)
+    with pytest.raises(PipelineError, match="is not what this run planned; run again"):
+        stages.finish_stage(row, WHOLE)
+    assert not Path(row["output"]).exists()
+
+
+@pytest.mark.parametrize("stage", ["render", "finish"])
+def test_a_source_that_changed_is_refused_by_each_stage(row, stage):
+    segments = planned(row)
+    if stage == "finish":
+        rendered(segments)
+    source = Path(row["source"])
+    source.write_bytes(source.read_bytes()[:-1] + b"!")
+    with pytest.raises(MediaError, match="was changed while the job ran; nothing was made of it"):
+        rendered(segments) if stage == "render" else stages.finish_stage(row, WHOLE)
+    assert not Path(row["output"]).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from pipeline.errors import MediaError
 from pipeline.media.opening import open_video
@@ -15,8 +16,11 @@ TAG_KEYS: Mapping[str, tuple[str, ...]] = {
     "webm": ("encoded_by", "comment", "keywords"),
     "avi": ("encoded_by", "comment"),
     "nut": ("encoded_by", "comment", "keywords"),
+    "mpegts": ("service_provider",),
 }
-"""Muxer → tags that it keeps, the first that the source leaves free is used; MPEG-TS keeps none."""
+"""Muxer → tags that it keeps, the first that the source leaves free is used."""
+HEAD_BYTES = 1 << 14
+"""In which MPEG-TS tells who provides its programmes (EN 300 468 §6.2.33); it has no other tags."""
 
 
 def origin_tag(muxer: str, taken: Mapping[str, str]) -> dict[str, str]:
@@ -34,6 +38,13 @@ def is_ours(path: str) -> bool:
     """Whether a file carries our tag; False for what is no video."""
     try:
         with open_video(path) as container:
-            return MADE_BY in container.metadata.values()
-    except MediaError:
+            is_mpegts = container.format.name == "mpegts"
+            tagged = MADE_BY in container.metadata.values()
+        return tagged or (is_mpegts and MADE_BY.encode() in _head(path))
+    except (MediaError, OSError):
         return False
+
+
+def _head(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        return file.read(HEAD_BYTES)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pipeline.errors import MediaError
 from pipeline.media.compare.facts import read_facts
 from pipeline.media.read.decode import decode_range
+from pipeline.media.read.origin import is_ours
 from pipeline.media.read.probe import probe, scan
 from pipeline.media.write.encoding.encode import mirror_settings
 from pipeline.media.write.mux import finish
@@ -238,3 +239,10 @@ def test_the_corpus_goes_round_or_is_refused(corpus, tmp_path):
         payload = {s["payload_md5"] for s in truth["streams"]
                    if s["index"] != main and s["type"] != "data"}  # fmt: skip
         assert payload <= {t.payload_md5 for t in read_facts(finished.path).tracks}, name
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv", "o.nut", "o.ts", "o.m2ts"])
+def test_a_result_is_known_as_ours_in_every_container(footage, tmp_path, name):
+    source = footage()
+    round_trip(source, tmp_path, [], name)
+    assert (is_ours(source), is_ours(str(tmp_path / name))) == (False, True)
