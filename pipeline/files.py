@@ -14,6 +14,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import socket
 import time
 import uuid
@@ -110,6 +111,54 @@ def published(
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def unpublished(path: Path, *, replace: bool = True) -> Generator[Path]:
+    """Like `published`, for a file or a folder, and for several at once: nothing is made yet.
+
+    Raises:
+        FileExistsError: something stands at `path`, and `replace` is off.
+    """
+    make_folder(path.parent)
+    partial = partial_path(path)
+    try:
+        yield partial
+        if partial.is_dir():
+            publish_folder(partial, path, replace=replace)
+        else:
+            publish(partial, path, replace=replace)
+    finally:
+        _remove(partial)
+
+
+def publish_folder(partial: Path, path: Path, *, replace: bool = True) -> None:
+    """Gives a finished folder its name, durably; what stood there is gone then.
+
+    Raises:
+        FileExistsError: something stands at `path`, and `replace` is off.
+        OSError: what the disk says.
+    """
+    for entry in partial.iterdir():
+        _flush(entry)
+    _flush(partial)
+    old = partial_path(path)
+    if os.path.lexists(path):
+        if not replace:
+            raise FileExistsError(errno.EEXIST, "File exists", str(path))
+        path.rename(old)
+    try:
+        partial.rename(path)
+    finally:
+        _remove(old)
+    _flush(path.parent)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Publishes a JSON file."""
     with published(path) as partial:
@@ -134,7 +183,7 @@ def sweep_partials(folder: Path) -> None:
     """Removes the partials in a folder whose writers are gone; those at work are left alone."""
     for partial in folder.glob(f"{PARTIAL}*"):
         if _is_abandoned(partial):
-            partial.unlink(missing_ok=True)
+            _remove(partial)
 
 
 def _is_abandoned(partial: Path) -> bool:

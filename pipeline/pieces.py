@@ -6,6 +6,7 @@ hash of those bytes, so that nothing that another run or another curve left can 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.files import read_json, sha256_of, write_json
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.scan import FrameIndex
+from pipeline.media.write.elements.element import Element, elements_of
 from pipeline.media.write.encoding.encode import EncodeSettings, mirror_settings
 from pipeline.media.write.join import Copied, Part
 from pipeline.settings import RenderSettings, digest_of
@@ -56,22 +58,52 @@ def segment_digest(
     return digest_of(asdict(span), edits, settings.editor_digest, asdict(encode))
 
 
-def committed(
-    folder: VideoFolder, span: Span, digest: str, encode: EncodeSettings
-) -> dict[str, Any] | None:
-    """A piece's marker, where its piece is the one that the marker vouches for, byte for byte."""
-    marker = read_json(folder.marker(span.number, digest))
+def files_of(
+    folder: VideoFolder,
+    span: Span,
+    digest: str,
+    encode: EncodeSettings,
+    elements: Sequence[Element],
+) -> list[Path]:
+    """What a span has in the folder once it is rendered: its piece, unless its frames are copied,
+    and those of its elements.
+    """
     piece = folder.piece(span.number, digest, encode.piece_format)
-    if not marker or marker["digest"] != digest or not piece.is_file():
+    return [*([] if span.copied else [piece]), *(element.piece(piece) for element in elements)]
+
+
+def committed(
+    folder: VideoFolder,
+    span: Span,
+    digest: str,
+    encode: EncodeSettings,
+    elements: Sequence[Element] = (),
+) -> dict[str, Any] | None:
+    """A piece's marker, where its piece is the one that the marker vouches for, byte for byte.
+
+    Args:
+        elements: whose pieces belong to it.
+    """
+    files = files_of(folder, span, digest, encode, elements)
+    if not files:
+        return {"frames": span.frames, "edited": 0, "notes": ""}
+    marker = read_json(folder.marker(span.number, digest))
+    if not marker or marker["digest"] != digest or not all(file.is_file() for file in files):
         return None
-    return marker if sha256_of(piece) == marker["sha256"] else None
+    known = [marker["sha256"], *marker.get("elements", [])]
+    return marker if [sha256_of(file) for file in files] == known else None
 
 
 def commit(
-    folder: VideoFolder, span: Span, digest: str, piece: Path, counts: dict[str, Any]
+    folder: VideoFolder, span: Span, digest: str, files: Sequence[Path], counts: dict[str, Any]
 ) -> None:
-    """Writes a finished piece's marker."""
-    marker = {"digest": digest, "sha256": sha256_of(piece), **counts}
+    """Writes a finished piece's marker.
+
+    Args:
+        files: of `files_of`.
+    """
+    own, *beside = map(sha256_of, files)
+    marker = {"digest": digest, "sha256": own, "elements": beside, **counts}
     write_json(folder.marker(span.number, digest), marker)
 
 
@@ -81,15 +113,31 @@ def write_spans(folder: VideoFolder, request: str, spans: list[Span], digests: l
     write_json(folder.spans(request), stored)
 
 
+def planned_span(folder: VideoFolder, request: str, number: int) -> Span:
+    """One of the segments that `write_spans` published.
+
+    Raises:
+        PipelineError: there is none of that number.
+    """
+    stored = read_json(folder.spans(request)) or {}
+    for span in stored.get("spans", []):
+        if span["number"] == number:
+            return Span(**span)
+    raise PipelineError(f"{folder.spans(request)}: has no segment {number}; run again")
+
+
 def planned_pieces(
     folder: VideoFolder,
     request: str,
     inspection: Inspection,
     settings: RenderSettings,
     encode: EncodeSettings,
-) -> list[Part]:
-    """The pieces of exactly this request, in order, and what is copied in their place.
+) -> tuple[list[Part], list[Path]]:
+    """The pieces of exactly this request, in order.
 
+    Returns:
+        what the output is joined from, pieces and what is copied in their place; and a name for
+        each, beside which the pieces of elements lie.
     Raises:
         PipelineError: plan, segments and pieces do not belong together; what is wrong is removed.
     """
@@ -101,17 +149,20 @@ def planned_pieces(
     if not asked or not _covers(spans, inspection.frames):
         folder.spans(request).unlink(missing_ok=True)
         raise PipelineError(f"{folder.spans(request)}: is not what this run planned; run again")
-    rendered = [(s, d) for s, d in zip(spans, digests, strict=True) if not s.copied]
-    for span, digest in rendered:
-        if committed(folder, span, digest, encode) is None:
+    for span, digest in zip(spans, digests, strict=True):
+        if committed(folder, span, digest, encode, elements_of(settings.elements)) is None:
             folder.marker(span.number, digest).unlink(missing_ok=True)
             raise PipelineError(
                 f"segment {span.number}: its piece is not the one that was made; run again"
             )
-    return [
-        Copied(s.first, s.last) if s.copied else str(folder.piece(s.number, d, encode.piece_format))
-        for s, d in zip(spans, digests, strict=True)
+    names = [
+        folder.piece(s.number, d, encode.piece_format) for s, d in zip(spans, digests, strict=True)
     ]
+    parts = [
+        Copied(s.first, s.last) if s.copied else str(name)
+        for s, name in zip(spans, names, strict=True)
+    ]
+    return parts, names
 
 
 def _covers(spans: list[Span], frames: int) -> bool:

@@ -61,8 +61,9 @@ class StageRow(TypedDict):
     `seconds` is the stage's own time and `cpu_s` its process's CPU time meanwhile; `frames`,
     `edited`, `faceless` and `copied` (the source's own packets) count this row's frames; `notes`
     are lines for the report, joined by newlines; `people` likewise, who the faces are; `encoded`
-    says how an output was encoded. A row of stage `inspect` or `plan` with a number is work still
-    to do: the chunk or segment first…last, and the `digest` that names a segment's piece.
+    says how an output was encoded, `elements` where its elements lie, a line each. A row of stage
+    `inspect` or `plan` with a number is work still to do: the chunk or segment first…last, and the
+    `digest` that names a segment's piece.
     """
 
     video: str
@@ -81,11 +82,12 @@ class StageRow(TypedDict):
     notes: str
     people: str
     encoded: str
+    elements: str
 
 
 def stage_row(video: str, stage: str, number: int = WHOLE_VIDEO, **values: Any) -> StageRow:
     """A row with everything not named at rest."""
     rest: dict[str, Any] = {"first": 0, "last": -1, "digest": "", "frames": 0, "edited": 0}
-    rest |= {"faceless": 0, "copied": 0}
+    rest |= {"faceless": 0, "copied": 0, "elements": ""}
     rest |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": "", "people": "", "encoded": ""}
     return cast(StageRow, {"video": video, "stage": stage, "number": number, **rest, **values})

@@ -62,6 +62,19 @@ class EncodeWish:
 
 
 @dataclass(frozen=True)
+class ElementWish:
+    """What compositors get beside an output, by the kind of file; None = not asked for.
+
+    Attributes:
+        matte: the edit's matte and layer: `prores`, `ffv1`, `png` or `exr`.
+        sequence: the output's own frames as pictures: `png` or `exr`.
+    """
+
+    matte: str | None = None
+    sequence: str | None = None
+
+
+@dataclass(frozen=True)
 class RenderSettings:
     """How the deltas reach the picture.
 
@@ -73,6 +86,7 @@ class RenderSettings:
     editor: Engine
     encode_preset: str = "medium"
     encode: EncodeWish = EncodeWish()
+    elements: ElementWish = ElementWish()
     seed: int = 424
     border: str = "replicate"
     overwrite: bool = False
@@ -83,7 +97,8 @@ class RenderSettings:
     def editor_digest(self) -> str:
         """All but the curve: what a piece depends on besides its own deltas."""
         how = (self.encode_preset, asdict(self.encode), self.seed, self.border)
-        return digest_of(RENDER_VERSION, self.editor.identity, *how)
+        beside = [asdict(self.elements)] if self.elements != ElementWish() else []
+        return digest_of(RENDER_VERSION, self.editor.identity, *how, *beside)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Each may raise; pipeline/actors.py turns what is raised into a row with an `erro
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,9 @@ from pipeline.media.read.inspection import (
 from pipeline.media.read.reader import check_reader
 from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
+from pipeline.media.write.elements.check import check_elements
+from pipeline.media.write.elements.element import Element, elements_of
+from pipeline.media.write.elements.publishing import elements_beside
 from pipeline.media.write.encoding.encode import EncodeSettings
 from pipeline.media.write.mux import finish
 from pipeline.media.write.shared_header import NotCopyableError
@@ -43,8 +46,10 @@ from pipeline.pieces import (
     commit,
     committed,
     encode_settings,
+    files_of,
     frames_to_copy,
     planned_pieces,
+    planned_span,
     segment_digest,
     write_spans,
 )
@@ -96,6 +101,7 @@ def inspect_stage(
     if render is not None:
         encode = encode_settings(inspection, render)
         told = check_output(inspection.info, encode, row["output"])
+        told += check_elements(inspection, render.elements, Path(row["output"]), Path(row["work"]))
     rows = [
         stage_row(row["video"], "inspect", c.number, first=c.first, last=c.last, frames=c.frames)
         for c in _chunks_to_do(inspection, folder, settings)
@@ -228,16 +234,22 @@ def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list
     )
     return [
         summary,
-        *(_segment_row(row, folder, s, d, encode) for s, d in zip(spans, digests, strict=True)),
+        *(
+            _segment_row(row, folder, span, digest, encode, elements_of(settings.elements))
+            for span, digest in zip(spans, digests, strict=True)
+        ),
     ]
 
 
 def _segment_row(
-    row: VideoRow, folder: VideoFolder, span: Span, digest: str, encode: EncodeSettings
+    row: VideoRow,
+    folder: VideoFolder,
+    span: Span,
+    digest: str,
+    encode: EncodeSettings,
+    elements: Sequence[Element],
 ) -> StageRow:
-    if span.copied:
-        return stage_row(row["video"], "render", span.number, frames=span.frames)
-    marker = committed(folder, span, digest, encode)
+    marker = committed(folder, span, digest, encode, elements)
     if marker:
         counts = {"frames": marker["frames"], "edited": marker["edited"]}
         return stage_row(row["video"], "render", span.number, **counts, notes=marker["notes"])
@@ -259,7 +271,8 @@ def render_stage(
             overflowed; a frame of another format amid the others would flicker.
     """
     clock = Stopwatch()
-    folder, span = folder_of(row), Span(row["number"], row["first"], row["last"])
+    folder = folder_of(row)
+    span = planned_span(folder, row["request"], row["number"])
     check_unchanged(row["source"], row["identity"])
     inspection = read_inspection(row["source"], folder.inspection)
     plan = read_plan(folder.plan(row["request"])).within(span)
@@ -272,7 +285,9 @@ def render_stage(
         )
     piece = folder.piece(span.number, digest, encode.piece_format)
     parts = inspection, span, plan
-    look = {"border": settings.border, "library": read_library(folder.library(row["request"]))}
+    elements = elements_of(settings.elements)
+    library = read_library(folder.library(row["request"]))
+    look = {"border": settings.border, "library": library, "elements": elements}
     limit_s = allowance_s(span.frames, settings.editor.seconds_per_edit, settings.stuck_after)
     with _counted_start(folder, "render", span, limit_s) as step:
         progress = _FrameCounter(folder.frames_so_far(span.number), step)
@@ -287,7 +302,7 @@ def render_stage(
     check_unchanged(row["source"], row["identity"])
     notes = "\n".join(f"{note}: {count} frames" for note, count in rendered.notes.items())
     counts: dict[str, Any] = {"frames": rendered.frames, "edited": rendered.edited, "notes": notes}
-    commit(folder, span, digest, piece, counts)
+    commit(folder, span, digest, files_of(folder, span, digest, encode, elements), counts)
     folder.frames_so_far(span.number).unlink(missing_ok=True)
     return stage_row(row["video"], "render", span.number, **counts, **clock.read())
 
@@ -365,7 +380,7 @@ def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
     check_unchanged(row["source"], row["identity"])
     inspection = read_inspection(row["source"], folder.inspection)
     encode = encode_settings(inspection, settings)
-    pieces = planned_pieces(folder, row["request"], inspection, settings, encode)
+    pieces, names = planned_pieces(folder, row["request"], inspection, settings, encode)
 
     def check() -> None:
         check_unchanged(row["source"], row["identity"])
@@ -377,14 +392,18 @@ def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
     what = inspection.info, inspection.index
     how: dict[str, Any] = {"replace": settings.overwrite, "check": check}
     notes: list[str] = []
-    try:
-        finished = finish(*what, pieces, str(output), encode, **how)
-    except NotCopyableError as error:
-        notes.append(f"frames without an edit were encoded, not copied: {error}")
-        encoded = encoded_anew(pieces, folder.job_folder, *what, encode)
-        finished = finish(*what, encoded, str(output), encode, **how)
+    strength = read_plan(folder.plan(row["request"])).strength(inspection.frames)
+    beside = (output, inspection, names, settings.elements, strength)
+    with elements_beside(*beside, replace=settings.overwrite) as elements:
+        try:
+            finished = finish(*what, pieces, str(output), encode, **how)
+        except NotCopyableError as error:
+            notes.append(f"frames without an edit were encoded, not copied: {error}")
+            encoded = encoded_anew(pieces, folder.job_folder, *what, encode)
+            finished = finish(*what, encoded, str(output), encode, **how)
     folder.sweep_job(row["request"])
     write_done(folder, output, row["request"])
     told: dict[str, Any] = {"notes": "\n".join((*notes, *finished.warnings))}
     told |= {"encoded": finished.encoded, "copied": finished.copied}
+    told["elements"] = "\n".join(map(str, elements.values()))
     return stage_row(row["video"], "finish", frames=finished.frames, **clock.read(), **told)

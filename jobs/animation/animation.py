@@ -117,6 +117,7 @@ def closing_lines(report: Report) -> list[str]:
         made = {"video": output, **files_beside(output)}
         lines += [f"face: {line}" for line in video.people]
         lines += [f"{what}: {path}" for what, path in made.items() if path.is_file()]
+        lines += [f"beside it: {path}" for path in video.elements]
     return lines
 
 

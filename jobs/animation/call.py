@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from engines.choice import Engine, check_named, resolve
+from jobs.command_line.element_places import without_element_places
 from jobs.command_line.inputs import Found, Inputs, Refused, expand_inputs, find_inputs
 from jobs.command_line.options import AnimateOptions, FacesOptions, MeasureOptions
 from jobs.command_line.outputs import (
+    Placed,
     is_one_of,
     place_outputs,
     video_rows,
@@ -26,8 +28,15 @@ from jobs.ray_cluster import cluster
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
 from pipeline.media.read.reader import choose_reader
+from pipeline.media.write.elements.element import places
 from pipeline.rows import VideoRow
-from pipeline.settings import AnalysisSettings, EncodeWish, RenderSettings, digest_of
+from pipeline.settings import (
+    AnalysisSettings,
+    ElementWish,
+    EncodeWish,
+    RenderSettings,
+    digest_of,
+)
 from pipeline.source import Identity
 from pipeline.store import VideoFolder, up_to_date
 
@@ -78,6 +87,7 @@ class Call:
                 options.untouched,
                 options.allow,
             ),
+            elements=element_wish(options),
             seed=options.seed,
             border=options.border,
             overwrite=options.overwrite,
@@ -144,7 +154,10 @@ def _videos(
     placed = place_outputs(
         inputs, output, sheet.name, _also_read(options, sheet), options.container
     )
-    refused = [*inputs.refused, *placed.refused]
+    wish = element_wish(options)
+    lacking = without_element_places(placed.pairs, wish, _also_read(options, sheet))
+    placed = Placed(tuple(p for p in placed.pairs if p not in lacking), placed.refused)
+    refused = [*inputs.refused, *placed.refused, *lacking.values()]
     wait = options.growing == "wait" and not options.dry_run
     young = unsettled([s for s, _ in placed.pairs], wait=wait, say=say) if named else {}
     refused += [Refused(str(s), young[s], str(o)) for s, o in placed.pairs if s in young]
@@ -234,6 +247,11 @@ def analysis_settings(
     )
 
 
+def element_wish(options: AnimateOptions) -> ElementWish:
+    """What compositors get beside each output."""
+    return ElementWish(options.matte, options.sequence)
+
+
 def encode_preset(asked: str, is_preview: bool) -> str:
     """The encoder's effort; medium would take 12 of a preview's 29 CPU-ms per 512 px frame."""
     if asked != "auto":
@@ -260,12 +278,19 @@ def standing_output(call: Call, video: VideoRow) -> str | None:
         "" where it is up to date, else why it is refused.
     """
     output = Path(video["output"])
-    if call.options.overwrite or not output.exists():
+    elements = places(output, call.render.elements)
+    if call.options.overwrite:
         return None
+    if not output.exists():
+        standing = [place for place in elements.values() if place.exists()]
+        return f"{standing[0]} exists; pass --overwrite to replace it" if standing else None
     folder = VideoFolder.of(video)
-    if up_to_date(folder, output, request_digest(call, video)):
-        return ""
-    return f"{output} exists and was not made by this curve and these settings; pass --overwrite"
+    if not up_to_date(folder, output, request_digest(call, video)):
+        return (
+            f"{output} exists and was not made by this curve and these settings; pass --overwrite"
+        )
+    gone = [place for place in elements.values() if not place.exists()]
+    return f"{gone[0]} is gone, which belongs to {output}; pass --overwrite" if gone else ""
 
 
 def refuse_a_single_standing_output(call: Call) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +17,7 @@ from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.read.reader import check_reader
 from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
+from pipeline.media.write.elements.check import check_elements
 from pipeline.rows import VideoRow
 from pipeline.stages import encode_settings
 
@@ -51,6 +54,8 @@ def _promise(call: Call, video: VideoRow) -> tuple[str, str, str, str]:
     inspection = inspect_video(video["source"])
     check_reader(video["source"], inspection.info, inspection.index, call.analysis.reader)
     check_output(inspection.info, encode_settings(inspection, call.render), video["output"])
+    places = Path(video["output"]), Path(video["work"])
+    check_elements(inspection, call.render.elements, *places)
     frames = str(inspection.frames)
     if call.sheet.videos():
         return frames, "what its driving video shows", "", video["output"]

@@ -120,6 +120,15 @@ class AnimateOptions(BaseModel):
         description="Frames without an edit: copy their packets (intra codecs by frame, H.264 and "
         "HEVC by closed group of pictures), or encode all.",
     )
+    matte: Literal["prores", "ffv1", "png", "exr"] | None = Field(
+        default=None,
+        description="Also write the edit's matte and layer beside each output, for compositors, "
+        "as a movie or a folder of pictures, and its strength as a table (docs/footage.md).",
+    )
+    sequence: Literal["png", "exr"] | None = Field(
+        default=None,
+        description="Also write each output's frames as pictures, before they are encoded.",
+    )
     container: Said | None = Field(
         default=None, description="Of outputs that are not named: mov, mkv, mp4, …"
     )

@@ -62,6 +62,9 @@ class VideoEntry(BaseModel):
     )
     copied_frames: int = Field(default=0, description="the source's own packets, bit for bit")
     encoded: str = Field(default="", description="encoder, settings and size against the source")
+    elements: list[str] = Field(
+        default_factory=list[str], description="matte, its strength and pictures, where asked for"
+    )
     stages: dict[str, float] = Field(default_factory=dict, description="worker seconds by stage")
     warnings: list[str] = Field(default_factory=list[str])
 
@@ -166,6 +169,7 @@ class Ledger:
         entry.faceless_frames = row["faceless"] or entry.faceless_frames
         entry.copied_frames = row["copied"] or entry.copied_frames
         entry.encoded = row["encoded"] or entry.encoded
+        entry.elements = row["elements"].splitlines() or entry.elements
 
     def close(self, reason: str) -> None:
         """Gives every video that did not end a reason."""

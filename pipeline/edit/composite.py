@@ -20,6 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.media.colour import samples_from_rgb, shrink_by_area, shrink_factors
 from pipeline.media.info import VideoInfo
 from pipeline.media.planes import SampleLayout, VideoFrame, plane_views, sample_layout
+from pipeline.media.write.elements.layer import Patch
 
 MASK_FLOOR = 1 / 512
 
@@ -30,7 +31,7 @@ def paste_residual(
     residual: NDArray[np.float32],
     mask: NDArray[np.float32],
     coded_from_crop: NDArray[np.float64],
-) -> None:
+) -> Patch | None:
     """Add `mask · residual` to a frame, in place; its buffers are made its own first.
 
     A luma sample can change only where the mask, interpolated linearly at its centre, is at least
@@ -40,6 +41,8 @@ def paste_residual(
         residual: `(S, S, 3)` float32 RGB, edited − reference, full scale = 1.0.
         mask: `(S, S)` float32, 0…1.
         coded_from_crop: `(2, 3)`, crop pixel centres → coded pixel centres, as given to crop_rgb.
+    Returns:
+        what was added, before it was rounded to samples; None where the mask misses the frame.
     Raises:
         PipelineError: shapes that don't fit, a residual or mask that is not finite.
         MediaError: a pixel format or colour matrix that cannot be edited.
@@ -49,14 +52,16 @@ def paste_residual(
     _check_shapes(residual, mask)
     box = _mask_box(mask)
     if box is None:
-        return
+        return None
     target = _target_rectangle(box, coded_from_crop, layout, (frame.width, frame.height))
     if target is None:
-        return
-    delta, inside = _warped(residual, mask, box, coded_from_crop, target)
+        return None
+    delta, where = _warped(residual, mask, box, coded_from_crop, target)
+    inside = (where >= MASK_FLOOR).view(np.uint8)
     samples = cv2.transform(delta, matrix)
     frame.make_writable()
     _add(plane_views(frame), layout, samples.reshape(*inside.shape, -1), inside, target)
+    return Patch(target[0], target[1], delta, where * inside)
 
 
 Rectangle = tuple[int, int, int, int]
@@ -106,7 +111,7 @@ def _warped(
     coded_from_crop: NDArray[np.float64],
     target: Rectangle,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """mask · residual in the target rectangle, and where (1) samples may change."""
+    """mask · residual in the target rectangle, and the mask there."""
     to_crop = inverse(coded_from_crop)
     from_target = np.array([[1.0, 0.0, target[0]], [0.0, 1.0, target[1]]])
     crop_from_target = compose(to_crop, from_target)
@@ -125,7 +130,7 @@ def _warped(
     where = cv2.warpAffine(weight, compose(box_from_crop, crop_from_target), size, flags=linear)
     if not np.isfinite(cv2.sumElems(delta)).all() or not np.isfinite(cv2.sumElems(where)).all():
         raise PipelineError("paste: the residual or the mask is not finite (NaN or infinity)")
-    return delta, (where >= MASK_FLOOR).view(np.uint8)
+    return delta, where
 
 
 def _add(

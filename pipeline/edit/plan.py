@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,13 @@ class EditPlan:
         mask[self.frame] = True
         return mask
 
+    def strength(self, frames: int) -> NDArray[np.float32]:
+        """`(N,)` float32 0…10: the largest change that is asked of any AU of any face."""
+        largest = np.zeros(frames, np.float32)
+        asked = np.abs(np.hstack([self.delta, self.lids])).max(axis=1, initial=0)
+        np.maximum.at(largest, self.frame, asked)
+        return largest
+
     def within(self, span: Span) -> EditPlan:
         """The rows of one span."""
         return self._rows(slice(*np.searchsorted(self.frame, [span.first, span.last + 1])))
@@ -86,7 +94,8 @@ class EditPlan:
 
     def digest(self) -> str:
         """Changes when any delta, crop or landmark does."""
-        return digest_of(*(part.tobytes().hex() for part in self.arrays.values()))
+        parts = (np.ascontiguousarray(part) for part in self.arrays.values())
+        return digest_of(*(hashlib.sha256(part).hexdigest() for part in parts))
 
     @property
     def arrays(self) -> Arrays:

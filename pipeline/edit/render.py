@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -20,6 +21,9 @@ from pipeline.media.colour import crop_rgb
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.source_packets import SourceFrames
+from pipeline.media.write.elements.element import Element
+from pipeline.media.write.elements.layer import Patch
+from pipeline.media.write.elements.writers import element_writer
 from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter
 
 
@@ -29,12 +33,14 @@ class Rendered:
 
     Attributes:
         is_changed: of the frame given last: a sample of it is another than its source's.
+        patches: what was pasted into the frame given last.
     """
 
     frames: int = 0
     edited: int = 0
     is_changed: bool = False
     notes: Counter[str] = field(default_factory=Counter)
+    patches: list[Patch] = field(default_factory=list[Patch])
 
 
 def render_segment(
@@ -48,8 +54,11 @@ def render_segment(
     *,
     border: str = "black",
     library: Library | None = None,
+    elements: Sequence[Element] = (),
 ) -> Rendered:
-    """Writes the encoded piece of one span.
+    """Writes the encoded piece of one span, and beside it the piece of each element.
+
+    Of a span whose frames are copied from the source, only its elements are written.
 
     Args:
         plan: the edits of this span only.
@@ -60,18 +69,49 @@ def render_segment(
         MediaError, EngineError: nothing is left at `piece` then.
     """
     rendered = Rendered()
+    with ExitStack() as stack:
+        write = stack.enter_context(_writer(inspection, span, encode, piece))
+        beside = [
+            stack.enter_context(element_writer(e, e.piece(piece), inspection.info))
+            for e in elements
+        ]
+        for frame in edited_frames(inspection, span, plan, batcher, rendered, border, library):
+            for element in beside:
+                element.write(frame, rendered.patches)
+            write(frame, is_changed=rendered.is_changed)
+            rendered.frames += 1
+            on_frame(rendered.frames)
+    return rendered
+
+
+class _Write(Protocol):
+    def __call__(self, frame: Any, *, is_changed: bool) -> None: ...
+
+
+def _write_nothing(frame: Any, *, is_changed: bool) -> None:
+    """The output has this frame already."""
+
+
+@contextmanager
+def _writer(
+    inspection: Inspection, span: Span, encode: EncodeSettings, piece: Path
+) -> Generator[_Write]:
+    """What takes the frames of a piece, in order."""
+    if span.copied:
+        yield _write_nothing
+        return
     with (
         PieceWriter(str(piece), inspection.info, encode) as writer,
         SourceFrames(inspection, span.first) as source,
     ):
-        for frame in edited_frames(inspection, span, plan, batcher, rendered, border, library):
-            if encode.copies_untouched and not rendered.is_changed:
+
+        def write(frame: Any, *, is_changed: bool) -> None:
+            if encode.copies_untouched and not is_changed:
                 writer.copy(source.at(frame.pts), frame)
             else:
                 writer.write(frame)
-            rendered.frames += 1
-            on_frame(rendered.frames)
-    return rendered
+
+        yield write
 
 
 def edited_frames(
@@ -141,9 +181,11 @@ def _settle(
     plan: EditPlan,
     rendered: Rendered,
 ) -> Any:
+    rendered.patches = []
     for row, future in edits:
-        edit = future.result()
-        paste_residual(frame, inspection.info, edit.residual, edit.mask, plan.coded_from_crop[row])
+        edit, where = future.result(), plan.coded_from_crop[row]
+        patch = paste_residual(frame, inspection.info, edit.residual, edit.mask, where)
+        rendered.patches += [patch] if patch else []
         rendered.notes.update(edit.notes)
     rendered.is_changed = any(
         future.result().residual.any() and future.result().mask.any() for _, future in edits

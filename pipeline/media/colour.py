@@ -105,7 +105,7 @@ def crop_rgb(
         _warp_plane(
             view,
             affine if number == 0 or layout.is_rgb else chroma,
-            size,
+            (size, size),
             layout.bits,
             BORDERS[border],
         )
@@ -131,12 +131,42 @@ def _checked(coded_from_crop: NDArray[np.float64]) -> NDArray[np.float64]:
     return affine
 
 
+def picture_rgb(frame: VideoFrame, info: VideoInfo) -> NDArray[np.float32]:
+    """A whole frame in R'G'B', as its own matrix and range say.
+
+    Returns:
+        `(H, W, 3)` float32, 0…1 from black to white; samples beyond the nominal range lie beyond.
+    Raises:
+        MediaError: a pixel format or matrix that cannot be edited.
+    """
+    layout = sample_layout(frame.format.name)
+    luma, chroma = np.eye(2, 3), chroma_from_coded(info, layout)
+    planes = [
+        _warp_plane(
+            view,
+            luma if number == 0 or layout.is_rgb else chroma,
+            (frame.width, frame.height),
+            layout.bits,
+            cv2.BORDER_REPLICATE,
+        )
+        for number, view in enumerate(plane_views(frame))
+    ]
+    matrix = rgb_from_samples(info, layout)
+    matrix[:, :-1] /= 2 ** (16 - layout.bits)
+    return cv2.transform(cv2.merge([p.astype(np.float32) for p in planes]), matrix)
+
+
 def _warp_plane(
-    view: NDArray[Any], plane_from_crop: NDArray[np.float64], size: int, bits: int, border: int
+    view: NDArray[Any],
+    plane_from_crop: NDArray[np.float64],
+    size: tuple[int, int],
+    bits: int,
+    border: int,
 ) -> NDArray[Any]:
-    """A plane under the crop: `(size, size)` uint16, its samples shifted up to 16 bits."""
+    """A plane under the crop: `(h, w)` uint16 of width and height, shifted up to 16 bits."""
     height, width = view.shape
-    corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]], np.float64)
+    w, h = size
+    corners = np.array([[0, 0, 1], [w, 0, 1], [0, h, 1], [w, h, 1]], np.float64)
     reached = corners @ plane_from_crop.T
     shrink = shrink_factors(plane_from_crop)
     margin = 2 * max(shrink)
@@ -148,7 +178,7 @@ def _warp_plane(
     return cv2.warpAffine(
         part,
         compose(part_from_plane, plane_from_crop),
-        (size, size),
+        size,
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=border,
     )

@@ -21,7 +21,7 @@ from pipeline.edit.batcher import MicroBatcher
 from pipeline.errors import MediaError, PipelineError
 from pipeline.files import read_json, write_json
 from pipeline.rows import VideoRow
-from pipeline.settings import AnalysisSettings, RenderSettings
+from pipeline.settings import AnalysisSettings, ElementWish, RenderSettings
 from pipeline.store import VideoFolder, video_row
 
 ANALYSIS = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
@@ -120,3 +120,26 @@ def test_a_source_that_changed_is_refused_by_each_stage(row, stage):
     with pytest.raises(MediaError, match="was changed while the job ran; nothing was made of it"):
         rendered(segments) if stage == "render" else stages.finish_stage(row, WHOLE)
     assert not Path(row["output"]).exists()
+
+
+def test_a_segment_is_made_again_where_a_piece_of_its_matte_is_gone_or_changed(row):
+    wished = replace(WHOLE, elements=ElementWish(matte="ffv1", sequence="png"))
+    segments = planned(row, wished)
+    rendered(segments, wished)
+    assert planned(row, wished) == []
+    folder = stages.folder_of(row).job_folder
+    (mattes, archives) = (sorted(folder.glob(f"*.{kind}")) for kind in ("movie", "zip"))
+    assert len(mattes) == len(archives) == len(segments) >= 2
+    mattes[0].unlink()
+    archives[1].write_bytes(archives[1].read_bytes()[:-1] + b"x")
+    assert [s["number"] for s in planned(row, wished)] == [0, 1]
+    with pytest.raises(PipelineError, match="run again"):
+        stages.finish_stage(row, wished)
+    assert not any(Path(row["output"]).parent.glob("*"))
+    rendered(planned(row, wished), wished)
+    told = stages.finish_stage(row, wished)
+    made = sorted(path.name for path in Path(row["output"]).parent.iterdir())
+    assert made == ["talk.smile.matte.csv", "talk.smile.matte.mkv", "talk.smile.mp4",
+                    "talk.smile.sequence"]  # fmt: skip
+    assert len(told["elements"].splitlines()) == 3
+    assert planned(row, WHOLE) != []  # without them it is another request

@@ -159,12 +159,17 @@ def _describe(
         field_order=_field_order(context.field_order, frame),
         colour=colour,
         hdr=_hdr(frame),
-        timecode=stream.metadata.get("timecode") or container.metadata.get("timecode"),
+        timecode=_timecode(stream.metadata) or _timecode(container.metadata),
         bit_rate=stream.bit_rate or container.bit_rate or 0,
         declared_frames=stream.frames,
         streams=tuple(_summary(s) for s in container.streams),
         warnings=tuple(warnings),
     )
+
+
+def _timecode(tags: dict[str, str]) -> str | None:
+    """Matroska writes its tags' names in capitals."""
+    return next((v for k, v in tags.items() if k.upper() == "TIMECODE"), None)
 
 
 def _field_order(declared: int, frame: VideoFrame) -> int:

@@ -19,7 +19,9 @@ HEAD_BYTES = 1 << 20
 SEGMENT, SEEK_HEAD, VOID, INFO, TRACKS = 0x18538067, 0x114D9B74, 0xEC, 0x1549A966, 0x1654AE6B
 SEEK, SEEK_ID, SEEK_POSITION = 0x4DBB, 0x53AB, 0x53AC
 TRACK_ENTRY, VIDEO, PIXEL_WIDTH, PIXEL_HEIGHT = 0xAE, 0xE0, 0xB0, 0xBA
-DISPLAY_WIDTH, DISPLAY_HEIGHT, CRC_32 = 0x54B0, 0x54BA, 0xBF
+DISPLAY_WIDTH, DISPLAY_HEIGHT, DISPLAY_UNIT, CRC_32 = 0x54B0, 0x54BA, 0x54B2, 0xBF
+SHAPE = (DISPLAY_WIDTH, DISPLAY_HEIGHT, DISPLAY_UNIT)
+"""FFmpeg's unit is "unknown" where it knew no shape, and then it does not read the size."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def _with_shape(tracks: Element, track: int, sar: Fraction) -> bytes:
     video = next(e for e in _children(wanted) if e.id == VIDEO)
     numbers = {e.id: int.from_bytes(e.content, "big") for e in _children(video)}
     width, height = _display_size(numbers[PIXEL_WIDTH], numbers[PIXEL_HEIGHT], sar)
-    fields = [e for e in _children(video) if e.id not in (DISPLAY_WIDTH, DISPLAY_HEIGHT)]
+    fields = [e for e in _children(video) if e.id not in SHAPE]
     size = _encode(DISPLAY_WIDTH, width.to_bytes(4, "big").lstrip(b"\0"))
     size += _encode(DISPLAY_HEIGHT, height.to_bytes(4, "big").lstrip(b"\0"))
     new_video = _encode(VIDEO, _joined(fields) + size)
