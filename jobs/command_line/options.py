@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Parameter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
 
 from jobs.command_line.engine_options import (
     CHOICE_OF,
@@ -33,6 +33,11 @@ Preset = Literal[
 
 ReaderWord = Literal["auto", "av", "decord"]
 Border = Literal["replicate", "reflect", "black"]
+BitDepth = Annotated[
+    Literal[8, 10, 12, 16],
+    BeforeValidator(lambda told: int(told) if str(told).isdigit() else told),
+]
+"""A choice of numbers, which a command line gives as text."""
 Flag = Annotated[bool, Parameter(negative=())]
 """A switch without a `--no-` form."""
 Said = Annotated[str, StringConstraints(min_length=1)]
@@ -112,7 +117,7 @@ class AnimateOptions(BaseModel):
         default="same",
         description="Of the output: same, h264, hevc, av1, vp9, prores, dnxhr, mjpeg or ffv1.",
     )
-    bit_depth: Literal[8, 10, 12, 16] | None = Field(
+    bit_depth: BitDepth | None = Field(
         default=None, description="Bits per sample of the output. Without: the source's."
     )
     untouched: Literal["copy", "encode"] = Field(

@@ -75,7 +75,6 @@ def packets(path: str) -> dict[int, bytes]:
         ("libx264", "c.mov", {**H264, "x264-params": "sps-id=3:tff=1", "flags": "+ildct+ilme"},
          "yuv420p"),
         ("libx264", "d.mov", {"preset": "veryfast", "g": "1", "crf": "8"}, "yuv422p10le"),
-        ("libx265", "e.mp4", X265, "yuv420p"),
         ("libx265", "f.mkv", X265, "yuv420p10le"),
         ("libx265", "g.mov", {**X265, "x265-params": "log-level=none:open-gop=0:no-sao=1:slices=2"},
          "yuv422p10le"),
@@ -115,13 +114,13 @@ def test_an_edit_of_two_seconds_changes_two_seconds_of_packets(
     footage, tmp_path, name, codec, pix_fmt, options
 ):
     source = footage(name=name, codec=codec, pix_fmt=pix_fmt, options=options, gop=25,
-                     size=(64, 48), pts=tuple(range(0, 500 * 512, 512)))  # fmt: skip
-    finished = edited_clip(source, tmp_path, set(range(200, 250)), name)
+                     size=(64, 48), pts=tuple(range(0, 300 * 512, 512)))  # fmt: skip
+    finished = edited_clip(source, tmp_path, set(range(100, 150)), name)
     before, after = packets(source), packets(finished.path)
     changed = [pts // 512 for pts in sorted(before) if before[pts] != after[pts]]
-    assert changed == list(range(200, 250))
-    assert finished.copied == 450
-    assert "450 of 500 frames copied bit for bit" in finished.encoded
+    assert changed == list(range(100, 150))
+    assert finished.copied == 250
+    assert "250 of 300 frames copied bit for bit" in finished.encoded
 
 
 def with_other_parameters(footage, target: Path) -> str:
