@@ -14,12 +14,16 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from cyclopts import App
+from rich.console import Console
 
 from jobs.command_line.command import main_of
 from jobs.command_line.options import JudgeOptions, takes
 from jobs.command_line.study_options import ProtocolOptions
 from jobs.errors import JobError
+from jobs.ray_cluster import cluster
 from jobs.ray_cluster.cluster import be_quiet
+from keyframes.sheet import KeyframeSheet
+from pipeline.settings import AnalysisSettings
 
 be_quiet()
 app = App(name="evaluate", help=__doc__, help_format="plaintext", version_flags=())
@@ -42,10 +46,23 @@ def evaluate(source: str = "", output: str = "", /, *, options: JudgeOptions = N
     from jobs.evaluation.shots import evaluate_pair, evaluate_run
 
     if options.run is not None and not source:
-        return evaluate_run(options.run, options)
+        return evaluate_run(options.run, options, _with_driving_videos)
     if not source or not output or options.run is not None:
         raise JobError("expected SOURCE and OUTPUT, or --run report.json alone")
-    return evaluate_pair(source, output, options)
+    return evaluate_pair(source, output, options, _with_driving_videos)
+
+
+def _with_driving_videos(
+    sheet: KeyframeSheet, work: Path, engines: AnalysisSettings, screen: Console
+) -> KeyframeSheet:
+    """The sheet with the driving videos it names measured; starts Ray only for a sheet with any."""
+    if not sheet.videos():
+        return sheet
+    cluster.start()
+    from jobs.animation.driving import with_driving_videos
+    from pipeline.graph import Job
+
+    return with_driving_videos(sheet, work, Job(engines, None, cluster.gpus()), screen)
 
 
 @app.command

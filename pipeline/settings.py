@@ -112,6 +112,7 @@ class JudgeSettings:
         editor: name of the editor, "" where not known.
         encode_preset: of the output.
         pages: output → where its page goes; without, beside it as `<name>.qa.html`.
+        planner: what the edit was planned with, where that is known.
     """
 
     judge: AnalysisSettings
@@ -120,6 +121,7 @@ class JudgeSettings:
     editor: str = ""
     encode_preset: str = "medium"
     pages: dict[str, str] = field(default_factory=dict[str, str])
+    planner: AnalysisSettings | None = None
 
 
 def digest_of(*values: Any) -> str:

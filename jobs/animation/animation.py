@@ -137,6 +137,7 @@ def judge_settings(call: Call) -> JudgeSettings:
         call.sheet,
         editor=call.editor.name,
         encode_preset=call.render.encode_preset,
+        planner=call.analysis,
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from engines.choice import resolve
+from engines.errors import EngineError
 from jobs.command_line.options import JudgeOptions
 from jobs.command_line.places import check_file_place
 from jobs.command_line.progress import console
@@ -16,13 +20,20 @@ from jobs.evaluation.judges import judging_estimator
 from jobs.evaluation.pages import tell_pages
 from jobs.ray_cluster import cluster
 from keyframes.load import load_sheet
+from keyframes.sheet import KeyframeSheet
 from pipeline.rows import StageRow, VideoRow
 from pipeline.settings import AnalysisSettings, JudgeSettings
 from pipeline.store import VideoFolder, video_row
 
+WithVideos = Callable[[KeyframeSheet, Path, AnalysisSettings, Console], KeyframeSheet]
+"""Measures the driving videos that a sheet names, with its work folder and by those engines."""
 
-def evaluate_pair(source: str, output: str, options: JudgeOptions) -> int:
+
+def evaluate_pair(source: str, output: str, options: JudgeOptions, with_videos: WithVideos) -> int:
     """Judges one output in this process; exit status 0, or 1 when something wants a look.
+
+    Args:
+        with_videos: as WithVideos says; only a sheet with driving videos starts Ray for it.
 
     Raises:
         JobError, KeyframeError, EngineError, PipelineError: the call itself is wrong.
@@ -33,7 +44,8 @@ def evaluate_pair(source: str, output: str, options: JudgeOptions) -> int:
             raise JobError(f"{path}: no such file; expected SOURCE and OUTPUT, two videos")
     made = Path(output).expanduser().absolute()
     page = options.html.expanduser().absolute() if options.html else None
-    settings = _settings(options)
+    work = Path(options.work).expanduser() if options.work else made.parent / "_work"
+    settings = _with_sheet(_settings(options), work.absolute(), with_videos, screen)
     if page is not None:
         if page.suffix != ".html":
             raise JobError(f"--html {options.html}: expected a name ending in .html")
@@ -44,7 +56,7 @@ def evaluate_pair(source: str, output: str, options: JudgeOptions) -> int:
 
     plate = Path(source).expanduser().absolute()
     tracker, estimator = loaded(settings.judge.tracker), loaded(settings.judge.estimator)
-    stored = _stored(options, plate, made, settings)
+    stored = _stored(work.absolute(), plate, made, settings)
     verdicts = judge(str(plate), str(made), stored, settings, tracker, estimator)
     screen.print(f"judge: {settings.judge.estimator.name} ({settings.judge.estimator.reason})")
     for verdict in verdicts:
@@ -66,17 +78,26 @@ def _settings(options: JudgeOptions) -> JudgeSettings:
     )
 
 
-def _stored(
-    options: JudgeOptions, source: Path, output: Path, settings: JudgeSettings
-) -> Path | None:
-    root = Path(options.work).expanduser() if options.work else output.parent / "_work"
-    folder = VideoFolder.of(video_row(source, output, root.absolute()))
+def _with_sheet(
+    settings: JudgeSettings, work: Path, with_videos: WithVideos, screen: Console
+) -> JudgeSettings:
+    if settings.sheet is None:
+        return settings
+    engines = settings.planner or settings.judge
+    return replace(settings, sheet=with_videos(settings.sheet, work, engines, screen))
+
+
+def _stored(work: Path, source: Path, output: Path, settings: JudgeSettings) -> Path | None:
+    folder = VideoFolder.of(video_row(source, output, work))
     stored = folder.analysis(settings.judge.digest)
     return stored if stored.is_file() else None
 
 
-def evaluate_run(report_of_run: Path, options: JudgeOptions) -> int:
+def evaluate_run(report_of_run: Path, options: JudgeOptions, with_videos: WithVideos) -> int:
     """Judges all outputs of a run, a task each, and writes their index; 1 when one failed.
+
+    Args:
+        with_videos: as WithVideos says.
 
     Raises:
         JobError: no readable report, or nothing in it was made.
@@ -87,6 +108,7 @@ def evaluate_run(report_of_run: Path, options: JudgeOptions) -> int:
     settings = _settings_of_run(report, options)
     screen = console()
     cluster.start()
+    settings = _with_sheet(settings, Path(rows[0]["work"]), with_videos, screen)
     from pipeline.graph import evaluate
 
     failed: list[str] = []
@@ -137,4 +159,17 @@ def _settings_of_run(report: dict[str, Any], options: JudgeOptions) -> JudgeSett
         sheet=load_sheet(curve),
         editor=options.made_by or told["engines"]["editor"]["name"],
         encode_preset=told["encode_preset"],
+        planner=_planner(told),
     )
+
+
+def _planner(told: dict[str, Any]) -> AnalysisSettings | None:
+    """The engines that the run measured with; None where they can't run here any more."""
+    try:
+        tracker, estimator = (
+            resolve(kind, told["engines"][kind]["name"], told["engines"][kind]["settings"])
+            for kind in ("tracker", "AU estimator")
+        )
+        return AnalysisSettings(tracker, estimator, told["reader"]["name"])
+    except (EngineError, KeyError):
+        return None

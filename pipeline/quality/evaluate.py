@@ -16,6 +16,7 @@ from pipeline.errors import MediaError
 from pipeline.faces.sightings import NOBODY, Who
 from pipeline.quality.clip import Clip, check_same_shot
 from pipeline.quality.floor import EncoderFloor, encoder_floor
+from pipeline.quality.gains import known_gain
 from pipeline.quality.metrics.au_error import (
     AUReading,
     au_errors,
@@ -53,6 +54,7 @@ class Question:
         editor: name of the editor, "" where that is not known.
         encode_preset: of the output, as far as known.
         who: the people of the curve, where they were found in the source.
+        planner: name of the estimator that the edit was planned with; "" where that is not known.
     """
 
     sheet: KeyframeSheet | None = None
@@ -61,6 +63,7 @@ class Question:
     editor: str = ""
     encode_preset: str = "medium"
     who: Who = NOBODY
+    planner: str = ""
 
     @property
     def is_self_measured(self) -> bool:
@@ -99,14 +102,25 @@ class ShotVerdict:
         return sum(finding.mark == "warn" for finding in self.findings)
 
     @property
+    def worst(self) -> float:
+        """The largest excess of all findings: what an index sorts by."""
+        return max((finding.excess for finding in self.findings), default=0.0)
+
+    @property
     def au_mse(self) -> float:
         """Mean squared error over all frames and units asked for: the paper's column."""
         errors = au_errors(self.requested, self.measured, self.achieved)
         return float(np.nanmean(errors**2)) if np.isfinite(errors).any() else float("nan")
 
 
-def evaluate_shot(source: Clip, output: Clip, question: Question) -> ShotVerdict:
+def evaluate_shot(
+    source: Clip, output: Clip, question: Question, planned: AUIntensity | None = None
+) -> ShotVerdict:
     """Measures and judges one face of an edited shot.
+
+    Args:
+        planned: of the source's face, by the estimator that the edit was planned with: what a curve
+            that sets or scales a unit asks for depends on it. None = as the judge measures it.
 
     Raises:
         PipelineError: the clips are not the same shot.
@@ -117,7 +131,7 @@ def evaluate_shot(source: Clip, output: Clip, question: Question) -> ShotVerdict
     face = question.face
     measured = source.analysis.intensity_over_time(face)
     achieved = output.analysis.intensity_over_time(face)
-    requested = _requested(source, question, measured)
+    requested = requested_of(source, question, measured if planned is None else planned)
     moved = _moved(source, output, face, requested)
     series = measure_shot(source, output, face)
     readings = au_readings(requested, measured, achieved, moved)
@@ -127,7 +141,15 @@ def evaluate_shot(source: Clip, output: Clip, question: Question) -> ShotVerdict
     expression = expression_reading(requested, series.expression_before, series.expression_after)
     floor = _floor(source, requested, question.encode_preset)
     own = question.is_self_measured
-    findings = [au_finding(reading, is_judge_own=own) for reading in readings]
+    findings = [
+        au_finding(
+            reading,
+            is_judge_own=own,
+            known=known_gain(question.estimator, question.editor, reading.au),
+            editor=question.editor,
+        )
+        for reading in readings
+    ]
     if readings:
         findings.append(cross_talk_finding(cross_talk(requested, measured, achieved)))
     findings += [
@@ -156,7 +178,8 @@ def evaluate_shot(source: Clip, output: Clip, question: Question) -> ShotVerdict
     )
 
 
-def _requested(source: Clip, question: Question, measured: AUIntensity) -> AUDelta:
+def requested_of(source: Clip, question: Question, measured: AUIntensity) -> AUDelta:
+    """What the curve asks of a face that was measured so; 0 without a curve."""
     if question.sheet is None:
         return AUDelta(np.zeros((source.frames, len(AU_ORDER)), np.float32))
     timeline = source.inspection.timeline
@@ -212,8 +235,10 @@ def as_json(verdict: ShotVerdict) -> dict[str, Any]:
         "curve": question.sheet.name if question.sheet else None,
         "estimator": question.estimator,
         "editor": question.editor or None,
+        "planner": question.planner or None,
         "self_measured": question.is_self_measured,
         "warnings": verdict.warnings,
+        "worst": round(verdict.worst, 3),
         "au_mse": _plain(verdict.au_mse),
         "findings": [asdict(finding) for finding in verdict.findings],
         "units": [_numbers(asdict(reading)) for reading in verdict.readings],

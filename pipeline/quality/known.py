@@ -45,14 +45,21 @@ class Known:
 
 
 def known_on(
-    people: Iterable[int], tracker: FaceTracker, estimator: AUEstimator, editor: FaceEditor
+    people: Iterable[int],
+    tracker: FaceTracker,
+    estimator: AUEstimator,
+    editor: FaceEditor,
+    view: View = VIEW,
 ) -> Known:
     """Draws each person at rest and with each unit alone, and lets the editor make each unit.
+
+    Args:
+        view: how the head is turned; its picture is what the editor is shown.
 
     Raises:
         EngineError: an engine that cannot take these crops.
     """
-    rows = [_one(person(number), tracker, estimator, editor) for number in people]
+    rows = [_one(person(number), tracker, estimator, editor, view) for number in people]
     read, made_read, made_moved, points = (
         np.nanmean(part, axis=0) for part in zip(*rows, strict=True)
     )
@@ -69,12 +76,12 @@ def known_on(
 
 
 def _one(
-    one: Person, tracker: FaceTracker, estimator: AUEstimator, editor: FaceEditor
+    one: Person, tracker: FaceTracker, estimator: AUEstimator, editor: FaceEditor, view: View
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
     """`(12, 12)` read by unit drawn and by unit made, `(12,)` moved by unit made, points off."""
-    rest = render_person(one, view=VIEW)
-    drawn = [render_person(one, row, VIEW) for row in _EACH]
-    made = edited(editor, rest, true_landmarks(one, _NONE, VIEW))
+    rest = render_person(one, view=view)
+    drawn = [render_person(one, row, view) for row in _EACH]
+    made = edited(editor, rest, true_landmarks(one, _NONE, view), view)
     pictures = [rest, *drawn, *made]
     faces = [_largest(tracker.track([picture])) for picture in pictures]
     values = intensities(estimator, pictures, faces)
@@ -82,11 +89,11 @@ def _one(
     landmarks = np.array([
         np.full((68, 2), np.nan) if face is None else face.landmarks_px for face in faces
     ])  # fmt: skip
-    truth = np.array([true_landmarks(one, row, VIEW) for row in (_NONE, *_EACH)])
+    truth = np.array([true_landmarks(one, row, view) for row in (_NONE, *_EACH)])
     eyes = np.linalg.norm(truth[0, 36] - truth[0, 45])
     off = np.linalg.norm(landmarks[: 1 + count] - truth, axis=-1)[:, 17:] / eyes
     moved = [
-        moved_units(landmarks[:1], after[None], asked, np.zeros(1))[0, asked].item()
+        moved_units(landmarks[:1], after[None], asked, np.array([view.yaw]))[0, asked].item()
         for after, asked in zip(landmarks[1 + count :], np.eye(count, dtype=bool), strict=True)
     ]
     change = values - values[0]
@@ -94,7 +101,10 @@ def _one(
 
 
 def edited(
-    editor: FaceEditor, picture: RGBFrame, landmarks_px: NDArray[np.float32]
+    editor: FaceEditor,
+    picture: RGBFrame,
+    landmarks_px: NDArray[np.float32],
+    view: View = VIEW,
 ) -> list[RGBFrame]:
     """The picture with each unit asked for alone, by an editor whose crop is the picture."""
     made: list[RGBFrame] = []
@@ -105,6 +115,7 @@ def edited(
             np.repeat(picture[None], len(padded), axis=0),
             np.repeat(landmarks_px[None], len(padded), axis=0),
             np.arange(first, first + len(padded), dtype=np.int64),
+            np.tile(np.array([view.yaw, view.pitch, view.roll], np.float32), (len(padded), 1)),
         )
         out = editor.edit(crops, AUDelta(padded), seed=0)
         residual = out.mask[..., None] * (out.edited.astype(np.float32) - out.reference)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from engines.judges.expression import EXPRESSIONS
 from keyframes.au import AU_DESCRIPTIONS
 from pipeline.quality.floor import EncoderFloor
+from pipeline.quality.gains import UNKNOWN, Gain
 from pipeline.quality.metrics.au_error import AUReading
-from pipeline.quality.metrics.background import outside_verdict, without_encoder
-from pipeline.quality.metrics.expression import ExpressionReading
+from pipeline.quality.metrics.background import TOLERANCE, outside_verdict, without_encoder
+from pipeline.quality.metrics.expression import READ_AS, ExpressionReading
 from pipeline.quality.metrics.flicker import ratio
 from pipeline.quality.metrics.identity import NEAREST_OTHER, IdentityFigures
 from pipeline.quality.shot import ShotSeries
@@ -21,6 +22,8 @@ from pipeline.quality.shot import ShotSeries
 Mark = Literal["pass", "warn", "none"]
 """`none`: said, not judged."""
 
+WORST = 10.0
+"""Excess at which worse is no worse."""
 MADE, PARTLY, HARDLY = 0.5, 0.2, -0.1
 TURNED_DEG = 1.5
 STEADY = 1.35
@@ -43,6 +46,8 @@ class ShotFinding:
         figure: short, with its unit.
         text: a sentence for a person.
         frame: where to look, or −1.
+        excess: how far it has gone, in parts of its limit: above 1 it warns; 0 where it is not
+            judged, at most WORST.
     """
 
     key: str
@@ -50,13 +55,19 @@ class ShotFinding:
     figure: str
     text: str
     frame: int = -1
+    excess: float = 0.0
 
 
-def au_finding(reading: AUReading, *, is_judge_own: bool) -> ShotFinding:
-    """What became of one unit, in words; geometry counts where an estimator has ended.
+def au_finding(
+    reading: AUReading, *, is_judge_own: bool, known: Gain = UNKNOWN, editor: str = ""
+) -> ShotFinding:
+    """What became of one unit, in words; geometry counts where an estimator has ended, or hardly
+    reads that unit whoever makes it.
 
     Args:
         is_judge_own: the estimator reads the very points that the editor moves.
+        known: of this unit, from drawn people.
+        editor: its name, for the sentence.
     """
     name = f"AU{reading.au}"
     said = f"asked {_signed(reading.asked)}, read {_signed(reading.read)}"
@@ -64,7 +75,9 @@ def au_finding(reading: AUReading, *, is_judge_own: bool) -> ShotFinding:
         return ShotFinding(name, "none", "—", f"{name}: no face was measured where it is asked for")
     at_end = abs(reading.reachable) < 0.6 * abs(reading.asked)
     shares = [s for s in (reading.share_moved, reading.share_read) if np.isfinite(s)]
-    best = max(shares[:1] if at_end else shares, default=float("nan"))
+    by_points = [reading.share_moved] if np.isfinite(reading.share_moved) else []
+    shares = by_points if (at_end or known.is_blind) and by_points else shares
+    best = max(shares, default=float("nan"))
     if np.isnan(best):
         text = "there was nothing left to change"
     elif best >= MADE:
@@ -83,19 +96,50 @@ def au_finding(reading: AUReading, *, is_judge_own: bool) -> ShotFinding:
     text += " (self-measured)" if is_judge_own else ""
     if np.isfinite(reading.share_moved):
         text += f"; by geometry {100 * reading.share_moved:.0f} % of what was asked moved"
+    text += _known_words(known, editor)
     mark: Mark = "none" if np.isnan(best) else "pass" if best >= MADE else "warn"
     what = AU_DESCRIPTIONS[reading.au]
-    return ShotFinding(name, mark, _signed(reading.read), f"{name} {what}: {said}: {text}.")
+    told = f"{name} {what}: {said}: {text}."
+    return ShotFinding(name, mark, _signed(reading.read), told, excess=_short_of(best))
+
+
+def _known_words(known: Gain, editor: str) -> str:
+    """What drawn people taught of this unit: what can be expected of estimator and editor."""
+    text = ""
+    if known.is_blind:
+        text += f". On drawn faces the estimator reads only {_percent(known.read)} of this unit"
+    if editor and known.made_moved is not None:
+        text += f". Known gain of {editor} on drawn faces: {_percent(known.made_moved)} by geometry"
+        text += "" if known.made_read is None else f", {_percent(known.made_read)} as read"
+    return text
+
+
+def _percent(share: float | None) -> str:
+    return "—" if share is None else f"{100 * share:.0f} %"
+
+
+def _short_of(share: float) -> float:
+    """Excess of a unit that should be made by MADE at least."""
+    if np.isnan(share):
+        return 0.0
+    return float(min(MADE / max(share, MADE / WORST), WORST))
+
+
+def _excess(value: float, limit: float) -> float:
+    parts = value / limit
+    return float(np.clip(parts, 0.0, WORST)) if np.isfinite(parts) else 0.0
 
 
 def cross_talk_finding(talk: dict[int, float]) -> ShotFinding:
     """Units nobody asked for that moved all the same."""
     moved = {au: v for au, v in talk.items() if np.isfinite(v) and abs(v) >= 1.0}
+    largest = max((abs(v) for v in talk.values() if np.isfinite(v)), default=0.0)
     if not moved:
-        largest = max((abs(v) for v in talk.values() if np.isfinite(v)), default=0.0)
-        return ShotFinding("au_error", "pass", f"{largest:.1f}", "No other unit moved by 1.")
+        text = "No other unit moved by 1."
+        return ShotFinding("au_error", "pass", f"{largest:.1f}", text, excess=largest)
     listed = ", ".join(f"AU{au} {_signed(v)}" for au, v in moved.items())
-    return ShotFinding("au_error", "warn", listed, f"Not asked for, but read: {listed}.")
+    text = f"Not asked for, but read: {listed}."
+    return ShotFinding("au_error", "warn", listed, text, excess=min(largest, WORST))
 
 
 def identity_finding(figures: IdentityFigures, series: ShotSeries) -> ShotFinding:
@@ -114,7 +158,8 @@ def identity_finding(figures: IdentityFigures, series: ShotSeries) -> ShotFindin
         f"{figures.own_worst:.2f}); {beside}."
     )
     mark: Mark = "pass" if figures.kept else "warn"
-    return ShotFinding("identity", mark, f"{figures.mean:.2f}", text, _at(series.identity))
+    excess = _excess(figures.worst, figures.limit)
+    return ShotFinding("identity", mark, f"{figures.mean:.2f}", text, _at(series.identity), excess)
 
 
 def background_findings(series: ShotSeries, floor: EncoderFloor | None) -> list[ShotFinding]:
@@ -143,6 +188,7 @@ def background_findings(series: ShotSeries, floor: EncoderFloor | None) -> list[
             f"{own:.4f}",
             f"{own:.4f} of full scale after the encoder's part; {error:.4f} in all, {beside}.",
             _at(series.background),
+            _excess(own, BACKGROUND),
         ),
         ShotFinding(
             "outside",
@@ -150,6 +196,7 @@ def background_findings(series: ShotSeries, floor: EncoderFloor | None) -> list[
             FIGURES[verdict],
             words[verdict],
             frame,
+            _excess(worst, TOLERANCE * max(floor.worst_block, 0.5)) if floor else float(worst > 0),
         ),
     ]
 
@@ -160,13 +207,13 @@ def motion_findings(series: ShotSeries) -> list[ShotFinding]:
     flicker = ratio(series.warp_after, series.warp_before)
     tremble = ratio(series.jitter_after, series.jitter_before)
     return [
-        _ranged("rotation", turned, turned <= TURNED_DEG, "°",
+        _ranged("rotation", turned, _excess(turned, TURNED_DEG), "°",
                 f"Yaw and roll differ by {turned:.1f}° in the middle; pitch reads {pitch:.1f}° "
                 "differently, which an expression alone does.", _at(series.rotation)),
-        _ranged("flicker", flicker, flicker <= STEADY, "×",
+        _ranged("flicker", flicker, _excess(flicker, STEADY), "×",
                 f"The face is {flicker:.2f} × as unsteady as the plate's.",
                 _at(series.warp_after - series.warp_before)),
-        _ranged("jitter", tremble, tremble <= TREMBLE, "×",
+        _ranged("jitter", tremble, _excess(tremble, TREMBLE), "×",
                 f"Its points tremble {tremble:.2f} × as much as the plate's.",
                 _at(series.jitter_after - series.jitter_before)),
     ]  # fmt: skip
@@ -182,8 +229,9 @@ def detail_findings(series: ShotSeries) -> list[ShotFinding]:
     )
     softest = _at(np.abs(np.log(np.clip(series.sharpness, 1e-3, None))))
     return [
-        _ranged("sharpness", sharp, SHARP[0] <= sharp <= SHARP[1], "×", sentence, softest),
-        _ranged("seam", border, border <= SEAM, " levels/px",
+        _ranged("sharpness", sharp, max(_excess(sharp, SHARP[1]), _excess(SHARP[0], sharp)), "×",
+                sentence, softest),
+        _ranged("seam", border, _excess(border, SEAM), " levels/px",
                 f"The change's border is {border:.2f} levels per pixel steeper than the plate's.",
                 _at(series.seam)),
     ]  # fmt: skip
@@ -201,13 +249,16 @@ def expression_finding(reading: ExpressionReading | None) -> ShotFinding:
     answer = "yes" if reading.as_expected else "no"
     text += f". Read as {reading.expected}, which the curve means: {answer}."
     mark: Mark = "pass" if reading.as_expected else "warn"
-    return ShotFinding("expression", mark, answer, text)
+    probability = float(reading.after[EXPRESSIONS.index(reading.expected)])
+    excess = _excess(READ_AS, max(probability, READ_AS / WORST))
+    return ShotFinding("expression", mark, answer, text, excess=excess)
 
 
-def _ranged(key: str, value: float, good: bool, unit: str, text: str, frame: int) -> ShotFinding:
+def _ranged(key: str, value: float, excess: float, unit: str, text: str, frame: int) -> ShotFinding:
     if np.isnan(value):
         return ShotFinding(key, "none", "—", text if "compare" in text else "Not measurable here.")
-    return ShotFinding(key, "pass" if good else "warn", f"{value:.2f}{unit}", text, frame)
+    mark: Mark = "pass" if excess <= 1.0 else "warn"
+    return ShotFinding(key, mark, f"{value:.2f}{unit}", text, frame, excess)
 
 
 def _signed(value: float) -> str:
@@ -223,5 +274,7 @@ def _median(values: NDArray[np.floating]) -> float:
 
 
 def worst_first(findings: list[ShotFinding]) -> list[ShotFinding]:
-    """Warnings before the rest, each in the order they came."""
-    return sorted(findings, key=lambda finding: finding.mark != "warn")
+    """Warnings before the rest, the worst of them first; the rest in the order they came."""
+    warned = [finding for finding in findings if finding.mark == "warn"]
+    rest = [finding for finding in findings if finding.mark != "warn"]
+    return [*sorted(warned, key=lambda finding: -finding.excess), *rest]

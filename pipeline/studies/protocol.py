@@ -91,7 +91,7 @@ class ProtocolSettings:
     def _stills(
         self, sitter: Sitter, name: str, asked: tuple[Cell, ...], editor: FaceEditor
     ) -> list[dict[str, Any]]:
-        wanted = [(cell, mode) for mode in self.modes for cell in asked]
+        wanted: list[tuple[Cell, Mode]] = [(c, mode) for mode in self.modes for c in asked]
         deltas = [cell.delta(mode, sitter.seen.intensity) for cell, mode in wanted]
         # A face that reads as 0 is asked the same by both modes; it is made once.
         distinct = {delta.tobytes(): number for number, delta in reversed([*enumerate(deltas)])}

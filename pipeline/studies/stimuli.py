@@ -1,11 +1,12 @@
 """Stimuli for research: an expression that comes, stays and goes on a still face.
 
-Every frame is asked for by a curve at its own time; equal requests share one edit. What became of
-it is read from the frames of the written file.
+Every frame is asked for by a curve at its own time; equal ones in a row share an edit. What became
+of it is read from the frames of the written file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -204,34 +205,38 @@ class StimuliSettings:
     def _write(
         self, path: Path, sitter: Sitter, deltas: NDArray[np.float32], editor: FaceEditor
     ) -> None:
-        distinct, which = np.unique(deltas, axis=0, return_inverse=True)
-        active = distinct.any(axis=1)
-        made = iter(sitter.made(editor, distinct[active], self.seed))
-        pictures = [next(made) if is_active else sitter.picture for is_active in active]
+        begins = np.append(True, (np.diff(deltas, axis=0) != 0.0).any(axis=1))
+        runs = deltas[begins]
+        active = runs.any(axis=1)
+        made = sitter.made(editor, runs[active], self.seed)
+        pictures = (next(made) if is_active else sitter.picture for is_active in active.tolist())
         if self.form == "still":
-            keep_picture(path, pictures[which[0]])
+            keep_picture(path, next(pictures))
             return
         size = sitter.picture.shape[1], sitter.picture.shape[0]
+        picture = sitter.picture
         with (
             published(path) as partial,
             PictureWriter(partial, size, 1 / self.rate, self.rate, crf=CRF) as writer,
         ):
-            for number, picture in enumerate(which.ravel()):
-                writer.show(pictures[picture], number)
+            for number, is_new in enumerate(begins.tolist()):
+                picture = next(pictures) if is_new else picture
+                writer.show(picture, number)
 
     def _achieved(self, path: Path, sitter: Sitter) -> NDArray[np.float32]:
         """`(N, 12)` read from the file's own frames; NaN where no face was found."""
-        seen = [sitter.read(picture) for picture in _pictures(path)]
+        seen = (sitter.read(picture) for picture in _pictures(path))
         blank = np.full(len(AU_ORDER), np.nan, np.float32)
         return np.array([blank if one is None else one.intensity for one in seen])
 
 
-def _pictures(path: Path) -> list[RGBFrame]:
+def _pictures(path: Path) -> Iterator[RGBFrame]:
     if path.suffix == ".png":
-        return [np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])]
+        yield np.ascontiguousarray(cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1])
+        return
     made = inspect_video(str(path))
     frames = decode_range(str(path), made.info, made.index, 0, made.frames - 1)
-    return [display_rgb(frame, made.info) for frame in frames]
+    yield from (display_rgb(frame, made.info) for frame in frames)
 
 
 def apex_figures(stimulus: dict[str, Any], apex_s: float) -> dict[str, Any]:

@@ -53,16 +53,29 @@ def test_a_run_judges_its_own_outputs_and_a_later_call_says_the_same(
     assert f"verdict: {page}" in out
 
 
-def test_several_outputs_get_an_index(animate: Animate, evaluate: Call):
+def test_several_outputs_get_an_index_also_later_and_with_a_driving_video(
+    animate: Animate, evaluate: Call
+):
     shutil.copy2("talk.mp4", "second.mp4")
+    shutil.copy2("talk.mp4", "actor.mp4")
+    Path("drive.yaml").write_text("version: 1\nimport: {video: actor.mp4}\n")
     run = animate(
-        *("--curve", "smile2.yaml", "--input", "talk.mp4", "second.mp4"),
+        *("--curve", "drive.yaml", "--input", "talk.mp4", "second.mp4"),
         *("--output", "out/", "--editor", "identity", "--qa"),
     )
     assert run.status == 0, run.stderr
     index = (run.folder / "out" / "qa.html").read_text()
-    assert "talk.smile2.qa.html" in index
-    assert "second.smile2.qa.html" in index
+    assert "talk.drive.qa.html" in index
+    assert "second.drive.qa.html" in index
+    told = Path("out/talk.drive.qa.json")
+    first = json.loads(told.read_text())
+    assert first["units"], "the driving video asks for something"
+    told.unlink()
+    status, _, err = evaluate("--run", "out/report.json")
+    assert status == 0, err
+    again = json.loads(told.read_text())
+    assert again["units"] == first["units"]
+    assert again["planner"] == first["planner"] == "mesh"
 
 
 @pytest.mark.parametrize(

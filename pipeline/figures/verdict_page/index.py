@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.figures.verdict_page.page import document, verdict_words
+from pipeline.figures.verdict_page.page import document, title_of, verdict_words
 from pipeline.files import published, read_json
 
 SHOWN = 3
@@ -16,7 +16,9 @@ SHOWN = 3
 
 
 def write_index(path: Path, pages: Sequence[Path]) -> Path:
-    """Writes the index of verdict pages, the shots with most warnings first.
+    """Writes the index of verdict pages, the shot that went worst first.
+
+    Worst is what is furthest beyond its own limit, by a shot's worst finding.
 
     Args:
         path: the index; the pages are linked relative to its folder where they lie within it.
@@ -42,7 +44,7 @@ def _worst_first(row: tuple[Path, Any]) -> tuple[float, float, str]:
     page, found = row
     if not found:
         return (-float("inf"), 0.0, page.name)
-    return (-found["warnings"], -(found["identity"]["mean"] or 0.0), page.name)
+    return (-found["worst"], -found["warnings"], page.name)
 
 
 def _row(folder: Path, page: Path, found: Any) -> str:
@@ -53,14 +55,23 @@ def _row(folder: Path, page: Path, found: Any) -> str:
         return f"<tr><td>{name}</td><td>no verdict</td><td></td><td></td><td></td></tr>"
     judged = sum(f["mark"] != "none" for f in found["findings"])
     kind = "warn" if found["warnings"] else "pass"
-    worst = [f["text"] for f in found["findings"] if f["mark"] == "warn"][:SHOWN]
+    warned = [f for f in found["findings"] if f["mark"] == "warn"]
+    worst = sorted(warned, key=lambda f: -f["excess"])[:SHOWN]
     mse = found["au_mse"]
     return (
         f'<tr><td>{name}</td><td><span class="sign {kind}">'
         f"{verdict_words(found['warnings'], judged)}</span></td>"
-        f"<td>{'<br>'.join(html.escape(text) for text in worst) or '—'}</td>"
+        f"<td>{''.join(map(_finding, worst)) or '—'}</td>"
         f'<td class="hide">{_number(found["identity"]["mean"], 2)}</td>'
         f'<td class="hide">{_number(mse, 2)}</td></tr>'
+    )
+
+
+def _finding(finding: Any) -> str:
+    far = f"{finding['excess']:.1f} × its limit"
+    return (
+        f'<p class="worst"><b>{html.escape(title_of(finding["key"]))}</b> · {far} · '
+        f"{html.escape(finding['text'])}</p>"
     )
 
 

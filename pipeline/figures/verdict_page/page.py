@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keyframes.au import AU_COLUMN, AU_DESCRIPTIONS, INTENSITY_MAX
 from pipeline.figures.verdict_page.charts import Line, chart
@@ -16,11 +17,12 @@ from pipeline.figures.verdict_page.images import data_address, heat_jpeg, jpeg_o
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
 from pipeline.quality.clip import frame_at
-from pipeline.quality.evaluate import ShotVerdict, name_of
+from pipeline.quality.evaluate import Question, ShotVerdict, name_of
+from pipeline.quality.gains import known_gain
 from pipeline.quality.metric import BY_KEY, METRICS
 from pipeline.quality.metrics.au_error import reachable
 from pipeline.quality.metrics.identity import MEDIAN_OTHER, NEAREST_OTHER, PAPER_MEAN
-from pipeline.quality.verdict import ShotFinding, worst_first
+from pipeline.quality.verdict import worst_first
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 """The page itself forbids every request."""
@@ -69,7 +71,7 @@ def worst_moments(verdict: ShotVerdict, source: Inspection, output: Inspection) 
     wanted = {_strongest(verdict): "Where most is asked for"}
     for finding in worst_first(verdict.findings):
         if finding.frame >= 0 and finding.mark == "warn":
-            wanted.setdefault(finding.frame, f"Worst for {_title(finding).lower()}")
+            wanted.setdefault(finding.frame, f"Worst for {title_of(finding.key).lower()}")
     return [
         Moment(n, why, jpeg_of(frame_at(source, n)), jpeg_of(frame_at(output, n)))
         for n, why in list(wanted.items())[:MOST_MOMENTS]
@@ -119,18 +121,7 @@ def _head(verdict: ShotVerdict, name: str) -> str:
     judged = sum(f.mark != "none" for f in verdict.findings)
     sheet = question.sheet.name if question.sheet else "none (only the picture is judged)"
     badge = "badge warn" if verdict.warnings else "badge"
-    caution = ""
-    if question.is_self_measured:
-        caution = (
-            f'<p class="caution"><b>Self-measured.</b> The editor {html.escape(question.editor)} '
-            f"moves the very points that the estimator {html.escape(question.estimator)} reads. "
-            "The second network's reading of the expression is independent of both.</p>"
-        )
-    elif question.sheet and question.estimator == "mesh":
-        caution = (
-            '<p class="caution">Judged by the estimator that planned the edit; with LibreFace\'s '
-            "weights at hand it is the judge.</p>"
-        )
+    caution = f'<p class="caution">{_judges(question)}</p>' if question.sheet else ""
     seconds = float(verdict.times_s[-1] - verdict.times_s[0])
     return (
         f"<header><h1>{html.escape(name)}</h1>"
@@ -139,6 +130,27 @@ def _head(verdict: ShotVerdict, name: str) -> str:
         f"{html.escape(question.editor or 'not known')} · estimator "
         f"{html.escape(question.estimator)} · face {question.face} · "
         f"{len(verdict.times_s)} frames, {seconds:.1f} s</p></header>{caution}"
+    )
+
+
+def _judges(question: Question) -> str:
+    """Who judges, and how independent each of them is of the edit."""
+    editor, estimator = html.escape(question.editor), html.escape(question.estimator)
+    others = (
+        "Beside it stand the movement of the points by geometry and a second network's reading of "
+        "the expression, which knows no action units."
+    )
+    if question.is_self_measured:
+        return (
+            f"<b>Self-measured.</b> The editor {editor} moves the very points that the estimator "
+            f"{estimator} reads, and geometry reads the same tracker's points. The second "
+            "network's reading of the expression is independent of both."
+        )
+    planner = question.planner or "mesh"
+    if planner == estimator:
+        return f"<b>{estimator}</b> planned this edit and reads it as well. {others}"
+    return (
+        f"Judged by <b>{estimator}</b>; the edit was planned with {html.escape(planner)}. {others}"
     )
 
 
@@ -162,8 +174,11 @@ def _looks(verdict: ShotVerdict) -> str:
     )
 
 
-def _title(finding: ShotFinding) -> str:
-    return BY_KEY[finding.key].title if finding.key in BY_KEY else finding.key
+def title_of(key: str) -> str:
+    """What a page calls a finding."""
+    if key == "au_error":
+        return "Other units"
+    return BY_KEY[key].title if key in BY_KEY else key
 
 
 def _findings(verdict: ShotVerdict) -> str:
@@ -173,7 +188,7 @@ def _findings(verdict: ShotVerdict) -> str:
         if finding.frame >= 0:
             time_s = verdict.times_s[finding.frame]
             jump = f'<button class="jump" data-frame="{finding.frame}">{time_s:.2f} s</button>'
-        title = "Other units" if finding.key == "au_error" else _title(finding)
+        title = title_of(finding.key)
         rows += (
             f'<tr><td><span class="sign {finding.mark}">{SIGNS[finding.mark]}</span></td>'
             f'<td class="name">{title}</td><td class="figure">{html.escape(finding.figure)}</td>'
@@ -197,7 +212,9 @@ def _units(verdict: ShotVerdict) -> str:
         finite = [v[np.isfinite(v)] for v in (wanted, moved, best[:, column])]
         high = max(INTENSITY_MAX, *(float(v.max(initial=0)) for v in finite)) + 0.3
         low = min(0.0, *(float(v.min(initial=0)) for v in finite)) - 0.3
+        gain = known_gain(verdict.question.estimator, verdict.question.editor, reading.au)
         lines = [
+            *([Line(_usual(verdict, column, gain.made_read), "usual")] if gain.made_read else []),
             Line(measured, "measured"),
             Line(wanted, "requested"),
             Line(moved, "moved"),
@@ -212,8 +229,26 @@ def _units(verdict: ShotVerdict) -> str:
         '<span><i style="color:var(--asked);border-top-style:dashed"></i>asked for</span>'
         '<span><i style="color:var(--after)"></i>achieved, as the estimator reads it</span>'
         '<span><i style="color:var(--moved)"></i>before + movement by geometry</span>'
-        '<span><i style="color:#cfdde6"></i>reachable: no estimator reads outside 0…5</span></div>'
+        '<span><i style="color:#cfdde6"></i>reachable: no estimator reads outside 0…5</span>'
+        f"{_usual_legend(verdict)}</div>"
         f"{rows}</section>"
+    )
+
+
+def _usual(verdict: ShotVerdict, column: int, gain: float) -> NDArray[np.float64]:
+    """What is read of an edit that the editor makes as well as on drawn faces, within 0…5."""
+    measured = verdict.measured.values[:, column].astype(np.float64)
+    return np.clip(measured + gain * verdict.requested.values[:, column], 0.0, INTENSITY_MAX)
+
+
+def _usual_legend(verdict: ShotVerdict) -> str:
+    question = verdict.question
+    gains = [known_gain(question.estimator, question.editor, r.au) for r in verdict.readings]
+    if not any(gain.made_read for gain in gains):
+        return ""
+    return (
+        '<span><i style="color:var(--usual);border-top-style:dotted"></i>as much as '
+        f"{html.escape(question.editor)} is known to make, as read (drawn faces)</span>"
     )
 
 

@@ -35,8 +35,10 @@ def qa_stage(
 ) -> StageRow:
     """Judges one output, a page and a JSON file per face; a note says what wants a look."""
     clock = Stopwatch()
-    stored = folder_of(row).analysis(settings.judge.digest)
-    verdicts = judge(row["source"], row["output"], stored, settings, tracker, estimator)
+    folder = folder_of(row)
+    stored = folder.analysis(settings.judge.digest)
+    planned = folder.analysis(settings.planner.digest) if settings.planner else None
+    verdicts = judge(row["source"], row["output"], stored, settings, tracker, estimator, planned)
     notes = [
         f"{Path(row['output']).name}, face {v.question.face}: {v.warnings} of "
         f"{len(v.findings)} checks want a look"
@@ -53,11 +55,13 @@ def judge(
     settings: JudgeSettings,
     tracker: FaceTracker,
     estimator: AUEstimator,
+    planned: Path | None = None,
 ) -> list[ShotVerdict]:
     """Measures and judges an output, and writes its pages.
 
     Args:
         stored: the source's analysis by the same engines, if it is there already.
+        planned: the source's analysis that the edit was planned with, if it is still there.
     Raises:
         PipelineError: not the same shot, or no face.
     """
@@ -68,15 +72,18 @@ def judge(
     edit = Clip(after, measure(after, tracker, estimator, faces.neutral))
     if not len(faces.frame):
         raise PipelineError(f"{source}: no face was found; there is nothing to judge")
+    plan = _stored(planned)
+    planner = settings.planner.estimator.name if settings.planner else ""
     verdicts = []
     who = recognise(before, faces, settings.sheet) if settings.sheet else NOBODY
     wanted = _faces(settings, faces, who)
     for face in wanted:
         question = Question(
             settings.sheet, face, settings.judge.estimator.name, settings.editor,
-            settings.encode_preset, who,
+            settings.encode_preset, who, planner,
         )  # fmt: skip
-        verdict = evaluate_shot(plate, edit, question)
+        asked_of = plan.intensity_over_time(face) if plan else None
+        verdict = evaluate_shot(plate, edit, question, asked_of)
         place = settings.pages.get(output)
         page = Path(place) if place else page_beside(Path(output))
         if face != wanted[0]:

@@ -34,7 +34,12 @@ class IdentityFigures:
     @property
     def kept(self) -> bool:
         """No further from the plate than the plate's own frames are from each other."""
-        return not self.worst > max(self.own_worst, self.own_mean + 0.1)
+        return not self.worst > self.limit
+
+    @property
+    def limit(self) -> float:
+        """What the worst frame may be from the plate."""
+        return max(self.own_worst, self.own_mean + 0.1)
 
 
 def identity_figures(

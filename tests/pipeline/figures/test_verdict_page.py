@@ -46,6 +46,8 @@ def test_every_finding_stands_on_the_page_and_warnings_come_first(page: Path, sm
     assert signs == sorted(signs, key=lambda mark: mark != "warn")
     assert "Self-measured" in text
     assert "smiling.mp4" in text
+    assert 'class="usual"' in text, "as much as previz is known to make"
+    assert "Known gain of previz on drawn faces" in text
 
 
 def test_a_long_curve_keeps_its_peaks_and_breaks_where_nothing_is_known():
@@ -67,19 +69,26 @@ def test_a_sampled_curve_stays_in_one_piece():
     assert drawn.count("<polyline") == 1
 
 
-def test_an_index_begins_with_the_shot_that_has_most_warnings(tmp_path: Path):
+def test_an_index_begins_with_the_shot_that_went_worst(tmp_path: Path):
+    """Not with most warnings: one that is eight times beyond its limit comes first."""
     pages = []
-    for name, warnings in (("fine", 0), ("worst", 3), ("so-so", 1)):
-        found = [{"mark": "warn", "text": f"{name} & so"}] * warnings
-        found += [{"mark": "pass", "text": ""}]
-        told = {"warnings": warnings, "findings": found, "identity": {"mean": 0.2}, "au_mse": None}
+    for name, excesses in (("fine", [0.3]), ("three", [1.2, 1.1, 1.3]), ("one", [8.0])):
+        found = [
+            {"key": "flicker", "mark": "warn" if excess > 1 else "pass", "excess": excess,
+             "text": f"{name} & {excess}"}
+            for excess in excesses
+        ]  # fmt: skip
+        warnings = sum(excess > 1 for excess in excesses)
+        told = {"warnings": warnings, "findings": found, "worst": max(excesses),
+                "identity": {"mean": 0.2}, "au_mse": None}  # fmt: skip
         pages.append(tmp_path / f"{name}.qa.html")
         pages[-1].with_suffix(".json").write_text(json.dumps(told))
     pages.append(tmp_path / "gone.qa.html")
     text = write_index(tmp_path / "qa.html", pages).read_text("utf-8")
     order = re.findall(r'<a href="([\w-]+)\.qa\.html"', text)
-    assert order == ["gone", "worst", "so-so", "fine"]
-    assert "worst &amp; so" in text
+    assert order == ["gone", "one", "three", "fine"]
+    assert "<b>Flicker</b> · 8.0 × its limit · one &amp; 8.0" in text
+    assert text.index("three &amp; 1.3") < text.index("three &amp; 1.2")
     assert "2 want a look" in text
 
 

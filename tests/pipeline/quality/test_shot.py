@@ -8,13 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keyframes.au import AU_COLUMN
+from keyframes.au import AU_COLUMN, AUIntensity
+from keyframes.load import parse_sheet
 from pipeline.errors import PipelineError
 from pipeline.quality.clip import Clip, check_same_shot
-from pipeline.quality.evaluate import Question, ShotVerdict, as_json, evaluate_shot
+from pipeline.quality.evaluate import Question, ShotVerdict, as_json, evaluate_shot, requested_of
 from pipeline.quality.floor import FRAMES, encoder_floor
+from pipeline.quality.gains import Gain, known_gain
 from pipeline.quality.shot import STILLS
-from pipeline.quality.verdict import au_finding
+from pipeline.quality.verdict import WORST, au_finding, worst_first
 from tests.pipeline.conftest import SMILE
 
 ASKED = Question(SMILE, editor="previz", encode_preset="veryfast")
@@ -131,3 +133,40 @@ def test_a_unit_is_told_in_words(
     assert says in finding.text
     assert finding.mark == mark
     assert f"by geometry {100 * moved / asked:.0f} % of what was asked moved" in finding.text
+
+
+def test_a_unit_that_its_estimator_hardly_reads_is_judged_by_geometry(smile: ShotVerdict):
+    reading = replace(smile.readings[0], asked=3.0, reachable=3.0, read=0.1, moved=2.4)
+    assert au_finding(replace(reading, moved=0.3), is_judge_own=False).mark == "warn"
+    blind = Gain(read=0.05, made_read=0.03, made_moved=0.7)
+    finding = au_finding(reading, is_judge_own=False, known=blind, editor="previz")
+    assert finding.mark == "pass"
+    assert "reads only 5 % of this unit" in finding.text
+    assert "Known gain of previz on drawn faces: 70 % by geometry, 3 % as read" in finding.text
+    loud = replace(reading, read=2.9, moved=0.3)
+    assert au_finding(loud, is_judge_own=False, known=blind).mark == "warn", "noise, not proof"
+
+
+def test_the_known_gains_are_of_engines_that_were_measured():
+    gain = known_gain("mesh", "previz", 12)
+    assert None not in (gain.read, gain.made_read, gain.made_moved)
+    assert known_gain("mesh", "magicface", 12).made_moved is None
+    assert known_gain("libreface", "previz", 12) == Gain()
+
+
+def test_the_worst_is_what_is_furthest_beyond_its_limit(ruined: ShotVerdict):
+    warned = [f for f in worst_first(ruined.findings) if f.mark == "warn"]
+    assert len(warned) >= 4
+    assert [f.excess for f in warned] == sorted((f.excess for f in warned), reverse=True)
+    assert as_json(ruined)["worst"] == pytest.approx(warned[0].excess, abs=1e-3)
+    for finding in ruined.findings:
+        assert 0 <= finding.excess <= WORST
+        assert (finding.mark == "warn") == (finding.excess > 1), finding
+
+
+def test_what_was_asked_is_what_the_planning_estimator_made_of_the_curve(plate: Clip):
+    """A curve that sets a unit asks for less where more was measured already."""
+    sheet = parse_sheet("version: 1\nchannels:\n  AU12: {mode: absolute, keys: [[0s, 4]]}\n", "set")
+    planned = AUIntensity.level(plate.frames, 3.0)
+    asked = requested_of(plate, replace(ASKED, sheet=sheet), planned)
+    assert asked.values[:, AU_COLUMN[12]] == pytest.approx(1.0)
