@@ -75,6 +75,12 @@ class Conditioner:
     ) -> tuple[NDArray[np.uint8], str]:
         """The background image of one `(S, S, 3)` crop, the same shape, and the mask's name."""
         masked, note = self.mask(image, landmarks_px)
-        kept = np.where(masked[..., None], 0, image).astype(np.uint16)
-        dotted = np.minimum(kept + jaw_dots(landmarks_px, len(image)), 255)
-        return dotted.astype(np.uint8), note
+        return dotted(image, masked, landmarks_px), note
+
+
+def dotted(
+    image: NDArray[np.uint8], masked: NDArray[np.bool_], landmarks_px: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """A `(S, S, 3)` crop, black where `(S, S)` masked, with the jaw dots of some landmarks."""
+    kept = np.where(masked[..., None], 0, image).astype(np.uint16)
+    return np.minimum(kept + jaw_dots(landmarks_px, len(image)), 255).astype(np.uint8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -85,7 +85,7 @@ class Trainee(nn.Module):
     def open(self, recipe: Recipe) -> None:
         """Choose what learns, and how its activations are kept."""
         self.requires_grad_(recipe.parts == "all")
-        denoiser = self.denoiser.unet
+        denoiser: Any = self.denoiser.unet
         if recipe.parts == "last-layers":
             for part in (denoiser.up_blocks, denoiser.conv_norm_out, denoiser.conv_out):
                 part.requires_grad_(True)
@@ -134,7 +134,7 @@ def _merged_state(unet: nn.Module) -> dict[str, Tensor]:
     }
     changed = {
         f"{name}.weight": layer.weight.detach()
-        for name, layer in unet.named_modules()
+        for name, layer in cast("Any", unet).named_modules()
         if parametrize.is_parametrized(layer, "weight")
     }
     return plain | changed

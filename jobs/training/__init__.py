@@ -1,0 +1,1 @@
+"""What `train` and `make-pairs` do with their options."""

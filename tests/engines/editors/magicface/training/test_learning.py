@@ -1,0 +1,111 @@
+"""What is learnt from drawn latents, measured through the editor's own sampler."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from engines.editors.magicface.training import checkpoints
+from engines.editors.magicface.training.averages import holding
+from engines.editors.magicface.training.loop import PROGRESS, train
+from engines.editors.magicface.training.recipe import Recipe
+from engines.editors.magicface.training.trainee import Trainee
+from tests.engines.editors.magicface.training import drawn
+from tests.engines.editors.magicface.training.drawn import a_run, drawn_latents, gains, trainee
+
+QUICK = Recipe(
+    steps=50,
+    batch=32,
+    micro=32,
+    lr=6e-3,
+    warmup=30,
+    schedule="cosine",
+    beta2=0.99,
+    ema=0.98,
+    evaluate_every=1000,
+    save_every=1000,
+    log_every=1000,
+)
+PROOF = replace(QUICK, steps=160, batch=48, micro=48, lr=4e-3)
+
+
+def learnt(folder: Path, recipe: Recipe, *, shuffled: bool = False) -> tuple[Trainee, dict]:
+    """The averaged weights after a run, and the last losses on held-out people."""
+    network = trainee()
+    saved = train(network, a_run(folder, recipe, drawn_latents(shuffled=shuffled)))
+    state = torch.load(saved / "resume.pt", weights_only=True)
+    with holding(network, state["averages"]):
+        copy = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    network.load_state_dict(copy)
+    last = (folder / PROGRESS).read_text().splitlines()[-1]
+    return network, json.loads(last)["held_out"]
+
+
+def test_training_learns_every_aus_own_change_with_its_sign(tmp_path, monkeypatch):
+    """A sign error anywhere between the pairs and the sampler's result fails it."""
+    monkeypatch.setattr(drawn, "BUMPS", 2 * drawn.BUMPS)
+    network, held = learnt(tmp_path, QUICK)
+    assert held["gap"] > 3 * held["gap_error"], held
+    found = gains(network, 3.0, people_at_once=3)
+    assert (found > 0).all(), found
+    assert found.mean() > 0.2, found
+
+
+@pytest.mark.slow
+def test_guidance_strengthens_what_was_learnt_and_shuffled_aus_teach_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawn, "BUMPS", 1.5 * drawn.BUMPS)
+    network, held = learnt(tmp_path / "true", PROOF)
+    assert held["gap"] > 4 * held["gap_error"], held
+    plain, guided = gains(network, 1.0), gains(network, 3.0)
+    assert (plain > 0.15).all(), plain
+    assert guided.mean() > 2 * plain.mean(), (plain, guided)
+    control, _ = learnt(tmp_path / "shuffled", replace(PROOF, steps=100), shuffled=True)
+    assert gains(control, 1.0).abs().mean() < 0.05
+
+
+WORKER = """
+import sys, torch
+from dataclasses import replace
+from pathlib import Path
+from torch import distributed
+torch.set_num_threads(1)
+from engines.editors.magicface.training.loop import train
+from tests.engines.editors.magicface.training import drawn
+from tests.engines.editors.magicface.training.test_learning import SHARED
+drawn.CHANNELS = 16
+rank, folder = int(sys.argv[1]), Path(sys.argv[2])
+store = distributed.FileStore(str(folder / "store"), 2)
+distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
+train(drawn.trainee(), drawn.a_run(folder / "run", SHARED, drawn.drawn_latents(16, 4)))
+distributed.destroy_process_group()
+"""
+SHARED = replace(QUICK, steps=3, batch=8, micro=4, lr=1e-3)
+
+
+@pytest.mark.slow
+def test_two_workers_train_what_one_trains_with_the_same_passes(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawn, "CHANNELS", 16)
+    alone = train(trainee(), a_run(tmp_path / "alone", SHARED, drawn_latents(16, 4)))
+    root = Path(__file__).resolve().parents[5]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(rank), str(tmp_path)],
+            env={**os.environ, "PYTHONPATH": str(root)},
+            cwd=root,
+        )
+        for rank in range(2)
+    ]
+    assert [process.wait(240) for process in both] == [0, 0]
+    (shared,) = checkpoints.checkpoints(tmp_path / "run")
+    one, two = (torch.load(f / "resume.pt", weights_only=True) for f in (alone, shared))
+    for part in ("parameters", "averages"):
+        odd = [n for n, value in one[part].items() if not torch.equal(value, two[part][n])]
+        assert odd == []
+    assert (tmp_path / "run" / PROGRESS).read_text() == (tmp_path / "alone" / PROGRESS).read_text()
