@@ -28,6 +28,8 @@ COMMANDS = {
     "verify": "Say what of one file another one holds.",
     "evaluate": "Judge an edited shot: how true is the edit?",
     "stimuli": "Make stimuli for research: units at set levels and times.",
+    "make-pairs": "Cut pairs of footage for training MagicFace.",
+    "train": "Train or fine-tune MagicFace on pairs of footage.",
     "doctor": "Say what this machine can do, and what to do next.",
     "build-engines": "Build MagicFace's TensorRT plans.",
     "benchmark": "Measure aureel against its own floor.",

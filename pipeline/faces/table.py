@@ -96,6 +96,11 @@ def read_analysis(path: Path) -> Analysis:
     return from_table(pq.read_table(path))
 
 
+def read_analysis_of(video: str, path: Path) -> Analysis:
+    """The analysis of one video, from a Parquet file that `write_tables` joined."""
+    return from_table(pq.read_table(path, filters=[("video", "==", video)]))
+
+
 def write_tables(output: Path, tables: Mapping[str, Path]) -> None:
     """Joins the tables of several videos, source → table, into one Parquet or CSV file."""
     with published(output) as partial:

@@ -1,0 +1,155 @@
+"""What `jobs/make_pairs.py` does: footage is measured, and each clip cut by a task of Ray Data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from engines.editors.magicface.training.pairs import FACTS, PairsFacts
+from engines.errors import EngineError
+from engines.weights.file_hash import file_sha256
+from jobs.animation.measurement import measure
+from jobs.command_line.inputs import find_inputs
+from jobs.command_line.options import MeasureOptions
+from jobs.command_line.outputs import is_one_of, refuse_working_copy
+from jobs.command_line.places import check_folder_place
+from jobs.command_line.progress import console
+from jobs.errors import JobError
+from jobs.training.pair_options import PairOptions, provenance_of, read_provenance
+from pipeline.errors import PipelineError
+from pipeline.faces.table import read_analysis_of
+from pipeline.figures.pairs_sheet import draw_pairs_sheet
+from pipeline.media.read.inspection import inspect_video
+from pipeline.pairs.clip import CropSettings, make_clip
+from pipeline.pairs.folder import ClipPairs, publish_pairs
+from pipeline.pairs.rules import PairRules
+from pipeline.settings import digest_of
+
+TABLE = "analysis.parquet"
+STATE = "_work"
+SHEET = "pairs.png"
+CUT_VERSION = 1
+"""Raise when pairs are chosen or cut otherwise: those on disk are then made anew."""
+
+
+def run_making(options: PairOptions) -> int:
+    """Makes a folder of pairs; exit status 1 when an input failed, and the rest is there.
+
+    Raises:
+        JobError, EngineError, PipelineError: the call is wrong, or there is not one pair.
+    """
+    output = options.output.expanduser().absolute()
+    refuse_working_copy(output)
+    check_folder_place(output, "--output")
+    said = read_provenance(options.provenance)
+    videos = [item.path for item in find_inputs(options.inputs).found]
+    known = {str(video): provenance_of(video, said) for video in videos}
+    if not options.without_provenance:
+        _refuse_unknown([provenance for provenance, _ in known.values()])
+    table = output / TABLE
+    if is_one_of(table, videos):
+        raise JobError(f"--output {options.output}: is an input of this job")
+    screen = console()
+    report = measure(_measuring(options, table, output / STATE), screen)
+    rules, crops = options.rules(), options.crops()
+    failed = {entry.input: entry.error for entry in report.failed}
+    done = [video for video in videos if str(video) not in failed]
+    cut = _cut([_item(video, table, rules, crops, output / STATE) for video in done], rules, crops)
+    failed |= {row["video"]: row["error"] for row in cut if row["error"]}
+    for video, error in failed.items():
+        screen.print(f"{video}: {error}")
+    clips = [
+        ClipPairs(Path(row["part"]), row["sha256"], *known[row["video"]])
+        for row in cut
+        if not row["error"]
+    ]
+    if not clips:
+        raise JobError("no input gave pairs; nothing was written")
+    au_by = str(report.settings["engines"]["AU estimator"]["name"])
+    facts = publish_pairs(output, clips, rules, crops, held_out=options.held_out, au_by=au_by)
+    draw_pairs_sheet(output, output / SHEET)
+    for line in told(facts):
+        screen.print(line)
+    screen.print(f"pairs: {output / FACTS}")
+    return 1 if failed else 0
+
+
+def _refuse_unknown(known: list[Any]) -> None:
+    for provenance in known:
+        if provenance.fault:
+            raise JobError(
+                f"{provenance.name}: {provenance.fault}; expected --provenance FILE with licence, "
+                "consent and may_train of every input, or --without-provenance"
+            )
+
+
+def _measuring(options: PairOptions, table: Path, work: Path) -> MeasureOptions:
+    return MeasureOptions(
+        inputs=options.inputs,
+        output=table,
+        tracker=options.tracker,
+        au=options.au,
+        work=str(work),
+        overwrite=True,
+        tracker_options=options.tracker_options,
+        au_options=options.au_options,
+    )
+
+
+def _item(
+    video: Path, table: Path, rules: PairRules, crops: CropSettings, work: Path
+) -> dict[str, Any]:
+    """A clip for a task; its part's name says all that it depends on."""
+    sha256 = file_sha256(video)
+    seen = read_analysis_of(str(video), table)
+    faces = [part.tobytes().hex() for part in (seen.frame, seen.landmarks_px, seen.intensity)]
+    digest = digest_of(CUT_VERSION, asdict(rules), asdict(crops), faces)
+    return {
+        "video": str(video),
+        "sha256": sha256,
+        "table": str(table),
+        "part": str(work / "cut" / f"{sha256[:16]}-{digest}.parquet"),
+    }
+
+
+def _cut(
+    items: list[dict[str, Any]], rules: PairRules, crops: CropSettings
+) -> list[dict[str, Any]]:
+    """The clips with `error`, in the order they came; those that were cut before are not again."""
+    data: Any = import_module("ray.data")
+    todo = [item for item in items if not Path(item["part"]).is_file()]
+    made: dict[str, dict[str, Any]] = {}
+    if todo:
+        dataset = data.from_items(todo, override_num_blocks=len(todo))
+        rows = dataset.map(partial(cut_row, rules=rules, crops=crops), num_cpus=1).take_all()
+        made = {row["video"]: row for row in rows}
+    return [made.get(item["video"], item | {"error": ""}) for item in items]
+
+
+def cut_row(row: dict[str, Any], rules: PairRules, crops: CropSettings) -> dict[str, Any]:
+    """One clip's task; what is wrong with a clip is a column, and the others go on."""
+    try:
+        inspection = inspect_video(row["video"])
+        analysis = read_analysis_of(row["video"], Path(row["table"]))
+        make_clip(inspection, analysis, rules, crops, Path(row["part"]), row["sha256"])
+    except (PipelineError, EngineError, OSError) as error:
+        return row | {"error": " ".join(str(error).split())}
+    return row | {"error": ""}
+
+
+def told(facts: PairsFacts) -> list[str]:
+    """What a person wants to know of a set of pairs."""
+    statistics = facts.statistics
+    counts = ", ".join(f"{name} {count}" for name, count in statistics["counts"].items())
+    moved = ", ".join(
+        f"{name} {known['over_1']:.0%}" for name, known in statistics["au_change"].items()
+    )
+    return [
+        f"{facts.pairs} pairs of {statistics['people']} people, {statistics['held_out_pairs']} "
+        f"held out; AUs by {facts.au_by}",
+        f"what each rule left: {counts}",
+        f"share of pairs that change an AU by more than 1: {moved}",
+    ]

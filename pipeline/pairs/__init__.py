@@ -1,0 +1,1 @@
+"""Pairs of one face for training: chosen by rules, cut out of footage, published as Parquet."""
