@@ -7,8 +7,9 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from engines.editors.magicface.training.pairs import FACTS, PairsFacts
+from engines.editors.magicface.training.pairs import FACTS, PairsFacts, Provenance
 from engines.errors import EngineError
 from engines.weights.file_hash import file_sha256
 from jobs.animation.measurement import measure
@@ -19,6 +20,7 @@ from jobs.command_line.places import check_folder_place
 from jobs.command_line.progress import console
 from jobs.errors import JobError
 from jobs.training.pair_options import PairOptions, provenance_of, read_provenance
+from pipeline import lease
 from pipeline.errors import PipelineError
 from pipeline.faces.table import read_analysis_of
 from pipeline.figures.pairs_sheet import draw_pairs_sheet
@@ -52,7 +54,16 @@ def run_making(options: PairOptions) -> int:
     table = output / TABLE
     if is_one_of(table, videos):
         raise JobError(f"--output {options.output}: is an input of this job")
-    screen = console()
+    with lease.Run(uuid4().hex[:12], output) as run:
+        run.claim(output / FACTS)
+        return _made(options, videos, known)
+
+
+def _made(
+    options: PairOptions, videos: list[Path], known: dict[str, tuple[Provenance, str]]
+) -> int:
+    output = options.output.expanduser().absolute()
+    table, screen = output / TABLE, console()
     report = measure(_measuring(options, table, output / STATE), screen)
     rules, crops = options.rules(), options.crops()
     failed = {entry.input: entry.error for entry in report.failed}
@@ -77,7 +88,7 @@ def run_making(options: PairOptions) -> int:
     return 1 if failed else 0
 
 
-def _refuse_unknown(known: list[Any]) -> None:
+def _refuse_unknown(known: list[Provenance]) -> None:
     for provenance in known:
         if provenance.fault:
             raise JobError(

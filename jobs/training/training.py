@@ -11,6 +11,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from rich.console import Console
 
@@ -20,6 +21,7 @@ from jobs.command_line.progress import console
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from jobs.training.options import TrainOptions
+from pipeline import lease
 from pipeline.files import write_json
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def run_training(options: TrainOptions) -> int:
     Raises:
         JobError, EngineError: the call is wrong, memory is too small, or training failed; what was
             saved stays.
+        BusyError: another run writes there.
     """
     from engines.editors.magicface.training.work import Order, check_room, looked_at
 
@@ -44,8 +47,8 @@ def run_training(options: TrainOptions) -> int:
     check_folder_place(output, "--output")
     order = Order(
         options.pairs.expanduser().absolute(),
-        options.init,
-        options.base,
+        _as_seen_by_workers(options.init),
+        options.base and _as_seen_by_workers(options.base),
         output,
         options.recipe(),
         not options.without_provenance,
@@ -63,11 +66,19 @@ def run_training(options: TrainOptions) -> int:
     screen.print(
         f"{len(pairs)} pairs, {held} of them of held-out people; AUs by {pairs.facts.au_by}"
     )
-    cluster.start()
-    with _shown(output / PROGRESS, screen):
-        last = _fit(order, options, use_gpu=gpus > 0)
+    with lease.Run(uuid4().hex[:12], output) as run:
+        run.claim(output / PROGRESS)
+        cluster.start()
+        with _shown(output / PROGRESS, screen):
+            last = _fit(order, options, use_gpu=gpus > 0)
     screen.print(f"weights: {last}")
     return 0
+
+
+def _as_seen_by_workers(named: str) -> str:
+    """Workers have another working folder."""
+    path = Path(named).expanduser()
+    return str(path.absolute()) if path.is_dir() else named
 
 
 def _fit(order: Order, options: TrainOptions, *, use_gpu: bool) -> str:
@@ -75,6 +86,7 @@ def _fit(order: Order, options: TrainOptions, *, use_gpu: bool) -> str:
     from ray.train.torch import TorchConfig, TorchTrainer
 
     told = order.output / RAY_FOLDER / "told.json"
+    shutil.rmtree(told.parent, ignore_errors=True)  # of a run that was killed: ours knows the way
     ray: Any = import_module("ray")
     cpus = max(1, int(ray.cluster_resources().get("CPU", 1)) // options.workers)
     trainer = TorchTrainer(

@@ -10,6 +10,7 @@ import pytest
 
 from jobs.command_line.command import run_command
 from jobs.train import app
+from pipeline.lease import Run
 from tests.engines.editors.magicface.training.paired import write_pairs
 
 pytest.importorskip("torch")
@@ -68,6 +69,10 @@ def test_wrong_calls_are_refused_before_anything_starts(tmp_path, monkeypatch, c
     ):
         assert call(*arguments, "--output", "run") == 2, said
         assert said in capsys.readouterr().err
+    with Run("another", tmp_path) as run:
+        run.claim(tmp_path / "run/progress.jsonl")
+        assert call("--pairs", "pairs", *SMALL, "--output", "run") == 2
+    assert "progress.jsonl" in capsys.readouterr().err
     monkeypatch.setattr("psutil.virtual_memory", type("Memory", (), {"available": 1e6}))
     monkeypatch.setattr("engines.editors.magicface.training.memory._smaller", lambda _: [])
     assert call("--pairs", "pairs", *SMALL, "--output", "run") == 2
