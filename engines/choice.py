@@ -42,6 +42,7 @@ class Engine:
         seconds_per_edit: rough cost of one edited frame.
         borrows: it is lent what other frames of the same shot show.
         shuts_eyes: it draws lids.
+        any_size: it takes larger crops of larger faces.
         cpu_needs: of one of its processes, where it wants a GPU and has none.
     """
 
@@ -58,6 +59,7 @@ class Engine:
     seconds_per_edit: float = 0.02
     borrows: bool = False
     shuts_eyes: bool = False
+    any_size: bool = False
     cpu_needs: CPUNeeds | None = None
 
     @property
@@ -163,6 +165,7 @@ def _resolved(kind: str, name: str, said: Mapping[str, Any], gpus: float, reason
         traits.seconds_per_edit,
         traits.borrows,
         traits.shuts_eyes,
+        traits.any_size,
         None
         if on_gpu or not traits.gpu_share
         else _asked_of_class(kind, name, "cpu_needs", settings, None),

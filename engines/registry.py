@@ -45,10 +45,11 @@ EDITORS: dict[str, Line] = {
     ),
     "plate": Line(
         "engines.editors.plate.editor:PlateEditor",
-        Traits(is_preview=True, borrows=True, shuts_eyes=True),
+        Traits(is_preview=True, borrows=True, shuts_eyes=True, any_size=True),
     ),
     "previz": Line(
-        "engines.editors.previz.editor:PrevizEditor", Traits(is_preview=True, shuts_eyes=True)
+        "engines.editors.previz.editor:PrevizEditor",
+        Traits(is_preview=True, shuts_eyes=True, any_size=True),
     ),
     "identity": Line("engines.editors.identity:IdentityEditor", Traits(), by_name_only=True),
 }

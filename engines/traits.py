@@ -55,6 +55,8 @@ class Traits:
         borrows: an editor that is lent what other frames of the same shot show
             (`AlignedCrops.mouths`).
         shuts_eyes: an editor that draws `AUDelta.lids`; others are refused curves that move them.
+        any_size: an editor that takes crops of any side, so that a large face's is as fine as the
+            plate; `crop_size` is the least.
     """
 
     options: tuple[Option, ...] = ()
@@ -65,6 +67,7 @@ class Traits:
     is_preview: bool = False
     borrows: bool = False
     shuts_eyes: bool = False
+    any_size: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.gpu_share <= 1:

@@ -65,6 +65,23 @@ def preview(*, input: Path | None = None, rounds: int = 5) -> int:  # noqa: A002
 
 
 @app.command
+def editors(*, input: Path | None = None, rounds: int = 5) -> int:  # noqa: A002 - the option's name
+    """Previz and plate on the same crops, in turn, on one core; and the shot's library.
+
+    Parameters
+    ----------
+    input
+        A clip. Without: 15 s of the demo clip.
+    rounds
+        Times each is run; medians are printed.
+    """
+    from jobs.benchmarks.editors import measure_editors
+
+    print(json.dumps(measure_editors(input, rounds), indent=1))
+    return 0
+
+
+@app.command
 def memory() -> int:
     """Peak memory of a previz job on a clip, and on one six times as long."""
     from jobs.benchmarks.memory import measure_memory

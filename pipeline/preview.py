@@ -98,7 +98,8 @@ class FramePreview:
         parts = self._inspection, self._analysis, sheet
         who = recognise(*parts, few=ACCEPT)  # one frame is all there is
         refuse_doubts(who, self._inspection)
-        plan = plan_edits(*parts, self._editor.crop_size, who).plan
+        any_size = bool(getattr(self._editor, "any_size", False))
+        plan = plan_edits(*parts, self._editor.crop_size, who, any_size=any_size).plan
         edits: list[tuple[CropEdit, NDArray[np.float64]]] = []
         for row in plan.at(self.number):
             with self._editing:
@@ -110,7 +111,7 @@ class FramePreview:
         """One face for the editor; its crop is the same under every curve."""
         face = int(plan.track[row])
         if face not in self._crops:
-            self._crops[face] = self._frame.crop(plan.coded_from_crop[row], self._editor.crop_size)
+            self._crops[face] = self._frame.crop(plan.coded_from_crop[row], int(plan.size[row]))
         return crop_request(plan, row, self._crops[face])
 
     def _analysed(

@@ -19,6 +19,7 @@ from pipeline.edit.library import borrowed, read_library
 from pipeline.edit.plan import plan_edits, read_plan, write_plan
 from pipeline.edit.render import render_segment
 from pipeline.edit.segments import Span, plan_chunks, plan_segments
+from pipeline.edit.told import lending_told
 from pipeline.errors import PipelineError
 from pipeline.faces.chunks import analyse_frames, read_chunk, write_chunk
 from pipeline.faces.faces import Analysis, assemble
@@ -207,11 +208,14 @@ def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list
     inspection = read_inspection(row["source"], folder.inspection)
     who = recognise(inspection, faces, settings.sheet)
     refuse_doubts(who, inspection)
-    planned = plan_edits(inspection, faces, settings.sheet, settings.editor.crop_size, who)
-    if settings.editor.borrows:
+    editor = settings.editor
+    any_size, side = editor.any_size, editor.crop_size
+    planned = plan_edits(inspection, faces, settings.sheet, side, who, any_size=any_size)
+    if editor.borrows:
         library = folder.library(row["request"])
-        plan = borrowed(planned.plan, faces, inspection, settings.editor.crop_size, library)
-        planned = replace(planned, plan=plan)
+        plan = borrowed(planned.plan, faces, inspection, side, library, any_size=any_size)
+        lent = lending_told(plan, faces, inspection.times_s)
+        planned = replace(planned, plan=plan, warnings=(*planned.warnings, *lent))
     encode = encode_settings(inspection, settings)
     active = planned.plan.active(inspection.frames)
     spans = plan_segments(

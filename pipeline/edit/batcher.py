@@ -72,6 +72,11 @@ class _Batch:
     value: Any = None
 
 
+def _kind(pending: _Pending) -> tuple[Any, ...]:
+    image = pending.request.image
+    return image.dtype, image.shape
+
+
 class MicroBatcher:
     """Gathers crops from concurrent segments and edits them in batches of exactly `batch_size`.
 
@@ -83,7 +88,7 @@ class MicroBatcher:
     An editor of three stages has each in a thread of its own: while its networks run, the next
     batch is made ready and the last one is finished.
 
-    Crops of different dtype never share a batch (8-bit and deeper footage in one run).
+    Crops of different dtype or side never share a batch (8-bit and deeper footage in one run).
     """
 
     def __init__(self, editor: FaceEditor, *, seed: int, patience_s: float = 0.02) -> None:
@@ -230,8 +235,8 @@ class MicroBatcher:
     def _take(self) -> list[_Pending]:
         if not self._pending:
             return []
-        kind = self._pending[0].request.image.dtype
-        batch = [p for p in self._pending if p.request.image.dtype == kind][: self.batch_size]
+        kind = _kind(self._pending[0])
+        batch = [p for p in self._pending if _kind(p) == kind][: self.batch_size]
         taken = set(map(id, batch))
         self._pending = [p for p in self._pending if id(p) not in taken]
         return batch

@@ -16,6 +16,7 @@ from engines.interface import LentMouth
 from pipeline import affine
 from pipeline.edit.lending import Donor, plan_lending
 from pipeline.edit.plan import EditPlan
+from pipeline.edit.shown import shown
 from pipeline.faces.faces import Analysis
 from pipeline.files import published
 from pipeline.media.colour import crop_rgb
@@ -32,14 +33,14 @@ class Library:
 
     Attributes:
         track, frame: `(D,)` int64.
-        images: `(D, P, P, 3)` uint8 or uint16.
+        images: `(P, P, 3)` uint8 or uint16 of each.
         landmarks_px: `(D, 68, 2)` float32, patch pixels.
         corner_px: `(D, 2)` float64, upper left of each patch in its donor's crop.
     """
 
     track: NDArray[np.int64]
     frame: NDArray[np.int64]
-    images: NDArray[Any]
+    images: tuple[NDArray[Any], ...]
     landmarks_px: NDArray[np.float32]
     corner_px: NDArray[np.float64]
 
@@ -59,36 +60,46 @@ class Library:
 
 
 def borrowed(
-    plan: EditPlan, faces: Analysis, inspection: Inspection, crop_size: int, library: Path
+    plan: EditPlan,
+    faces: Analysis,
+    inspection: Inspection,
+    crop_size: int,
+    library: Path,
+    *,
+    any_size: bool = False,
 ) -> EditPlan:
     """The plan with what each edit is lent; the donors' mouths lie at `library` then."""
-    lending, donors = plan_lending(plan, faces, inspection.times_s, crop_size)
-    write_library(library, make_library(inspection, donors, crop_size))
+    lending, donors = plan_lending(plan, faces, inspection.times_s, crop_size, any_size=any_size)
+    write_library(library, make_library(inspection, donors))
     return lending
 
 
-def make_library(inspection: Inspection, donors: tuple[Donor, ...], crop_size: int) -> Library:
+def make_library(inspection: Inspection, donors: tuple[Donor, ...]) -> Library:
     """Decodes the donors' frames, and cuts their mouths out.
 
     Raises:
         MediaError: a frame that cannot be decoded.
     """
-    side = round(crop_size * PATCH_SHARE)
-    corners = [_corner(donor, side) for donor in donors]
+    corners = [_corner(donor) for donor in donors]
     pairs = list(zip(donors, corners, strict=True))
-    images = [_patch(inspection, donor, corner, side) for donor, corner in pairs]
+    images = tuple(_patch(inspection, donor, corner) for donor, corner in pairs)
     landmarks = [donor.landmarks_px - corner for donor, corner in pairs]
     return Library(
         np.array([donor.track for donor in donors], np.int64),
         np.array([donor.frame for donor in donors], np.int64),
-        np.stack(images) if images else np.zeros((0, side, side, 3), np.uint8),
+        images,
         np.array(landmarks, np.float32).reshape(-1, 68, 2),
         np.array(corners, np.float64).reshape(-1, 2),
     )
 
 
-def _corner(donor: Donor, side: int) -> NDArray[np.float64]:
+def _side(donor: Donor) -> int:
+    return round(donor.size * PATCH_SHARE)
+
+
+def _corner(donor: Donor) -> NDArray[np.float64]:
     """Upper left of the patch, crop pixels."""
+    side = _side(donor)
     return np.rint(donor.landmarks_px[48:68].mean(axis=0) - side / 2).astype(np.float64)
 
 
@@ -96,20 +107,24 @@ def _shift(corner: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.column_stack([np.eye(2), corner])
 
 
-def _patch(
-    inspection: Inspection, donor: Donor, corner: NDArray[np.float64], side: int
-) -> NDArray[Any]:
+def _patch(inspection: Inspection, donor: Donor, corner: NDArray[np.float64]) -> NDArray[Any]:
     info = inspection.info
     frames = decode_range(info.path, info, inspection.index, donor.frame, donor.frame)
     display_from_patch = affine.compose(donor.display_from_crop, _shift(corner))
     coded_from_patch = affine.compose(info.coded_from_display, display_from_patch)
-    return crop_rgb(next(iter(frames)), info, coded_from_patch, side)
+    return shown(info, crop_rgb(next(iter(frames)), info, coded_from_patch, _side(donor)))
 
 
 def write_library(path: Path, library: Library) -> None:
     """Publishes a library as .npz."""
     with published(path) as partial, partial.open("wb") as file:
-        np.savez(file, **{part.name: getattr(library, part.name) for part in fields(Library)})
+        parts = {part.name: getattr(library, part.name) for part in fields(Library)}
+        parts |= {_image(n): image for n, image in enumerate(parts.pop("images"))}
+        np.savez(file, **parts)
+
+
+def _image(number: int) -> str:
+    return f"image-{number}"
 
 
 def read_library(path: Path) -> Library | None:
@@ -117,4 +132,7 @@ def read_library(path: Path) -> Library | None:
     if not path.is_file():
         return None
     with np.load(path) as stored:
-        return Library(**{part.name: stored[part.name] for part in fields(Library)})
+        names = [part.name for part in fields(Library) if part.name != "images"]
+        parts: dict[str, Any] = {name: stored[name] for name in names}
+        images = tuple(stored[_image(number)] for number in range(len(parts["frame"])))
+        return Library(**parts, images=images)

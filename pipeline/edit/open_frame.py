@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engines.interface import RGBFrame
 from pipeline.edit.batcher import CropEdit
-from pipeline.edit.composite import paste_residual
+from pipeline.edit.shown import paste_edit, shown
 from pipeline.media.colour import crop_rgb
 from pipeline.media.planes import plane_views
 from pipeline.media.read.decode import decode_range, display_rgb
@@ -50,14 +50,15 @@ class OpenFrame:
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """What an editor is shown."""
         with self._lock:
-            return crop_rgb(self._frame, self._info, coded_from_crop, size, RenderSettings.border)
+            code = crop_rgb(self._frame, self._info, coded_from_crop, size, RenderSettings.border)
+            return shown(self._info, code)
 
     def pasted(self, edits: Sequence[tuple[CropEdit, NDArray[np.float64]]]) -> RGBFrame:
         """The frame with edits pasted into its own samples, each at its `coded_from_crop`."""
         with self._lock:
             try:
                 for edit, where in edits:
-                    paste_residual(self._frame, self._info, edit.residual, edit.mask, where)
+                    paste_edit(self._frame, self._info, edit, where, border=RenderSettings.border)
                 return display_rgb(self._frame, self._info)
             finally:
                 for view, kept in zip(plane_views(self._frame), self._kept, strict=True):

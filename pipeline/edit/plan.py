@@ -17,7 +17,7 @@ from keyframes.sheet import KeyframeSheet
 from pipeline import affine
 from pipeline.columns import Arrays, Column, Columns, from_arrow, joined, to_arrow
 from pipeline.edit.segments import Span
-from pipeline.faces.align import crop_path
+from pipeline.faces.align import crop_path, native_crops
 from pipeline.faces.faces import Analysis
 from pipeline.faces.sightings import NOBODY, Who
 from pipeline.files import published
@@ -29,6 +29,7 @@ PLAN_COLUMNS: Columns = {
     "track": Column((), np.int64),
     "delta": Column((len(AU_NAMES),), np.float32, AU_NAMES),
     "lids": Column((len(LID_NAMES),), np.float32, LID_NAMES),
+    "size": Column((), np.int64),
     "coded_from_crop": Column((2, 3), np.float64),
     "landmarks_px": Column((68, 2), np.float32),
     "pose": Column((3,), np.float32, ("yaw", "pitch", "roll")),
@@ -49,6 +50,7 @@ class EditPlan:
         delta: `(E, 12)` float32 in AU_ORDER.
         lids: `(E, 2)` float32 −10…10 in the order of LID_NAMES: 5 shuts all that an eye is open in
             this frame. No row is all zero in both.
+        size: `(E,)` int64, side of the crop, pixels.
         coded_from_crop: `(E, 2, 3)` float64, crop pixels → pixels of the decoded frame.
         landmarks_px: `(E, 68, 2)` float32, crop pixels.
         pose: `(E, 3)` float32 yaw, pitch, roll in degrees; a crop is not turned against its frame.
@@ -61,6 +63,7 @@ class EditPlan:
     track: NDArray[np.int64]
     delta: NDArray[np.float32]
     lids: NDArray[np.float32]
+    size: NDArray[np.int64]
     coded_from_crop: NDArray[np.float64]
     landmarks_px: NDArray[np.float32]
     pose: NDArray[np.float32]
@@ -87,6 +90,10 @@ class EditPlan:
     def within(self, span: Span) -> EditPlan:
         """The rows of one span."""
         return self._rows(slice(*np.searchsorted(self.frame, [span.first, span.last + 1])))
+
+    def of_face(self, track: int) -> EditPlan:
+        """The rows of one face."""
+        return self._rows(np.flatnonzero(self.track == track))
 
     def at(self, frame: int) -> range:
         """Row numbers of one frame."""
@@ -125,11 +132,15 @@ def plan_edits(
     sheet: KeyframeSheet,
     crop_size: int,
     who: Who = NOBODY,
+    *,
+    any_size: bool = False,
 ) -> Planned:
     """Evaluates the sheet at every frame's presentation time, for every face it addresses.
 
     Args:
+        crop_size: side of the editor's crops, pixels.
         who: the people of the sheet, where they were found.
+        any_size: larger faces have larger crops, so that all their detail moves.
     """
     parts, requested, warnings = [], {}, list[str]()
     for face in addressed(sheet, analysis.faces, who):
@@ -138,7 +149,8 @@ def plan_edits(
         evaluation = sheet.evaluate(inspection.timeline, measured, face=face, known=known)
         requested[face] = evaluation.delta
         warnings += evaluation.warnings
-        part = edits_of(inspection, analysis, face, evaluation.delta, measured, crop_size)
+        crop = crop_size, any_size
+        part = edits_of(inspection, analysis, face, evaluation.delta, measured, crop)
         warnings += _unreached(face, evaluation.delta, measured)
         parts.append(part)
     return Planned(_joined(parts), requested, tuple(dict.fromkeys(warnings)))
@@ -161,7 +173,7 @@ def edits_of(
     face: int,
     delta: AUDelta,
     measured: AUIntensity,
-    crop_size: int,
+    crop: tuple[int, bool],
 ) -> EditPlan:
     """A row for each frame that shows the face and asks something of it.
 
@@ -172,8 +184,9 @@ def edits_of(
     frame, landmarks = analysis.frame[rows], analysis.landmarks_px[rows]
     if not len(frame):
         return _joined([])
-    restart = analysis.restarts(frame)
-    display_from_crop = crop_path(landmarks, inspection.times_s[frame], restart, crop_size)
+    display_from_crop, size = crops_of(
+        inspection.times_s, analysis, face, crop[0], any_size=crop[1]
+    )
     active = delta.active[frame]
     count = int(active.sum())
     display_from_crop = display_from_crop[active]
@@ -182,6 +195,7 @@ def edits_of(
         np.full(count, face, np.int64),
         delta.values[frame[active]],
         _shut_of_open(delta.lids, measured.lids)[frame[active]],
+        size[active],
         affine.compose(inspection.info.coded_from_display[None], display_from_crop),
         affine.apply(affine.inverse(display_from_crop), landmarks[active]).astype(np.float32),
         analysis.pose[rows][active],
@@ -189,6 +203,25 @@ def edits_of(
         np.zeros(count, np.float32),
         np.zeros((count, 2, 3)),
     )
+
+
+def crops_of(
+    times_s: NDArray[np.float64],
+    analysis: Analysis,
+    face: int,
+    crop_size: int,
+    *,
+    any_size: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """`(N, 2, 3)` crop → display pixels of each of a face's rows, and `(N,)` sides of the crops."""
+    rows = analysis.rows_of(face)
+    frame, landmarks = analysis.frame[rows], analysis.landmarks_px[rows]
+    restart = analysis.restarts(frame)
+    if not any_size:
+        path = crop_path(landmarks, times_s[frame], restart, crop_size)
+        return path, np.full(len(rows), crop_size, np.int64)
+    shot = np.cumsum(analysis.cut).astype(np.int64)[frame]
+    return native_crops(landmarks, times_s[frame], restart, shot, crop_size)
 
 
 def _shut_of_open(asked: NDArray[np.float32], measured: NDArray[np.float32]) -> NDArray[np.float32]:

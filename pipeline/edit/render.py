@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from pipeline.edit.batcher import CropEdit, CropRequest, MicroBatcher
-from pipeline.edit.composite import paste_residual
 from pipeline.edit.library import Library
 from pipeline.edit.plan import EditPlan
 from pipeline.edit.segments import Span
+from pipeline.edit.shown import paste_edit, shown
 from pipeline.media.colour import crop_rgb
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection
@@ -129,12 +129,12 @@ def edited_frames(
     the last are encoded.
     """
     info, window = inspection.info, 3 * batcher.batch_size
-    waiting: deque[tuple[Any, list[tuple[int, Future[CropEdit]]]]] = deque()
+    waiting: deque[tuple[Any, list[tuple[int, NDArray[Any], Future[CropEdit]]]]] = deque()
     frames = decode_range(info.path, info, inspection.index, span.first, span.last)
     for number, frame in enumerate(frames, span.first):
         rows = plan.at(number)
         crops = [
-            (row, _submit(frame, inspection, plan, row, batcher, border, library)) for row in rows
+            (row, *_submit(frame, inspection, plan, row, batcher, border, library)) for row in rows
         ]
         waiting.append((frame, crops))
         in_flight = sum(1 for _, edits in waiting if edits)
@@ -153,10 +153,11 @@ def _submit(
     batcher: MicroBatcher,
     border: str,
     library: Library | None,
-) -> Future[CropEdit]:
-    affine, size = plan.coded_from_crop[row], batcher.crop_size
-    image = crop_rgb(frame, inspection.info, affine, size, border)
-    return batcher.submit(crop_request(plan, row, image, library))
+) -> tuple[NDArray[Any], Future[CropEdit]]:
+    affine, size = plan.coded_from_crop[row], int(plan.size[row])
+    code = crop_rgb(frame, inspection.info, affine, size, border)
+    image = shown(inspection.info, code)
+    return code, batcher.submit(crop_request(plan, row, image, library))
 
 
 def crop_request(
@@ -176,19 +177,18 @@ def crop_request(
 
 def _settle(
     frame: Any,
-    edits: list[tuple[int, Future[CropEdit]]],
+    edits: list[tuple[int, NDArray[Any], Future[CropEdit]]],
     inspection: Inspection,
     plan: EditPlan,
     rendered: Rendered,
 ) -> Any:
     rendered.patches = []
-    for row, future in edits:
+    for row, code, future in edits:
         edit, where = future.result(), plan.coded_from_crop[row]
-        patch = paste_residual(frame, inspection.info, edit.residual, edit.mask, where)
-        rendered.patches += [patch] if patch else []
+        rendered.patches += paste_edit(frame, inspection.info, edit, where, code)
         rendered.notes.update(edit.notes)
     rendered.is_changed = any(
-        future.result().residual.any() and future.result().mask.any() for _, future in edits
+        future.result().residual.any() and future.result().mask.any() for *_, future in edits
     )
     rendered.edited += bool(edits)
     return frame

@@ -24,6 +24,9 @@ CUTOFF_HZ = 0.5
 SPEED_GAIN = 0.02
 """Cut-off gained per px/s of motion of a face 512 px wide (One-Euro's beta)."""
 DERIVATIVE_CUTOFF_HZ = 1.0
+SIDE_STEP, SIDE_MAX = 128, 2048
+NATIVE_FROM = 0.7
+"""Of the least side: a crop that spans as much of the plate shows it pixel by pixel."""
 REFERENCE_WIDTH_PX = 512.0
 LEAD_S = 2.0
 """How far the path is continued beyond its ends before it is filtered."""
@@ -60,6 +63,41 @@ def display_from_squares(squares: NDArray[np.float64], size: int) -> NDArray[np.
     maps[:, 0, 0] = maps[:, 1, 1] = scale
     maps[:, :, 2] = squares[:, :2] - scale[:, None] * size / 2
     return maps
+
+
+def native_crops(
+    landmarks_px: NDArray[np.float32],
+    times_s: NDArray[np.float64],
+    restart: NDArray[np.bool_],
+    shot: NDArray[np.int64],
+    least: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Crops of one face for an editor that takes any size: what `crop_path` gives, and their sides.
+
+    Of a face that is large in the plate a crop pixel is a plate pixel, whole pixels off: nothing is
+    interpolated on the way there and back, so that all detail moves and none is left behind. Small
+    faces have crops of the least side, enlarged.
+
+    Args:
+        landmarks_px, times_s, restart: as for `crop_path`.
+        shot: `(N,)`; within one all crops are of one size.
+        least: side of the smallest crops.
+    """
+    paths = crop_path(landmarks_px, times_s, restart, least)
+    sides = np.full(len(paths), least, np.int64)
+    spans = paths[:, 0, 0] * least
+    for number in np.unique(shot):
+        rows = shot == number
+        span = float(spans[rows].max())
+        if span < NATIVE_FROM * least:
+            continue
+        side = max(least, min(math.ceil(span / SIDE_STEP) * SIDE_STEP, SIDE_MAX))
+        sides[rows] = side
+        centre = paths[rows, :, 2] + spans[rows, None] / 2
+        zoom = max(span / side, 1.0)  # a face beyond SIDE_MAX
+        paths[rows] = np.array([[zoom, 0.0, 0.0], [0.0, zoom, 0.0]])
+        paths[rows, :, 2] = np.rint((centre - zoom * side / 2) / 2) * 2  # whole samples of chroma
+    return paths, sides
 
 
 def crop_path(

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 LINK_GAP_S = 2.0
 """A face that reappears within this time near its old place is the same face."""
-BRIDGE_GAP_S = 0.4
-"""Gaps up to this are filled in; longer ones stay untouched frames."""
+BRIDGE_GAP_S = 0.5
+"""Gaps up to this, first missing frame to next sighting, are filled in; longer stay untouched."""
+_A_MOMENT = 1e-6
 MAX_SHIFT = 1.0
 """Farthest a face may have moved between two sightings, in its own widths."""
 MAX_SCALE = 1.7
@@ -143,7 +144,9 @@ def bridge_gaps(
     """
     shot = np.cumsum(cuts)
     a, b = frame[:-1], frame[1:]
-    small = (times_s[b] - times_s[a] <= BRIDGE_GAP_S) & (shot[a] == shot[b])
+    small = (times_s[b] - times_s[np.minimum(a + 1, b)] <= BRIDGE_GAP_S + _A_MOMENT) & (
+        shot[a] == shot[b]
+    )
     inside = [np.arange(a[i] + 1, b[i]) for i in np.flatnonzero(small & (b - a > 1))]
     full = np.sort(np.concatenate([frame, *inside]))
     right = np.searchsorted(frame, full)

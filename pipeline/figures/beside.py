@@ -10,6 +10,7 @@ def files_beside(output: Path) -> dict[str, Path]:
     return {
         "plot": output.with_suffix(".curves.png"),
         "sheet": output.with_suffix(".frames.png"),
+        "lent by other frames": output.with_suffix(".donors.png"),
         "before and after": output.with_suffix(".before_after.mp4"),
         "table": output.with_suffix(".curves.csv"),
     }

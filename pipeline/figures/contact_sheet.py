@@ -75,6 +75,7 @@ def contact_sheet(
     title: str,
     *,
     face_boxes: Sequence[NDArray[np.floating]] | None = None,
+    names: tuple[str, str] = ("before", "after"),
 ) -> Path:
     """Writes a PNG of frame pairs, at most 1600 px wide, six moments to a row.
 
@@ -85,6 +86,7 @@ def contact_sheet(
         title: above all; characters the font lacks are shown as boxes.
         face_boxes: `(4,)` x0, y0, x1, y1 per moment, pixels of its `before` frame; adds a row pair
             with the face enlarged. An empty or non-finite box leaves that place blank.
+        names: what stands beside the two rows.
 
     Returns:
         `path`.
@@ -106,7 +108,7 @@ def contact_sheet(
             for row, frame in enumerate(pair, start=2):
                 zoomed = _fitted(_cut(frame, square, pair[0].shape), (layout.face, layout.face))
                 _place(canvas, zoomed, layout.corner(moment, row), side)
-    _write(path, _lettered(canvas, layout, labels, title))
+    _write(path, _lettered(canvas, layout, labels, title, names))
     return path
 
 
@@ -186,7 +188,9 @@ def _cut(frame: RGBFrame, square: tuple[float, float, float], shape: tuple[int, 
     return frame[y0:y1, x0:x1]
 
 
-def _lettered(canvas: RGBFrame, layout: _Layout, labels: Sequence[str], title: str) -> Figure:
+def _lettered(
+    canvas: RGBFrame, layout: _Layout, labels: Sequence[str], title: str, names: tuple[str, str]
+) -> Figure:
     height, width = canvas.shape[:2]
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     FigureCanvasAgg(figure)
@@ -205,7 +209,7 @@ def _lettered(canvas: RGBFrame, layout: _Layout, labels: Sequence[str], title: s
     for first in range(0, len(labels), layout.columns):
         for row, place in enumerate(layout.heights):
             x, y = MARGIN_PX + GUTTER_PX / 2 - 2, layout.corner(first, row)[1] + place / 2
-            write(("before", "after")[row % 2], x, y, LABEL_POINTS, ha="center", rotation=90.0)
+            write(names[row % 2], x, y, LABEL_POINTS, ha="center", rotation=90.0)
     return figure
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engines.interface import AUEstimator, FaceTracker
 from keyframes.au import AUDelta
 from keyframes.formats.rows.tables import performance_columns, write_table
-from pipeline.edit.plan import plan_edits
+from pipeline.edit.plan import plan_edits, read_plan
 from pipeline.errors import PipelineError
 from pipeline.faces.faces import Analysis
 from pipeline.faces.recognise import recognise
@@ -18,6 +18,7 @@ from pipeline.faces.table import read_analysis
 from pipeline.figures.beside import files_beside
 from pipeline.figures.contact_sheet import contact_sheet
 from pipeline.figures.curves import plot_performance
+from pipeline.figures.donor_sheet import donor_sheet
 from pipeline.files import published
 from pipeline.media.read.inspection import inspect_video, read_inspection
 from pipeline.media.write.side_by_side import write_side_by_side
@@ -65,6 +66,8 @@ def plot_stage(
         title=f"{output.name}: before and after",
         face_boxes=[box_at(before, face, m) for m in moments],
     )
+    plan = read_plan(folder.plan(row["request"]))
+    donor_sheet(beside["lent by other frames"], source, made, before, plan)
     write_side_by_side(beside["before and after"], source, made)
     return stage_row(row["video"], "plot", **clock.read())
 
@@ -79,7 +82,8 @@ def choose_moments(requested: AUDelta, analysis: Analysis, face: int) -> list[in
     seen = analysis.frame[analysis.rows_of(face)]
     if not len(seen):
         seen = np.arange(analysis.frames)
-    strength = np.abs(requested.values[seen]).sum(axis=1)
+    asked = np.hstack([requested.values, requested.lids])
+    strength = np.abs(asked[seen]).sum(axis=1)
     apart = max(1, np.count_nonzero(strength) or len(seen)) / (2 * MOMENTS)
     chosen: list[int] = []
     for frame in seen[np.argsort(-strength, kind="stable")]:

@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.registry import EDITORS, traits_of
 from keyframes.au import AU_NAMES, AU_ORDER, AUDelta, AUIntensity
 from keyframes.sheet import KeyframeSheet
+from pipeline.edit.lending import plan_lending
+from pipeline.edit.plan import plan_edits
+from pipeline.edit.told import lending_told
 from pipeline.errors import MediaError
 from pipeline.faces.sightings import NOBODY, Who
 from pipeline.quality.clip import Clip, check_same_shot
@@ -42,6 +46,10 @@ from pipeline.quality.verdict import (
 SCHEMA = "aureel-verdict/1"
 SELF_MEASURING = ("previz",)
 """Editors that move the very points which the mesh estimator reads."""
+
+
+LENT_SIDE = 512
+"""Least side of the crops of an editor that borrows, as it is unless it was told another."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +166,7 @@ def evaluate_shot(
         *background_findings(series, floor),
         *motion_findings(series),
         *detail_findings(series),
+        *_lending(source, question),
     ]
     return ShotVerdict(
         source=source.inspection.info.path,
@@ -176,6 +185,19 @@ def evaluate_shot(
         findings=findings,
         seconds=time.perf_counter() - begun,
     )
+
+
+def _lending(source: Clip, question: Question) -> list[ShotFinding]:
+    """What an editor that borrows was lent: planned again, which gives what the run was given."""
+    line = EDITORS.get(question.editor)
+    if question.sheet is None or line is None or not traits_of("editor", question.editor).borrows:
+        return []
+    parts = source.inspection, source.analysis, question.sheet, LENT_SIDE
+    plan = plan_edits(*parts, question.who, any_size=True).plan
+    times_s = source.inspection.times_s
+    lent, _ = plan_lending(plan, source.analysis, times_s, LENT_SIDE, any_size=True)
+    told = lending_told(lent.of_face(question.face), source.analysis, times_s)
+    return [ShotFinding("lent", "none", "", line) for line in told]
 
 
 def requested_of(source: Clip, question: Question, measured: AUIntensity) -> AUDelta:

@@ -69,7 +69,7 @@ class Sitter:
         self, editor: FaceEditor, deltas: NDArray[np.float32], seed: int
     ) -> Iterator[RGBFrame]:
         """The picture under each of `(K, 12)` deltas, in order; full batches only."""
-        request = self._request(editor.crop_size)
+        request = self._request(editor)
         for first in range(0, len(deltas), editor.batch_size):
             batch = [request.asking(delta) for delta in deltas[first : first + editor.batch_size]]
             for edit in edit_crops(editor, batch, seed):
@@ -90,12 +90,13 @@ class Sitter:
         values = self._estimator.intensity(self._features(picture, face), self._neutral).values
         return Seen(face, values[0])
 
-    def _request(self, crop_size: int) -> _Crop:
+    def _request(self, editor: FaceEditor) -> _Crop:
+        crop = editor.crop_size, bool(getattr(editor, "any_size", False))
         every = AUDelta(np.ones((1, len(AU_ORDER)), np.float32))
         seen = Analysis.of_frame(1, 0, [self.seen.face], self.seen.intensity[None])
         measured = seen.intensity_over_time(0)
-        plan = edits_of(self._inspection, seen, 0, every, measured, crop_size)
-        image = self._frame.crop(plan.coded_from_crop[0], crop_size)
+        plan = edits_of(self._inspection, seen, 0, every, measured, crop)
+        image = self._frame.crop(plan.coded_from_crop[0], int(plan.size[0]))
         return _Crop(image, plan.landmarks_px[0], plan.pose[0], plan.coded_from_crop[0])
 
 

@@ -1,7 +1,7 @@
 """The editor that borrows: the rig's motion, and mouths from other frames of the same shot.
 
 What opens shows what is really there: teeth and tongue as the same shot shows them in another
-frame. Where the shot has no such frame it is dark, as in the preview, and the notes say so.
+frame. Where the shot has no such frame it is painted, as in the preview, and the notes say so.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _lent(crops: AlignedCrops, number: int) -> LentMouth | None:
 
 def _told(lent: LentMouth | None) -> str:
     if lent is None:
-        return "mouth painted dark: no frame of the shot lent its inside"
+        return "mouth painted: no frame of the shot lent its inside"
     return f"mouth lent by frame {lent.frame}"
 
 

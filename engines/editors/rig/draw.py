@@ -22,17 +22,17 @@ from engines.editors.rig.map import PixelMap, draw_map
 from engines.editors.rig.mouth import (
     Lips,
     MouthWarp,
-    dark_colour,
     inner_lips,
     lips_box_px,
     open_mouth,
 )
+from engines.editors.rig.painted import painted_inside
 from engines.editors.rig.warp import fit_warp
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Inside = Callable[[FaceFrame, Lips, Lips, NDArray[np.float64]], "tuple[NDArray[Any], float] | None"]
 """What shows between lips: of the frame, the lips before and after, and `(h, w, 2)` crop pixels
-→ `(h, w, 3)` on the crop's scale and how much it counts against the dark, 0…1; or None."""
+→ `(h, w, 3)` on the crop's scale and how much it counts against the paint, 0…1; or None."""
 
 
 PAINTED = 0.05
@@ -53,7 +53,7 @@ def draw_edit(
 
     Args:
         lids: `(2,)` −10…10 in the order of LID_NAMES: how far eyes are to be shut, 5 = all the way.
-        inside: asked where a mouth opens; without it, and where it gives None, it is dark there.
+        inside: asked where a mouth opens; without it, and where it gives None, it is painted there.
 
     Returns:
         Whether a good part of what shows between the lips was painted.
@@ -115,11 +115,12 @@ def _draw_warp(
     mask[drawn.window] = drawn.mask
     if not mouth.darkness.any():
         return False
-    paint = mouth.shade[..., None] * dark_colour(frame, points, image)
-    given = inside and inside(frame, inner_lips(points), inner_lips(after), pixels)
+    before, now = inner_lips(points), inner_lips(after)
+    paint = painted_inside(frame, points, before, now, pixels, mouth.shade, image)
+    given = inside and inside(frame, before, now, pixels)
     if given:
         shown, weight = given
-        paint = paint + np.float32(weight) * (shown - paint)
+        paint = (paint + np.float32(weight) * (shown - paint)).astype(np.float32)
     _fill(edited[drawn.window][lips], mouth, paint)
     return bool((mouth.darkness > 0.5).mean() > PAINTED)
 

@@ -20,14 +20,15 @@ class RigEditor:
     A crop whose delta is all 0 comes back as it is, under an empty mask.
 
     Args:
-        size: side of the square crops, pixels, at least 64.
+        size: least side of the square crops, pixels, at least 64; larger ones are taken as well.
         batch: crops per call, at least 1.
 
     Raises:
-        EngineError: settings out of range; in `edit`, crops of another size, a delta of another
+        EngineError: settings out of range; in `edit`, smaller crops, a delta of another
             length, or landmarks no face can have in a crop that is to change.
     """
 
+    any_size: ClassVar[bool] = True
     name: ClassVar[str]
     """As the registry has it, for messages."""
 
@@ -46,7 +47,7 @@ class RigEditor:
 
     def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:  # noqa: ARG002
         """As the Protocol says; the reference is the crop, and the seed changes nothing."""
-        check_crops(self.name, crops, delta, self._size)
+        check_crops(self.name, crops, delta, max(self._size, crops.images.shape[1]))
         edited = crops.images.copy()
         mask = np.zeros(crops.images.shape[:3], np.float32)
         notes: set[str] = set()
@@ -65,7 +66,7 @@ class RigEditor:
         return EditedCrops(edited, crops.images.copy(), mask, tuple(sorted(notes)))
 
     def inside(self, crops: AlignedCrops, number: int) -> Inside | None:  # noqa: ARG002
-        """What shows in a mouth that opens; None = it is dark."""
+        """What shows in a mouth that opens; None = it is painted."""
         return None
 
     def told(self, crops: AlignedCrops, number: int) -> tuple[str, ...]:  # noqa: ARG002

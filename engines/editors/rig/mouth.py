@@ -1,8 +1,8 @@
 """What shows between lips that a warp opens.
 
 The warp stretches what lies between the lips with them. Teeth bear that a little; beyond it they
-keep their length below the upper lip, and what comes free under them is painted dark. Between lips
-that were shut all is dark: the preview has no teeth and no tongue of its own.
+keep their length below the upper lip, and what comes free under them is painted over. Between lips
+that were shut all is painted (painted.py), or lent by another frame.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from keyframes.curves.easing import smoothstep
 _TOP = (60, *UPPER_INNER, 64)
 _BOTTOM = (60, *LOWER_INNER, 64)
 _OUTER_LIPS = np.array([50, 51, 52, 56, 57, 58])
+_BESIDE = np.array([[48, 4], [54, 12], [48, 3], [54, 13]])
+"""Between a corner of the mouth and the jaw, half way: skin."""
 _SAMPLES = 41
 _STRETCH = 1.2  # teeth bear so much; a mouth that is open wide, with little teeth in it, more
 _WIDE = 0.1
@@ -153,3 +155,16 @@ def dark_colour(
     at = np.rint(frame.to_px(points[_OUTER_LIPS])).astype(int)
     x, y = np.clip(at, 0, len(image) - 1).T
     return (image[y, x].mean(axis=0, dtype=np.float64) * _DARK).astype(np.float32)
+
+
+def skin_colour(
+    frame: FaceFrame, points: NDArray[np.float64], image: NDArray[np.uint8] | NDArray[np.uint16]
+) -> NDArray[np.float32]:
+    """`(3,)` on the crop's scale: the brighter side of the cheeks beside the mouth."""
+    at = np.rint(frame.to_px(points[_BESIDE].mean(axis=1))).astype(int)
+    x, y = np.clip(at, 2, len(image) - 3).T
+    spots = [
+        image[v - 2 : v + 3, u - 2 : u + 3].reshape(-1, 3).mean(axis=0)
+        for u, v in zip(x, y, strict=True)
+    ]
+    return np.percentile(spots, 75, axis=0).astype(np.float32)

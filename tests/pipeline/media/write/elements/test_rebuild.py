@@ -69,7 +69,7 @@ def plan() -> EditPlan:
     delta[:, 6] = np.repeat((1, 2, 3, 4.5), 2)
     return EditPlan(
         frame=frame, track=np.tile((0, 1), len(EDITED)), delta=delta,
-        lids=np.zeros((count, 2), np.float32),
+        lids=np.zeros((count, 2), np.float32), size=np.full(count, SIZE),
         coded_from_crop=np.array(places_ * len(EDITED)),
         landmarks_px=np.zeros((count, 68, 2), np.float32), pose=np.zeros((count, 3), np.float32),
         donor=np.full(count, -1), lent=np.zeros(count, np.float32),
