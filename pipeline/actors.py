@@ -6,7 +6,6 @@ vanish from it (Ray's own choices when a row raises).
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 from collections.abc import Callable, Generator
@@ -226,7 +225,6 @@ def renew_editor(settings: RenderSettings) -> None:
         if is_outdated(settings):
             _batchers.pop(settings.editor_digest).retire()
             _engines.pop(_key(settings.editor), None)
-            gc.collect()  # networks of many modules that know each other, and a GPU's memory
 
 
 def render_row(row: Row, *, settings: RenderSettings) -> StageRow:

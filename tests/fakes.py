@@ -110,17 +110,17 @@ class TunedEditor(IdentityEditor):
     traits = Traits(
         options=(
             Option("weights", Path, "one byte: how dark"),
-            Option("strength", float, "of the darkening", least=0, most=1),
+            Option("darkening", float, "of the darkening", least=0, most=1),
             Option("device", str, "where it runs", choices=("cpu", "cuda")),
         ),
         gpu_share=0.5,
         seconds_per_edit=3.0,
     )
 
-    def __init__(self, weights: str, strength: float = 1.0, device: str = "cuda") -> None:
+    def __init__(self, weights: str, darkening: float = 1.0, device: str = "cuda") -> None:
         super().__init__(96)
-        self.strength = strength
-        self._dark = int(self.strength * Path(weights).read_bytes()[0])
+        self.darkening = darkening
+        self._dark = int(self.darkening * Path(weights).read_bytes()[0])
 
     @staticmethod
     def unavailable(weights: str = "", **_: object) -> str | None:
@@ -135,8 +135,8 @@ class TunedEditor(IdentityEditor):
         return 96
 
     @staticmethod
-    def prepare(cluster: Cluster, strength: float = 1.0, **_: object) -> None:
-        cluster.say(f"made ready for {len(cluster.gpu_nodes())} GPU nodes at strength {strength}")
+    def prepare(cluster: Cluster, darkening: float = 1.0, **_: object) -> None:
+        cluster.say(f"made ready for {len(cluster.gpu_nodes())} GPU nodes at darkening {darkening}")
 
     def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:
         same = super().edit(crops, delta, seed=seed)

@@ -12,16 +12,20 @@ Source: NVIDIA, CUDA Compatibility, minor version compatibility."""
 DRIVER_FILES = (Path("/sys/module/nvidia/version"), Path("/proc/driver/nvidia/version"))
 
 
-def driver_version() -> str | None:
-    """The NVIDIA kernel driver's version, e.g. `535.104.05`; None where none is loaded."""
-    for path in DRIVER_FILES:
+def driver_version(*files: Path) -> str:
+    """The NVIDIA kernel driver's version, e.g. `535.104.05`; "" where none is loaded.
+
+    Args:
+        files: where it tells; without, where Linux has it.
+    """
+    for path in files or DRIVER_FILES:
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
         if found := re.search(r"\d{3}\.\d+(\.\d+)?", text):
             return found[0]
-    return None
+    return ""
 
 
 def cuda_fault() -> str | None:
@@ -30,7 +34,7 @@ def cuda_fault() -> str | None:
 
     if torch.cuda.is_available():
         return None
-    return explain(torch.__version__, torch.version.cuda, driver_version())
+    return explain(torch.__version__, torch.version.cuda, driver_version() or None)
 
 
 def explain(torch_version: str, torch_cuda: str | None, driver: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 
 import torch
@@ -34,3 +35,10 @@ def resolve_device(asked: str | None, who: str = "") -> torch.device:
             "auto, or a machine with a GPU"
         )
     return device
+
+
+def release(device: torch.device) -> None:
+    """Gives back the memory of tensors that nobody holds any more: others allocate beside torch."""
+    gc.collect()  # modules know each other in circles
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from engines.errors import EngineError
+from engines.trt.activations import ActivationMemory, user_managed
 from engines.trt.binding import Binding
 from engines.trt.errors import PlanBuildError
 from engines.trt.rows import repeated_to
@@ -65,6 +66,7 @@ class _Buffers:
     tensors: dict[str, Tensor]
     copied: dict[str, Tensor] = field(default_factory=dict)
     graph: Any = None
+    block: Tensor | None = None
 
 
 class TrtSession:
@@ -79,6 +81,7 @@ class TrtSession:
         cuda_graphs: bool = False,
         steady: Collection[str] = (),
         runtime_cache: Path | None = None,
+        memory: ActivationMemory | None = None,
     ) -> None:
         """Load a plan.
 
@@ -89,6 +92,8 @@ class TrtSession:
             runtime_cache: file with the kernels that TensorRT-RTX compiled here before; written by
                 `save_runtime_cache`. It fits one RTX version, GPU and driver, and is ignored
                 elsewhere.
+            memory: for its activations, shared with plans that never run at the same time; None =
+                its contexts have their own.
         Raises:
             PlanBuildError: the library refuses the plan; with the reason it logged.
         """
@@ -100,6 +105,7 @@ class TrtSession:
         self._steady = frozenset(steady)
         self._cache_path = runtime_cache
         self._runtime_cache: Any = None
+        self._memory = memory if user_managed(binding.trt) is not None else None
         with self._on_device():
             self._runtime = self._new_runtime()
             self._cuda_engine = self._runtime.deserialize_cuda_engine(plan_path.read_bytes())
@@ -157,6 +163,7 @@ class TrtSession:
         }
         outputs = {p.name: self._empty(p, batch) for p in self._outputs}
         self._bind(self._context, batch, {**bound, **outputs})
+        self._lend(self._context)
         self._execute(self._context)
         return outputs
 
@@ -169,6 +176,9 @@ class TrtSession:
             _fill(buffers.tensors[port.name], given)
             if port.name in self._steady:
                 buffers.copied[port.name] = given
+        block = self._lend(buffers.context)
+        if block is not buffers.block:  # a graph knows the addresses it was recorded with
+            buffers.block, buffers.graph = block, None
         if buffers.graph is None:
             self._execute(buffers.context)
             self._capture(buffers)
@@ -191,6 +201,15 @@ class TrtSession:
             if port.is_input and not context.set_input_shape(port.name, port.at(batch)):
                 raise EngineError(f"{self._what}, {port.name}: {self._log.reason()}")
             context.set_tensor_address(port.name, tensors[port.name].data_ptr())
+
+    def _lend(self, context: Any) -> Tensor | None:
+        """Gives a context the shared memory for its next run."""
+        if self._memory is None:
+            return None
+        size = int(self._cuda_engine.device_memory_size_v2)
+        block = self._memory.block(size)
+        context.set_device_memory(block.data_ptr(), block.numel())
+        return block
 
     def _execute(self, context: Any) -> None:
         handle = 0 if self._stream is None else self._stream.cuda_stream
@@ -225,10 +244,11 @@ class TrtSession:
         return kind(line)
 
     def _new_context(self) -> Any:
-        if self._binding.is_rtx:
-            context = self._cuda_engine.create_execution_context(self._rtx_config())
-        else:
-            context = self._cuda_engine.create_execution_context()
+        config = self._rtx_config() if self._binding.is_rtx else None
+        if self._memory is not None:
+            config = config or self._cuda_engine.create_runtime_config()
+            config.set_execution_context_allocation_strategy(user_managed(self._binding.trt))
+        context = self._cuda_engine.create_execution_context(*([config] if config else []))
         if context is None:
             raise self._failure(
                 f"{self._what}: no execution context: {self._log.reason()}; "

@@ -32,6 +32,7 @@ COMPLETE = ".complete"
 """Written last: a folder that bears it holds everything that was listed."""
 _VARIANTS = (".fp16.", ".bf16.", ".non_ema.")
 _KINDS = (".json", ".txt", ".safetensors")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ def _fetch(repo: str, subfolders: Sequence[str], revision: str, folder: Path) ->
     for name, files in wanted.items():
         if not files:
             raise EngineError(f"hub repository {repo} has no folder {name} with weights")
+        _refuse_pickles(repo, name, listed, files)
     every = [file for files in wanted.values() for file in files]
     _check_room(folder, every)
     _download(repo, commit, folder, every)
@@ -157,6 +159,19 @@ def _fetch(repo: str, subfolders: Sequence[str], revision: str, folder: Path) ->
         for file in files:
             _verify(repo, folder, file)
         (folder / name / COMPLETE).write_text(f"{repo}@{commit}\n", encoding="utf-8")
+
+
+def _refuse_pickles(
+    repo: str, name: str, listed: Sequence[HubFile], files: Sequence[HubFile]
+) -> None:
+    """Refuses a folder whose weights are there, but in files that run code when they are read."""
+    inside = [f.path for f in listed if str(PurePosixPath(f.path).parent) == name]
+    pickled = [path for path in inside if path.endswith(_PICKLES)]
+    if pickled and not any(file.path.endswith(".safetensors") for file in files):
+        raise EngineError(
+            f"hub repository {repo}: folder {name} has no safetensors file, only {pickled[0]}, a "
+            "pickle; convert it to safetensors and give the folder instead"
+        )
 
 
 def _library() -> Any:

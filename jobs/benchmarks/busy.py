@@ -9,9 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engines.editors.magicface.bench.pretended import SIDE, PretendedGPU
+from engines.editors.magicface.bench.pretended import SIDE, PretendedEditor, PretendedGPU
 from engines.editors.magicface.bench.weights import random_weights
-from engines.editors.magicface.editor import MagicFaceEditor
 from engines.editors.magicface.speed.cost import network_costs
 from engines.trackers.mesh.tracker import MeshTracker
 from pipeline import affine
@@ -37,7 +36,7 @@ def measure_busy(frames: int = 120) -> dict[str, Any]:
     found: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "batch": BATCH}
     for name, (steps, frame_s) in SPEEDS.items():
         gpu = PretendedGPU(network_costs(), steps, frame_s)
-        editor = MagicFaceEditor(
+        editor = PretendedEditor(
             weights=weights, networks=gpu.networks(), steps=steps, batch=BATCH, device="cpu"
         )
         cpu_s = _edit(editor, shown, frames)
@@ -68,7 +67,7 @@ def _request() -> CropRequest:
     )
 
 
-def _edit(editor: MagicFaceEditor, shown: CropRequest, frames: int) -> float:
+def _edit(editor: PretendedEditor, shown: CropRequest, frames: int) -> float:
     """Edits the crop again and again, with as many in flight as a segment has; its CPU seconds."""
     with MicroBatcher(editor, seed=0) as batcher:
         began = time.process_time()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
+from engines.devices.cuda_fault import driver_version
 from engines.devices.torch_facts import TorchFacts, torch_facts
 from jobs.checkup.finding import Finding
 from jobs.ray_cluster import lone_machine
 
-DRIVER_FILE = Path("/proc/driver/nvidia/version")
 WHEELS = ((580, "cu130"), (525, "cu126"))
 """Oldest driver → torch's newest wheels that run on it (CUDA's minor-version compatibility)."""
 
@@ -36,17 +34,7 @@ class Gpus:
 
 def look() -> Gpus:
     """This machine's, without starting Ray or using a GPU."""
-    return Gpus(driver_version(DRIVER_FILE), lone_machine.count_gpus(), torch_facts())
-
-
-def driver_version(file: Path) -> str:
-    """NVIDIA's kernel driver, e.g. `570.86.15`; "" where there is none."""
-    try:
-        text = file.read_text()
-    except OSError:
-        return ""
-    found = re.search(r"Kernel Module(?: for \S+)?\s+(\d+(?:\.\d+)+)", text)
-    return found[1] if found else ""
+    return Gpus(driver_version(), lone_machine.count_gpus(), torch_facts())
 
 
 def findings(gpus: Gpus) -> list[Finding]:

@@ -81,9 +81,9 @@ def test_a_setting_that_the_engine_does_not_take_is_left_out_and_named():
 
 
 def test_a_class_from_outside_says_everything_of_itself(weights):
-    taken = resolve("editor", TUNED, {"weights": str(weights), "strength": 0.25}, gpus=2)
+    taken = resolve("editor", TUNED, {"weights": str(weights), "darkening": 0.25}, gpus=2)
     assert (taken.gpu_share, taken.seconds_per_edit, taken.crop_size) == (0.5, 3.0, 96)
-    assert dict(taken.settings) == {"weights": str(weights), "strength": 0.25}
+    assert dict(taken.settings) == {"weights": str(weights), "darkening": 0.25}
     assert taken.weights_digest
     weights.write_bytes(b"two")
     assert resolve("editor", TUNED, {"weights": str(weights)}).weights_digest != (
@@ -98,10 +98,10 @@ def test_a_class_from_outside_without_traits_gets_the_settings_that_are_its_keyw
 
 def test_a_choice_reaches_a_worker_whole_and_needs_no_registry_there(monkeypatch, weights):
     monkeypatch.setitem(registry.EDITORS, "tuned", Line(TUNED))
-    sent = pickle.dumps(resolve("editor", "tuned", {"weights": str(weights), "strength": 0.5}))
+    sent = pickle.dumps(resolve("editor", "tuned", {"weights": str(weights), "darkening": 0.5}))
     monkeypatch.undo()
     made = pickle.loads(sent).make()
-    assert made.strength == 0.5
+    assert made.darkening == 0.5
 
 
 def test_traits_of_another_type_are_refused_by_name(monkeypatch):

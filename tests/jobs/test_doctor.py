@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from engines.devices.cuda_fault import driver_version
 from engines.devices.torch_facts import TorchFacts, torch_facts
 from jobs.checkup import checkup
 from jobs.checkup.checkup import check, next_step
 from jobs.checkup.finding import Finding
-from jobs.checkup.gpu import Gpus, driver_version, findings, mend
+from jobs.checkup.gpu import Gpus, findings, mend
 from jobs.command_line.command import run_command
 from jobs.doctor import app
 from pipeline.media.write.encoding.encoders import ENCODERS, missing_encoders

@@ -80,8 +80,8 @@ def test_preview_gives_a_picture_without_ray_and_writes_nothing(here: Path):
 def test_options_of_engines_are_those_of_the_command(here: Path):
     Path("tuned.bin").write_bytes(bytes([40]))
     tuned = {"editor": "tests.fakes:TunedEditor", "weights": Path("tuned.bin")}
-    light = preview("smile2.yaml", "talk.mp4", at="1s", strength=0.1, **tuned)
-    dark = preview("smile2.yaml", "talk.mp4", at="1s", strength=1.0, **tuned)
+    light = preview("smile2.yaml", "talk.mp4", at="1s", darkening=0.1, **tuned)
+    dark = preview("smile2.yaml", "talk.mp4", at="1s", darkening=1.0, **tuned)
     assert dark.mean() < light.mean()
 
 
@@ -97,7 +97,7 @@ def test_options_of_engines_are_those_of_the_command(here: Path):
         (lambda: analyse("talk.mp4", "faces.txt"), ".parquet or .csv"),
         (lambda: preview("smile", "gone.mp4"), "gone.mp4: no such file"),
         (lambda: preview("grin", "talk.mp4"), "no such curve file"),
-        (lambda: preview("smile", "talk.mp4", strength=1), "no option 'strength'"),
+        (lambda: preview("smile", "talk.mp4", darkening=1), "no option 'darkening'"),
     ],
 )
 def test_a_wrong_call_raises_one_line(here: Path, call, says):

@@ -34,40 +34,40 @@ def test_one_line_brings_its_options_into_help_report_and_digest(
     monkeypatch.setitem(registry.EDITORS, "tuned", Line(TUNED))
     monkeypatch.setenv("COLUMNS", "200")
     shown = animate("--help").stdout
-    assert "--strength" in shown
+    assert "--darkening" in shown
     assert "tuned: of the darkening" in shown
     assert (
         "magicface: folder with the weights, `hub` to download them, or a hub id; tuned: one"
         in (" ".join(shown.replace("│", " ").split()))
     )
-    made = animate(*CALL, "--editor", "tuned", "--strength", "0.5")
+    made = animate(*CALL, "--editor", "tuned", "--darkening", "0.5")
     assert made.status == 0, made.stderr
     told = made.report["settings"]
-    assert told["options"]["editor_options"]["strength"] == 0.5
+    assert told["options"]["editor_options"]["darkening"] == 0.5
     editor = told["engines"]["editor"]
     assert editor["name"] == "tuned"
-    assert editor["settings"] == {"weights": str(weights), "strength": 0.5}
+    assert editor["settings"] == {"weights": str(weights), "darkening": 0.5}
     assert editor["weights"]
     weights.rename("elsewhere.bin")
-    same = animate(*CALL[:-1], "elsewhere.bin", "--editor", "tuned", "--strength", "0.5")
+    same = animate(*CALL[:-1], "elsewhere.bin", "--editor", "tuned", "--darkening", "0.5")
     assert same.video["status"] == "skipped", "the same weights at another place"
     Path("elsewhere.bin").rename(weights)
-    other = animate(*CALL, "--editor", "tuned", "--strength", "0.25")
+    other = animate(*CALL, "--editor", "tuned", "--darkening", "0.25")
     assert other.status == 2
     assert "was not made by this curve and these settings" in other.stderr
-    wrong = animate(*CALL, "--editor", "tuned", "--strength", "2")
-    assert (wrong.status, "--strength: got" in wrong.stderr) == (2, True), wrong.stderr
+    wrong = animate(*CALL, "--editor", "tuned", "--darkening", "2")
+    assert (wrong.status, "--darkening: got" in wrong.stderr) == (2, True), wrong.stderr
 
 
 def test_its_options_are_known_for_a_class_that_only_the_call_names(
     animate: Animate, weights: Path
 ):
-    assert "--strength" in animate("--editor", TUNED, "--help").stdout
-    assert "--strength" not in animate("--help").stdout
-    refused = animate(*CALL, "--editor", "previz", "--strength", "0.5")
-    assert (refused.status, "--strength" in refused.stderr) == (2, True)
+    assert "--darkening" in animate("--editor", TUNED, "--help").stdout
+    assert "--darkening" not in animate("--help").stdout
+    refused = animate(*CALL, "--editor", "previz", "--darkening", "0.5")
+    assert (refused.status, "--darkening" in refused.stderr) == (2, True)
     weights.unlink()
-    refused = animate(*CALL, f"--editor={TUNED}", "--strength", "0.5")
+    refused = animate(*CALL, f"--editor={TUNED}", "--darkening", "0.5")
     assert refused.stderr == f"animate: editor '{TUNED}': no weights file tuned.bin\n"
 
 
@@ -94,7 +94,7 @@ def test_it_runs_in_an_actor_on_its_share_of_a_pretended_gpu(
     (tmp_path / "smile2.yaml").write_text(SMILE)
     command = [sys.executable, str(ROOT / "jobs/animate.py"), "--curve", "smile2.yaml"]
     command += ["--input", str(demo), "--output", "out/", "--editor", TUNED]
-    command += ["--weights", str(weights), "--strength", "0.5", *device]
+    command += ["--weights", str(weights), "--darkening", "0.5", *device]
     outside = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "CUDA_"))}
     done = subprocess.run(
         command,
@@ -106,7 +106,7 @@ def test_it_runs_in_an_actor_on_its_share_of_a_pretended_gpu(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    ready = "made ready for 1 GPU nodes at strength 0.5\n" in done.stdout
+    ready = "made ready for 1 GPU nodes at darkening 0.5\n" in done.stdout
     assert ready == (gpus == "0")
     (video,) = json.loads((tmp_path / "out/report.json").read_text())["videos"]
     assert f"GPUs {gpus}: {video['edited_frames']} frames" in video["warnings"]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engines.devices.batches import ShrinkingBatch
 from engines.devices.precision import DTYPES, overflow
-from engines.devices.torch_device import resolve_device
+from engines.devices.torch_device import release, resolve_device
 from engines.devices.transfer import start_download, upload
 from engines.editors.magicface import settings as magicface_settings
 from engines.editors.magicface.backends.backends import make_networks
@@ -31,6 +31,7 @@ from engines.editors.magicface.model.networks import Networks
 from engines.editors.magicface.model.torch_networks import VAE_SCALE
 from engines.editors.magicface.model.vae import to_network, to_pixels
 from engines.editors.magicface.sampling.sampler import (
+    Shortcuts,
     frame_seeds,
     generators,
     initial_noise,
@@ -43,6 +44,9 @@ from engines.errors import EngineError, EngineUnavailableError
 from engines.interface import AlignedCrops, Cluster, CPUNeeds, EditedCrops
 from keyframes.au import AU_ORDER, AUDelta
 
+DRAWERS = 4
+"""Threads that draw masks and look for people; at 25 ms per frame a GPU outruns a single one."""
+
 
 @dataclass(frozen=True)
 class _Frames:
@@ -54,7 +58,10 @@ class _Frames:
     frame_index: NDArray[np.int64]
 
     def at(self, rows: NDArray[np.intp]) -> _Frames:
-        return _Frames(*(getattr(self, f.name)[rows] for f in fields(self)))
+        """Some rows; nothing is copied where they lie in order."""
+        in_order = np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows)))
+        taken = slice(int(rows[0]), int(rows[-1]) + 1) if in_order else rows
+        return _Frames(*(getattr(self, f.name)[taken] for f in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -138,9 +145,10 @@ class MagicFaceEditor:
                 cuda_graphs=self.settings.cuda_graphs,
                 say=self.startup_log.append,
                 finishes=True,
+                cached=self.settings.cache_steps > 1,
             )
         self._networks = networks
-        self._masks = ThreadPoolExecutor(1, thread_name_prefix="masks")
+        self._drawing = ThreadPoolExecutor(DRAWERS, thread_name_prefix="drawing")
         self._batch = ShrinkingBatch(self.settings.batch, networks.forget)
 
     @staticmethod
@@ -192,9 +200,10 @@ class MagicFaceEditor:
 
     def close(self) -> None:
         """Lets go of the networks: two sets of them may not fit a GPU."""
-        self._masks.shutdown()
+        self._drawing.shutdown()
         self._networks.forget()
         del self._networks, self._batch
+        release(self._device)
 
     @property
     def crop_size(self) -> int:
@@ -219,11 +228,13 @@ class MagicFaceEditor:
         weights = paste_weight(delta.values)
         rows = np.flatnonzero(weights)
         masks = tuple(  # OpenCV lets go of Python while it draws
-            self._masks.submit(paste_mask, crops.landmarks_px[row], self.crop_size) for row in rows
+            self._drawing.submit(paste_mask, crops.landmarks_px[row], self.crop_size)
+            for row in rows
         )
         small = to_uint8(crops.images[rows])
-        pairs = zip(small, crops.landmarks_px[rows], strict=True)
-        made = [self._conditioner.background(crop, landmarks) for crop, landmarks in pairs]
+        made = list(
+            self._drawing.map(self._conditioner.background, small, crops.landmarks_px[rows])
+        )
         frames = _Frames(
             crops.images[rows].astype(np.float32) / _white(crops),
             np.array([picture for picture, _ in made], np.float32).reshape(small.shape)
@@ -291,7 +302,7 @@ class MagicFaceEditor:
         reference = start_download(_to_images(codec.decode(source)))
         id_kv = self._networks.id_encoder(source)
         background = codec.encode(self._to_network(frames.backgrounds))
-        latents = self._sample(frames, background, id_kv, seed)
+        latents = self._sample(frames, source, background, id_kv, seed)
         decoded = codec.decode((latents / codec.scaling_factor).to(self._dtype))
         return _Launched(start_download(_to_images(decoded)), reference)
 
@@ -305,7 +316,9 @@ class MagicFaceEditor:
         planes = upload(images, self._device).permute(0, 3, 1, 2).contiguous()
         return to_network(planes).to(self._dtype)
 
-    def _sample(self, frames: _Frames, background: Tensor, id_kv: Any, seed: int) -> Tensor:
+    def _sample(
+        self, frames: _Frames, source: Tensor, background: Tensor, id_kv: Any, seed: int
+    ) -> Tensor:
         draws = generators(frame_seeds(seed, self.settings.noise, frames.frame_index))
         side = self.crop_size // VAE_SCALE
         return sample(
@@ -317,6 +330,17 @@ class MagicFaceEditor:
             id_kv=id_kv,
             guidance=self.settings.guidance,
             step_noise=draws,
+            shortcuts=self._shortcuts(source),
+        )
+
+    def _shortcuts(self, source: Tensor) -> Shortcuts:
+        asked = self.settings
+        return Shortcuts(
+            self._networks.cached if asked.cache_steps > 1 else None,
+            asked.cache_steps,
+            asked.guidance_steps,
+            source * self._networks.codec.scaling_factor if asked.init == "source" else None,
+            asked.strength,
         )
 
 

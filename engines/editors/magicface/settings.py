@@ -14,8 +14,10 @@ from engines.editors.magicface.folders import content_hashes, locate_weights
 from engines.editors.magicface.traits import (
     BACKENDS,
     BATCH_MAX,
+    CACHE_MAX,
     DTYPE_CHOICES,
     GUIDANCE_MAX,
+    INITS,
     MASK_MODES,
     NOISE_MODES,
     QUALITIES,
@@ -52,6 +54,11 @@ class MagicFaceSettings:
         cuda_graphs: replay captured graphs on a GPU (backends eager and compile).
         mask: what the background image blacks out, `person` or `face`.
         size: side of the square image, pixels; None = as the weights were trained (512).
+        cache_steps: K: the whole denoiser at every K-th step, its last layers between; 1 = always
+            whole. This and what follows is off by default, and unproven in quality.
+        guidance_steps: guidance in the first so many steps; None = in all.
+        init: begin from `noise`, or from the noised `source`.
+        strength: with `source`, the share of the steps that is run, 0.05…1; 1 is from noise.
     """
 
     weights: str = ""
@@ -67,11 +74,24 @@ class MagicFaceSettings:
     cuda_graphs: bool = True
     mask: str = "person"
     size: int | None = None
+    cache_steps: int = 1
+    guidance_steps: int | None = None
+    init: str = "noise"
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
         _one_of("scheduler", self.scheduler, SCHEDULER_NAMES)
         _one_of("noise mode", self.noise, NOISE_MODES)
         _one_of("mask mode", self.mask, MASK_MODES)
+        _one_of("init", self.init, INITS)
+        if not 1 <= self.cache_steps <= CACHE_MAX:
+            raise EngineError(f"cache_steps: got {self.cache_steps}; expected 1…{CACHE_MAX}")
+        if self.guidance_steps is not None and self.guidance_steps < 0:
+            raise EngineError(f"guidance_steps: got {self.guidance_steps}; expected 0 or more")
+        if not 0.05 <= self.strength <= 1:
+            raise EngineError(f"strength: got {self.strength:g}; expected 0.05…1")
+        if self.strength < 1 and self.init != "source":
+            raise EngineError(f"strength {self.strength:g} is for init source; got {self.init}")
         _one_of("dtype", self.dtype, DTYPE_CHOICES)
         _one_of("backend", self.backend, BACKENDS)
         most = STEPS_MAX.get(self.scheduler, 1000)
@@ -94,8 +114,19 @@ class MagicFaceSettings:
         guided = f"guidance {self.guidance:g}" if self.guidance > 1 else "no guidance"
         return (
             f"magicface {self.scheduler} {self.steps} steps, {guided}, {self.noise} noise, "
-            f"mask {self.mask}"
+            f"mask {self.mask}{self._shortcuts()}"
         )
+
+    def _shortcuts(self) -> str:
+        """What is done for speed at an unknown price."""
+        taken: list[str] = []
+        if self.cache_steps > 1:
+            taken.append(f"deep features every {self.cache_steps} steps")
+        if self.guidance_steps is not None and self.guidance_steps < self.steps:
+            taken.append(f"guidance in the first {self.guidance_steps} steps")
+        if self.strength < 1:
+            taken.append(f"from the source at strength {self.strength:g}")
+        return f"; {', '.join(taken)} (unproven in quality)" if taken else ""
 
 
 def resolved(

@@ -28,6 +28,8 @@ STEPS_MAX = {"lcm": 50}
 """Most steps where it is not the 1000 of training: LCM samples a subset of 50."""
 BATCH_MAX = 64
 GUIDANCE_MAX = 30.0
+CACHE_MAX = 10
+INITS = ("noise", "source")
 
 TRAITS = Traits(
     options=(
@@ -44,6 +46,33 @@ TRAITS = Traits(
         ),
         Option("scheduler", str, "how it denoises", choices=SCHEDULER_NAMES),
         Option("noise", str, "one for the shot, or one per frame", choices=NOISE_MODES),
+        Option(
+            "cache_steps",
+            int,
+            "whole denoiser at every K-th step, its last layers between (unproven in quality)",
+            least=1,
+            most=CACHE_MAX,
+        ),
+        Option(
+            "guidance_steps",
+            int,
+            "guidance in the first N steps, then half the work (unproven in quality)",
+            least=0,
+            most=1000,
+        ),
+        Option(
+            "init",
+            str,
+            "begin from noise, or from the noised source (unproven in quality)",
+            choices=INITS,
+        ),
+        Option(
+            "strength",
+            float,
+            "with --init source: share of the steps that is run",
+            least=0.05,
+            most=1,
+        ),
         Option("batch", int, "frames at once: 1, 2, 4, …", least=1, most=BATCH_MAX),
         Option("device", str, "auto, cpu, cuda, cuda:1"),
         Option("dtype", str, "of the networks", choices=DTYPE_CHOICES),

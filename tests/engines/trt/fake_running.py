@@ -52,6 +52,10 @@ class ICudaEngine:
         return next(p for p in self._ports if p[0].name == name)
 
     @property
+    def device_memory_size_v2(self):
+        return self._of.seen.activations
+
+    @property
     def num_io_tensors(self):
         return len(self._ports)
 
@@ -77,6 +81,7 @@ class ICudaEngine:
             self._log.log(self._of.ILogger.Severity.ERROR, self._of.faults.context)
             return None
         self._of.seen.contexts += 1
+        self._of.seen.managed.append(bool(config and getattr(config[0], "_managed", False)))
         return self._of.IExecutionContext(self)
 
 
@@ -97,6 +102,10 @@ class IExecutionContext:
     def set_tensor_address(self, name, address):
         self._addresses[name] = address
         return True
+
+    def set_device_memory(self, memory, size):
+        assert size >= self._engine.device_memory_size_v2
+        self._of.seen.lent.append((memory, size))
 
     def execute_async_v3(self, stream):
         if self._of.faults.run:
@@ -142,7 +151,7 @@ class IRuntimeCache:
 
 
 class IRuntimeConfig:
-    __slots__ = ("_cache", "_kernels", "_strategy")
+    __slots__ = ("_cache", "_kernels", "_managed", "_strategy")
 
     def create_runtime_cache(self):
         return self._of.IRuntimeCache()
@@ -151,6 +160,9 @@ class IRuntimeConfig:
         assert isinstance(cache, IRuntimeCache)
         self._cache = cache
         return True
+
+    def set_execution_context_allocation_strategy(self, strategy):
+        self._managed = strategy == self._of.ExecutionContextAllocationStrategy.USER_MANAGED
 
     @property
     def cuda_graph_strategy(self):

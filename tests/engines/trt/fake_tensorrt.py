@@ -34,6 +34,7 @@ def fake_tensorrt(name):
     module = SimpleNamespace(__version__=found["version"])
     module.faults = SimpleNamespace(build="", load="", context="", run="", spoil=0.0)
     module.seen = SimpleNamespace(contexts=0, runs=0, strategies=[], kernels=[], caches=[])
+    module.seen.managed, module.seen.lent, module.seen.activations = [], [], 1000
     for enum_name, values in found["enums"].items():
         setattr(module, enum_name, enum.IntEnum(enum_name, values))
     classes = {c.__name__: c for c in (*fake_building.CLASSES, *fake_running.CLASSES)}

@@ -2,6 +2,7 @@
 
     python tests/engines/trt/record_surface.py tensorrt_bindings surfaces/tensorrt-11.4.json
 
+`ExecutionContextAllocationStrategy` came later and stands in TensorRT for RTX's record only.
 The classic module was recorded from NVIDIA's wheels `tensorrt-cu13-bindings` 10.16.1.11 and
 11.4.0.106, whose extension module imports where its libraries are replaced by empty ones: the
 classes and enums are all there, no object of them can be made. TensorRT for RTX was recorded as
@@ -36,6 +37,7 @@ ENUMS = (
     "CudaGraphStrategy",
     "DataType",
     "DynamicShapesKernelSpecializationStrategy",
+    "ExecutionContextAllocationStrategy",
     "NetworkDefinitionCreationFlag",
     "TensorIOMode",
 )

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from engines.errors import EngineError
+from engines.trt.activations import ActivationMemory
 from engines.trt.binding import Binding, import_binding
 from engines.trt.errors import AccuracyError, PlanBuildError
 from engines.trt.network import GRAPH_FILE, PLAN_FILE
@@ -233,3 +234,32 @@ def test_the_opset_follows_what_the_version_can_read(version, opset):
     module = fake_tensorrt("tensorrt-10.16")
     module.__version__ = version
     assert Binding("tensorrt", module).opset() == opset
+
+
+def test_plans_that_run_in_turn_share_one_memory_of_the_largest(graph, tmp_path):
+    binding = fake_binding("tensorrt-rtx-1.7")
+    plan = plan_in(tmp_path, binding, graph).path(PLAN_FILE)
+    seen, memory = binding.trt.seen, ActivationMemory("cpu")
+    small, large = (
+        TrtSession(binding, plan, device="cpu", cuda_graphs=graphs, memory=memory)
+        for graphs in (False, True)
+    )
+    plain = TrtSession(binding, plan, device="cpu")
+    expected = plain(inputs_of(1))["latents"]
+    assert seen.lent == []
+    assert torch.equal(small(inputs_of(1))["latents"], expected)
+    seen.activations = 5000
+    assert torch.equal(large(inputs_of(1))["latents"], expected)
+    seen.activations = 1000
+    assert torch.equal(small(inputs_of(1))["latents"], expected)
+    assert [size for _, size in seen.lent] == [1000, 5000, 5000]
+    assert seen.lent[1] == seen.lent[2], "the very same memory"
+    assert seen.managed.count(True) == 2
+
+
+def test_a_library_without_such_a_strategy_keeps_its_own_memory(graph, tmp_path):
+    binding = fake_binding("tensorrt-11.4")
+    plan = plan_in(tmp_path, binding, graph).path(PLAN_FILE)
+    session = TrtSession(binding, plan, device="cpu", memory=ActivationMemory("cpu"))
+    session(inputs_of(1))
+    assert binding.trt.seen.lent == []

@@ -197,3 +197,16 @@ def test_names_with_and_without_a_revision_are_told_apart_from_folders():
     assert weights.parse_hub_id("some/face@c0ffee") == ("some/face", "c0ffee")
     assert weights.parse_hub_id("/some/face") is None
     assert weights.parse_hub_id("face") is None
+
+
+def test_a_folder_without_safetensors_is_named_before_anything_is_fetched(hub):
+    del hub.files[LARGE]
+    del hub.files["ID_enc/diffusion_pytorch_model.fp16.safetensors"]
+    with pytest.raises(EngineError) as caught:
+        download_hub_folder(REPO, ["vae", "ID_enc"])
+    assert str(caught.value) == (
+        "hub repository some/face: folder ID_enc has no safetensors file, only "
+        "ID_enc/diffusion_pytorch_model.bin, a pickle; convert it to safetensors and give the "
+        "folder instead"
+    )
+    assert not any(name.endswith((".json", ".bin")) for name in fetched(hub))

@@ -28,11 +28,12 @@ from engines.editors.magicface.backends.find import load_plan
 from engines.editors.magicface.backends.plan_builder import PlanBuilder
 from engines.editors.magicface.backends.ports import COMPONENTS, PORTS
 from engines.editors.magicface.folders import WeightFolders, native_size
-from engines.editors.magicface.model.networks import Networks
+from engines.editors.magicface.model.networks import CachedDenoiser, Networks
 from engines.editors.magicface.model.torch_networks import TorchModules, load_modules
 from engines.editors.magicface.speed.speed import running, torch_networks
 from engines.errors import EngineError
 from engines.trt.accuracy import Accuracy
+from engines.trt.activations import ActivationMemory
 from engines.trt.binding import import_binding
 from engines.trt.errors import PlanBuildError, StalePlanError
 from engines.trt.network import GRAPH_FILE, PLAN_FILE, SAMPLE_FILE, Session
@@ -63,6 +64,7 @@ class Deployment:
         device: torch device.
         cuda_graphs: replay torch networks from captured graphs on a GPU.
         finishes: builds classic TensorRT's plans where it finds their graphs.
+        cached: the denoiser's deep features are to be reused.
     """
 
     folders: WeightFolders
@@ -76,6 +78,7 @@ class Deployment:
     say: Say
     cuda_graphs: bool = True
     finishes: bool = False
+    cached: bool = False
 
     def build_request(self, *, plans: bool) -> BuildRequest:
         """What would have to be made for this deployment."""
@@ -118,6 +121,7 @@ def make_networks(
     say: Say = lambda _: None,
     cuda_graphs: bool = True,
     finishes: bool = False,
+    cached: bool = False,
 ) -> tuple[Networks, Choice]:
     """The four networks on the backend asked for, warmed up and compared with torch.
 
@@ -133,6 +137,7 @@ def make_networks(
         cuda_graphs: on a GPU, backends eager and compile replay captured graphs.
         finishes: with `auto`, build classic TensorRT's plans where their graphs are here: this
             process holds the GPU they are built on.
+        cached: the denoiser must also come in two parts (`Networks.cached`): torch's own backends.
     Returns:
         The networks, and the backend with its reason (also in `Networks.runs_on`). With `auto`,
         `Networks.is_outdated` tells when plans have come that were missing.
@@ -152,10 +157,11 @@ def make_networks(
         say=say,
         cuda_graphs=cuda_graphs,
         finishes=finishes and backend == "auto",
+        cached=cached,
     )
     passed: list[str] = []
     awaited: list[str] = []
-    choices = candidates(backend, deployment.machine)
+    choices = candidates(backend, deployment.machine, torch_only=cached)
     for choice in choices:
         reasoned = replace(choice, reason="; ".join([choice.reason, *passed]))
         try:
@@ -184,7 +190,12 @@ def _modules(deployment: Deployment) -> TorchModules:
 
 def _eager(deployment: Deployment, choice: Choice) -> Networks:
     runs_on = deployment.runs_on("torch eager", choice)
-    return torch_networks(_modules(deployment), runs_on, cuda_graphs=deployment.cuda_graphs)
+    return torch_networks(
+        _modules(deployment),
+        runs_on,
+        cuda_graphs=deployment.cuda_graphs,
+        cached=deployment.cached,
+    )
 
 
 def _compiled(deployment: Deployment, choice: Choice) -> Networks:
@@ -192,7 +203,11 @@ def _compiled(deployment: Deployment, choice: Choice) -> Networks:
     modules = _modules(deployment)
     runs_on = deployment.runs_on("torch compile", choice)
     ready = torch_networks(
-        modules, runs_on, compile_mode="default", cuda_graphs=deployment.cuda_graphs
+        modules,
+        runs_on,
+        compile_mode="default",
+        cuda_graphs=deployment.cuda_graphs,
+        cached=deployment.cached,
     )
     calls: dict[str, Any] = {
         "vae_encoder": ready.codec.encode,
@@ -207,11 +222,19 @@ def _compiled(deployment: Deployment, choice: Choice) -> Networks:
         deployment.say(f"compiling the {component} for a batch of {rows}")
         try:
             with running(modules.device):
-                _call(component, calls[component], values)
+                if component == "denoiser" and ready.cached is not None:
+                    _call_in_parts(ready.cached, values)
+                else:
+                    _call(component, calls[component], values)
         except RuntimeError as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise PlanBuildError(f"torch.compile of the {component}: {reason}") from None
     return ready
+
+
+def _call_in_parts(denoiser: CachedDenoiser, values: list[torch.Tensor]) -> None:
+    given = (*values[:4], tuple(zip(values[4::2], values[5::2], strict=True)))
+    denoiser.shallow(*given, denoiser.full(*given)[1])
 
 
 def _call(component: str, module: Any, values: list[torch.Tensor]) -> None:
@@ -253,6 +276,7 @@ def _tensorrt(deployment: Deployment, choice: Choice) -> Networks:
         )
     sessions: dict[str, TrtSession] = {}
     found: dict[str, Accuracy] = {}
+    memory = ActivationMemory(deployment.device)
     for component in COMPONENTS:
         rows = deployment.rows_of(component)
         entry = load_plan(
@@ -264,6 +288,7 @@ def _tensorrt(deployment: Deployment, choice: Choice) -> Networks:
             device=deployment.device,
             cuda_graphs=component == "denoiser",
             steady=PORTS[component].steady,
+            memory=memory,
             runtime_cache=entry.path(f"runtime-{_slug(deployment.machine.gpu or 'none')}.cache"),
         )
         found[component] = _gate(deployment, component, session, binding.label, entry)

@@ -118,14 +118,24 @@ def unavailable_reason(backend: str, machine: Machine) -> str | None:
     return None
 
 
-def candidates(backend: str, machine: Machine) -> list[Choice]:
+TORCH_BACKENDS = ("compile", "eager")
+
+
+def candidates(backend: str, machine: Machine, *, torch_only: bool = False) -> list[Choice]:
     """The backends to try in turn: one for an explicit name, the falling list for `auto`.
 
+    Args:
+        torch_only: `--cache-steps` needs the denoiser in parts, which no graph or plan has.
     Returns:
         At least one choice; the reason of each tells why those before it were passed over.
     Raises:
         EngineUnavailableError: an explicit backend that cannot run here.
     """
+    if torch_only and backend not in ("auto", *TORCH_BACKENDS):
+        raise EngineError(
+            f"backend {backend!r}: --cache-steps needs the denoiser in parts, which graphs and "
+            f"plans do not have; expected auto, {' or '.join(TORCH_BACKENDS)}"
+        )
     if backend != "auto":
         if (why := unavailable_reason(backend, machine)) is not None:
             raise EngineUnavailableError(f"backend {backend!r}: {why}")
@@ -136,6 +146,8 @@ def candidates(backend: str, machine: Machine) -> list[Choice]:
     found: list[Choice] = []
     for name in ("tensorrt-rtx", "tensorrt", "compile", "eager"):
         why = unavailable_reason(name, machine)
+        if why is None and torch_only and name not in TORCH_BACKENDS:
+            why = "it has no denoiser in parts, which --cache-steps needs; leave that out"
         if why is None and name == "tensorrt-rtx":
             why = rtx_unlisted_reason(machine.sm)
         if why is not None:

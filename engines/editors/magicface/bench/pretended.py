@@ -1,17 +1,22 @@
 """A GPU that is pretended: it takes a GPU's time for its networks, and no core.
 
-It works through what it is given in order, as a real one does: a call returns at once, and only the
-end of the denoising waits until all of it is done (the sampler looks for numbers that left their
-format). What it was idle in between is what the host was too late for.
+What the device itself would do to pictures (changing their layout and scale) is left out with it;
+what the host does is real, copies included. It works through what it is given in order, as a real
+one does: a call returns at once, and only the end of the denoising waits until all of it is done
+(the sampler looks for numbers that left their format). What it was idle in between is what the host
+was too late for.
 """
 
 from __future__ import annotations
 
 import time
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from engines.editors.magicface.editor import MagicFaceEditor
 from engines.editors.magicface.model.networks import IDKeyValues, Networks
 from engines.editors.magicface.model.vae import TorchCodec
 from engines.editors.magicface.speed.cost import NetworkCosts
@@ -56,7 +61,7 @@ class PretendedGPU:
 
     def _decode(self, latents: Tensor) -> Tensor:
         self._given(len(latents) * self._decode_s)
-        return torch.zeros(len(latents), 3, SIDE, SIDE)
+        return torch.zeros(len(latents), 3, 1, 1)
 
     def _identity(self, latents: Tensor) -> IDKeyValues:
         self._given(len(latents) * self._identity_s)
@@ -68,3 +73,11 @@ class PretendedGPU:
         if self._step == 0:
             time.sleep(max(0.0, self._until - time.perf_counter()))
         return latents
+
+
+class PretendedEditor(MagicFaceEditor):
+    """The editor around a pretended GPU."""
+
+    def _to_network(self, images: NDArray[np.float32]) -> Tensor:
+        images.copy()  # into pinned memory; the rest is the device's
+        return torch.zeros(len(images), 3, 1, 1)

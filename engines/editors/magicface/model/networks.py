@@ -73,6 +73,19 @@ class ImageCodec(Protocol):
 
 
 @dataclass(frozen=True)
+class CachedDenoiser:
+    """A denoiser in two: whole steps, and shallow ones that reuse a whole one's deep features.
+
+    Attributes:
+        full: as a `Denoiser`, but → eps and the deep features.
+        shallow: as a `Denoiser` with the deep features as one more argument → eps.
+    """
+
+    full: Callable[..., tuple[Tensor, Tensor]]
+    shallow: Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
 class Networks:
     """What the editor runs, whoever made it.
 
@@ -81,6 +94,7 @@ class Networks:
         image_size: native side of the square image in pixels (512; tiny test networks less).
         runs_on: for the report, e.g. `torch eager fp32 on cpu`.
         forget: lets go of memory held for batch sizes seen so far (captured graphs).
+        cached: of the denoiser, where it can reuse its deep features; else None.
         is_outdated: whether plans have come that were missing when these were made.
     """
 
@@ -90,4 +104,5 @@ class Networks:
     image_size: int
     runs_on: str
     forget: Callable[[], None] = lambda: None
+    cached: CachedDenoiser | None = None
     is_outdated: Callable[[], bool] = lambda: False

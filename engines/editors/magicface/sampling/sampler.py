@@ -7,7 +7,10 @@ half precision.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engines.devices.precision import overflow
-from engines.editors.magicface.model.networks import Denoiser, IDKeyValues
+from engines.editors.magicface.model.networks import CachedDenoiser, Denoiser, IDKeyValues
 from engines.editors.magicface.sampling.unipc import HostUniPC
 from engines.editors.magicface.traits import NOISE_MODES, SCHEDULER_NAMES, STEPS_MAX
 from engines.errors import EngineError
@@ -36,7 +39,16 @@ SCHEDULERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
         DPMSolverMultistepScheduler,
         {"algorithm_type": "dpmsolver++", "timestep_spacing": "linspace", "solver_order": 2},
     ),
-    "ddim": (DDIMScheduler, {"timestep_spacing": "leading", "steps_offset": 1}),
+    "ddim": (
+        DDIMScheduler,
+        {
+            # As SD 1.5's configuration has it; diffusers' own default cuts latents off at ±1.
+            "clip_sample": False,
+            "set_alpha_to_one": False,
+            "timestep_spacing": "leading",
+            "steps_offset": 1,
+        },
+    ),
     "lcm": (LCMScheduler, {"timestep_spacing": "leading"}),
 }
 _BETAS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
@@ -118,14 +130,53 @@ def combine(eps: Tensor, guidance: float) -> Tensor:
     return unconditional + guidance * (conditional - unconditional)
 
 
+class Passes:
+    """The denoiser call by call: whole, or between whole ones on their deep features.
+
+    Args:
+        cached: the denoiser in parts; None = always whole.
+        every: whole at the first of so many calls.
+    """
+
+    def __init__(
+        self, denoiser: Denoiser, cached: CachedDenoiser | None = None, every: int = 1
+    ) -> None:
+        self._denoiser, self._cached, self._every = denoiser, cached, every
+        self._calls = 0
+        self._deep: Tensor | None = None
+
+    def __call__(self, latents: Tensor, *others: Any) -> Tensor:
+        """As a `Denoiser`; rows may become fewer from call to call, the first ones stay."""
+        if self._cached is None or self._every == 1:
+            return self._denoiser(latents, *others)
+        is_whole = self._calls % self._every == 0
+        self._calls += 1
+        if is_whole or self._deep is None:
+            eps, self._deep = self._cached.full(latents, *others)
+            return eps
+        return self._cached.shallow(latents, *others, self._deep[: len(latents)])
+
+
 def predictor(
-    denoiser: Denoiser, background: Tensor, au: Tensor, id_kv: IDKeyValues, guidance: float
+    denoiser: Callable[..., Tensor],
+    background: Tensor,
+    au: Tensor,
+    id_kv: IDKeyValues,
+    guidance: float,
+    guided_steps: int | None = None,
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """(latents, timestep) → guided eps in the latents' dtype; one pass when guidance is ≤ 1."""
-    if guidance <= 1.0:
-        return lambda latents, timestep: denoiser(
-            latents.to(background.dtype), background, timestep, au, id_kv
-        ).to(latents.dtype)
+    """(latents, timestep) → guided eps in the latents' dtype; one pass when guidance is ≤ 1.
+
+    Args:
+        guided_steps: calls with guidance, the first ones; None = all.
+    """
+
+    def single(latents: Tensor, timestep: Tensor) -> Tensor:
+        eps = denoiser(latents.to(background.dtype), background, timestep, au, id_kv)
+        return eps.to(latents.dtype)
+
+    if guidance <= 1.0 or guided_steps == 0:
+        return single
     both_backgrounds = torch.cat([background, background])
     both_au = torch.cat([au, torch.zeros_like(au)])
 
@@ -134,7 +185,32 @@ def predictor(
         eps = denoiser(both, both_backgrounds, timestep, both_au, id_kv)
         return combine(eps.to(latents.dtype), guidance)
 
-    return guided
+    if guided_steps is None:
+        return guided
+    calls = itertools.count()
+
+    def guided_at_first(latents: Tensor, timestep: Tensor) -> Tensor:
+        return (guided if next(calls) < guided_steps else single)(latents, timestep)
+
+    return guided_at_first
+
+
+@dataclass(frozen=True)
+class Shortcuts:
+    """What saves work at a price in quality that nobody has measured; without, nothing does.
+
+    Attributes:
+        cached, every: as `Passes` takes them.
+        guided_steps: steps with guidance, the first ones; None = all.
+        source: `(F, 4, h, w)` sampler latents of the source, to begin from.
+        strength: share of the steps that is run from them, 0…1; 1 begins from noise alone.
+    """
+
+    cached: CachedDenoiser | None = None
+    every: int = 1
+    guided_steps: int | None = None
+    source: Tensor | None = None
+    strength: float = 1.0
 
 
 def sample(
@@ -148,6 +224,7 @@ def sample(
     guidance: float,
     step_noise: Sequence[torch.Generator] = (),
     on_step: Callable[[Tensor], None] | None = None,
+    shortcuts: Shortcuts = Shortcuts(),
 ) -> Tensor:
     """Denoise F frames together; inputs are left as they are.
 
@@ -167,32 +244,57 @@ def sample(
         EngineError: AU vectors of another shape or not finite; latents that became non-finite.
     """
     check_au(au, len(noise))
-    predict = predictor(denoiser, background, au, id_kv, guidance)
-    latents = denoise(predict, scheduler, noise, step_noise=step_noise, on_step=on_step)
+    passes = Passes(denoiser, shortcuts.cached, shortcuts.every)
+    predict = predictor(passes, background, au, id_kv, guidance, shortcuts.guided_steps)
+    first, start = starting_latents(scheduler, noise, shortcuts.source, shortcuts.strength)
+    latents = denoise(
+        predict, scheduler, start, step_noise=step_noise, on_step=on_step, first=first
+    )
     if not bool(torch.isfinite(latents).all()):
         raise overflow("the denoiser gave non-finite latents", background.dtype)
     return latents
 
 
+def starting_latents(
+    scheduler: Any, noise: Tensor, source: Tensor | None, strength: float
+) -> tuple[int, Tensor]:
+    """The first step to take and the latents to take it with.
+
+    Source: Meng et al., "SDEdit", ICLR 2022: the source under as much noise as that step expects.
+    """
+    steps = len(scheduler.timesteps)
+    first = steps - max(1, round(strength * steps))
+    if source is None or first == 0:
+        return 0, noise * scheduler.init_noise_sigma
+    kept = float(scheduler.alphas_cumprod[int(scheduler.timesteps[first])])
+    return first, math.sqrt(kept) * source.to(noise.dtype) + math.sqrt(1 - kept) * noise
+
+
 def denoise(
     predict: Callable[[Tensor, Tensor], Tensor],
     scheduler: Any,
-    noise: Tensor,
+    latents: Tensor,
     *,
     step_noise: Sequence[torch.Generator] = (),
     on_step: Callable[[Tensor], None] | None = None,
+    first: int = 0,
 ) -> Tensor:
     """The loop of `sample`: nothing in it makes the host wait for the device (but lcm's noise).
 
     Args:
         predict: (latents, timestep on their device) → guided eps in the latents' dtype.
+        latents: at the noise level of the first step.
+        first: step to begin with.
     """
     extra: dict[str, Any] = {}
     if SCHEDULERS["lcm"][0] is type(scheduler):  # it adds fresh noise after every step but the last
         extra["generator"] = list(step_noise)
-    latents = noise * scheduler.init_noise_sigma
-    on_device = scheduler.timesteps.to(noise.device)
-    for timestep, t in zip(scheduler.timesteps, on_device, strict=True):
+    if first:
+        begin = getattr(scheduler, "begin_at", None) or getattr(scheduler, "set_begin_index", None)
+        if begin is not None:  # DDIM knows its place by the timestep alone
+            begin(first)
+    on_device = scheduler.timesteps.to(latents.device)
+    for timestep, t in zip(scheduler.timesteps[first:], on_device[first:], strict=True):
         eps = predict(latents, t)
         latents = scheduler.step(eps, timestep, latents, **extra, return_dict=False)[0]
         if on_step is not None:

@@ -24,10 +24,14 @@ class HostUniPC(UniPCMultistepScheduler):
         """As the stock scheduler; what `step` remembers is forgotten."""
         super().set_timesteps(*arguments, **named)
         self._sigmas: list[float] = self.sigmas.double().tolist()
-        self._done = 0
+        self._done = self._first = 0
         self._order = 0
         self._clean: list[Tensor] = []
         self._start: Tensor | None = None
+
+    def begin_at(self, level: int) -> None:
+        """Leave out the steps before one; the first that is taken knows none before it."""
+        self._done = self._first = level
 
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]  only the tuple is given
         self,
@@ -50,7 +54,7 @@ class HostUniPC(UniPCMultistepScheduler):
         self._clean = [*self._clean, clean][-2:]
         self._start = sample
         left = len(self._sigmas) - 1 - level
-        self._order = min(self.config["solver_order"], left, level + 1)
+        self._order = min(self.config["solver_order"], left, level - self._first + 1)
         self._done += 1
         return (self._moved(level + 1, sample, self._clean, self._order),)
 

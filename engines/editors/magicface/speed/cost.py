@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from engines.editors.magicface.checkpoint import PROMPT_TOKENS, build_unet, build_vae
 from engines.editors.magicface.folders import WeightFolders, read_config
 from engines.editors.magicface.model import full_size
+from engines.editors.magicface.model.cached import FullStep, ShallowStep
 from engines.editors.magicface.model.unet import DenoiserUNet, IDFeatures, IDProjection
 from engines.editors.magicface.model.vae import VAEDecoder, VAEEncoder
 from engines.editors.magicface.proof.official import OfficialDenoiser, official_features
@@ -44,6 +45,7 @@ class NetworkCosts:
         step_guided: the same with its guidance copy.
         step_official: with guidance, as the official code computes it.
         step_official_single: the same without guidance.
+        shallow, shallow_guided: a step that reuses the deep features of an earlier one.
     """
 
     encode: float
@@ -55,16 +57,31 @@ class NetworkCosts:
     step_guided: float
     step_official: float
     step_official_single: float
+    shallow: float
+    shallow_guided: float
 
-    def ours(self, steps: int, guidance: float, *, reference: bool = False) -> float:
+    def ours(
+        self,
+        steps: int,
+        guidance: float,
+        *,
+        reference: bool = False,
+        cache_steps: int = 1,
+        guidance_steps: int | None = None,
+    ) -> float:
         """TFLOP per frame of the exact algebra.
 
         Args:
             reference: count the VAE round trip's decode too, which the residual pasting needs.
+            cache_steps: the whole denoiser at every so many steps, its last layers between.
+            guidance_steps: steps with guidance, the first ones; None = all.
         """
-        step = self.step_guided if guidance > 1 else self.step
+        guided = 0 if guidance <= 1 else steps if guidance_steps is None else guidance_steps
         once = 2 * self.encode + self.decode + self.id_encoder + self.id_kv
-        return once + steps * step + (self.decode if reference else 0.0)
+        whole = {True: self.step_guided, False: self.step}
+        part = {True: self.shallow_guided, False: self.shallow}
+        sampling = sum((part if n % cache_steps else whole)[n < guided] for n in range(steps))
+        return once + sampling + (self.decode if reference else 0.0)
 
     def official(self, steps: int, guidance: float) -> float:
         """TFLOP per frame of the official way; below 1, it drops the guidance copies."""
@@ -121,6 +138,11 @@ def network_costs(folders: WeightFolders | None = None) -> NetworkCosts:
         step_official_single, _ = _tflop(
             lambda: official(latents, latents, t, au, features=taps, prompt_embeds=prompt)
         )
+        rows = FullStep(denoiser)(latents, latents, t, au, pairs)[1].shape[1:]
+        deep, both_deep = torch.empty(1, *rows), torch.empty(2, *rows)
+        last = ShallowStep(denoiser)
+        shallow, _ = _tflop(lambda: last(latents, latents, t, au, pairs, deep))
+        shallow_guided, _ = _tflop(lambda: last(both, both, t, both_au, pairs, both_deep))
     return NetworkCosts(
         encode,
         decode,
@@ -131,6 +153,8 @@ def network_costs(folders: WeightFolders | None = None) -> NetworkCosts:
         step_guided,
         step_official,
         step_official_single,
+        shallow,
+        shallow_guided,
     )
 
 
@@ -162,6 +186,15 @@ def frames_table(costs: NetworkCosts, floor_tflops: float) -> Table:
         "exact algebra, s = 1": lambda steps: costs.ours(steps, 1.0),
         "… guidance, with the reference to paste against": lambda steps: costs.ours(
             steps, 3.0, reference=True
+        ),
+        "… and --cache-steps 2": lambda steps: costs.ours(
+            steps, 3.0, reference=True, cache_steps=2
+        ),
+        "… and --cache-steps 3": lambda steps: costs.ours(
+            steps, 3.0, reference=True, cache_steps=3
+        ),
+        "… and --guidance-steps of half the steps": lambda steps: costs.ours(
+            steps, 3.0, reference=True, guidance_steps=steps // 2
         ),
     }
     for way, tflop in rows.items():

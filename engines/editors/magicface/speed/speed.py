@@ -20,7 +20,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from engines.devices.precision import exact_fp32
 from engines.editors.magicface.checkpoint import PROMPT_TOKENS
-from engines.editors.magicface.model.networks import Networks
+from engines.editors.magicface.model.cached import FullStep, ShallowStep
+from engines.editors.magicface.model.networks import CachedDenoiser, Networks
 from engines.editors.magicface.model.torch_networks import TorchModules
 from engines.editors.magicface.model.vae import TorchCodec
 from engines.editors.magicface.speed.static_call import CudaCapture, StaticCall
@@ -110,12 +111,14 @@ def torch_networks(
     *,
     compile_mode: str | None = None,
     cuda_graphs: bool = True,
+    cached: bool = False,
 ) -> Networks:
     """Modules as networks, made fast for the device they are on.
 
     Args:
         compile_mode: None = eager, else torch.compile's mode.
         cuda_graphs: capture each network per batch size; only on a GPU.
+        cached: the denoiser also in the two parts that reuse its deep features.
     """
     device = modules.device
     parts: dict[str, Any] = {
@@ -124,6 +127,8 @@ def torch_networks(
         "vae_encoder": modules.vae_encoder,
         "vae_decoder": modules.vae_decoder,
     }
+    if cached:
+        parts |= {"full": FullStep(modules.denoiser), "shallow": ShallowStep(modules.denoiser)}
     if device.type == "cuda":
         for part in parts.values():
             part.to(memory_format=torch.channels_last)
@@ -146,7 +151,10 @@ def _forget(graphs: dict[str, StaticCall], capture: CudaCapture) -> None:
 
 def _networks(modules: TorchModules, parts: dict[str, Any], runs_on: str) -> Networks:
     codec = TorchCodec(parts["vae_encoder"], parts["vae_decoder"], modules.scaling_factor)
-    return Networks(parts["id_encoder"], parts["denoiser"], codec, modules.image_size, runs_on)
+    cached = CachedDenoiser(parts["full"], parts["shallow"]) if "full" in parts else None
+    return Networks(
+        parts["id_encoder"], parts["denoiser"], codec, modules.image_size, runs_on, cached=cached
+    )
 
 
 def resolve_dtype(asked: str, device: torch.device) -> str:

@@ -81,3 +81,13 @@ def test_a_process_without_a_gpu_takes_its_weights_and_what_its_frames_take(tiny
 def test_parameters_are_counted_from_a_files_header(tiny_weights):
     file = tiny_weights / "vae" / "diffusion_pytorch_model.safetensors"
     assert cpu_needs.parameters_in(file) == sum(t.numel() for t in load_file(file).values())
+
+
+def test_reused_deep_features_and_less_guidance_save_what_is_said(costs):
+    whole = costs.ours(20, 3.0, reference=True)
+    assert whole == pytest.approx(45.0, rel=0.01)
+    assert costs.ours(20, 3.0, reference=True, cache_steps=1, guidance_steps=20) == whole
+    assert costs.ours(20, 3.0, reference=True, cache_steps=2) == pytest.approx(30.0, rel=0.02)
+    assert costs.ours(20, 3.0, reference=True, cache_steps=3) == pytest.approx(24.5, rel=0.04)
+    half = costs.ours(20, 3.0, reference=True, guidance_steps=10)
+    assert half == pytest.approx(whole - 10 * (costs.step_guided - costs.step))
