@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +25,8 @@ from pipeline.media.read.probe import probe
 from pipeline.media.read.scan import FrameIndex, scan
 from pipeline.media.read.tags import kept_tags
 
+NO_TEXT = b"\0\0"
+"""What muxers put between two texts, as they see fit."""
 COUNTED_MESSAGES = frozenset(
     ("closed captions", "ATSC user data", "active format", "HDR10+", "HDR Vivid", "user data",
      "registered user data", "time code (SEI)", "Dolby Vision metadata", "preferred transfer",
@@ -44,7 +47,9 @@ class TrackFacts:
         codec: FFmpeg's name, or the four letters of a track that FFmpeg does not know.
         language, disposition, tags: as the container says.
         payload_md5: over all its bytes in file order, however they are cut into packets.
+        words: of timed text in mp4, without what stands for none.
         first_s, last_s: least and greatest time of a packet, exact; None without times.
+        pts, durations: of every packet that has a time, in ticks, in file order.
         tick_s: the track's clock.
         timing: of a track read from boxes: durations and edits; None elsewhere.
     """
@@ -58,8 +63,11 @@ class TrackFacts:
     packets: int = 0
     size: int = 0
     payload_md5: str = ""
+    words: bytes = field(default=b"", repr=False)
     first_s: Fraction | None = None
     last_s: Fraction | None = None
+    pts: array[int] = field(default_factory=lambda: array("q"), repr=False)
+    durations: array[int] = field(default_factory=lambda: array("q"), repr=False)
     tick_s: Fraction = Fraction(1)
     timing: tuple[object, ...] | None = None
 
@@ -82,6 +90,7 @@ class FileFacts:
     """A file as the comparison sees it.
 
     Attributes:
+        video: what the container says of the video's own track.
         messages: of each kind that speaks of a picture: in how many pictures, and a sum of digests
             that two files share only if the same messages stand at the same pictures.
         repeats: pictures of which a field is shown again.
@@ -92,6 +101,7 @@ class FileFacts:
     path: str
     info: VideoInfo
     index: FrameIndex
+    video: TrackFacts
     tracks: tuple[TrackFacts, ...]
     messages: dict[str, tuple[int, int]]
     repeats: int
@@ -116,6 +126,7 @@ def facts_of(path: str, info: VideoInfo, index: FrameIndex) -> FileFacts:
     movie = read_movie(path)
     with open_video(path) as container, one_line_errors(path, "read its packets"):
         reader = _PacketReader(container, info, index, movie)
+        video = track_facts(container.streams[info.stream_index])
         for packet in container.demux():
             if packet.size:
                 reader.take(packet)
@@ -125,6 +136,7 @@ def facts_of(path: str, info: VideoInfo, index: FrameIndex) -> FileFacts:
         path=path,
         info=info,
         index=index,
+        video=video,
         tracks=(*reader.tracks(), *_boxed_tracks(path, movie)),
         messages=reader.messages,
         repeats=reader.repeats,
@@ -180,13 +192,19 @@ class _PacketReader:
         facts = self._facts.get(index)
         if facts is None:
             return
+        self._digests[index].update(packet)
+        if facts.codec == "mov_text":
+            if bytes(packet) == NO_TEXT:
+                return
+            facts.words += bytes(packet)
         facts.packets += 1
         facts.size += packet.size
-        self._digests[index].update(packet)
         if packet.pts is not None and packet.time_base:
             at = packet.pts * packet.time_base
             facts.first_s = at if facts.first_s is None else min(facts.first_s, at)
             facts.last_s = at if facts.last_s is None else max(facts.last_s, at)
+            facts.pts.append(packet.pts)
+            facts.durations.append(packet.duration or 0)
 
     def _take_picture(self, packet: Packet[Any]) -> None:
         self.video_bytes += packet.size

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.media.compare.facts import FileFacts, TrackFacts
 from pipeline.media.compare.findings import Finding, kept, limited, lost
 from pipeline.media.read.tags import compared_tags
 
-ONE_US = Fraction(1, 1_000_000)
+ONE_US, FLOAT_S = 1e-6, 1e-9
+TIMED = {"subtitle", "text"}
+"""Kinds whose packets are shown for as long as they say."""
 UNHELD: dict[str, frozenset[str]] = {
     "matroska,webm": frozenset(("data", "metadata", "sound", "pictures", "text")),
     "mpegts": frozenset(("data", "metadata", "sound", "cover", "attachment", "text", "subtitle")),
@@ -27,6 +32,7 @@ HANDLER_TAGS = {"handler_name", "title"}
 def compare_tracks(source: FileFacts, output: FileFacts, shift: Fraction) -> list[Finding]:
     """One finding per track of the source for being there, its bytes, its times and its labels."""
     findings: list[Finding] = []
+    findings += _labels(source.video, output.video, output, chosen=False)
     free = list(output.tracks)
     for track in source.tracks:
         match = _match(track, free)
@@ -44,8 +50,8 @@ def compare_tracks(source: FileFacts, output: FileFacts, shift: Fraction) -> lis
 def _match(track: TrackFacts, free: list[TrackFacts]) -> TrackFacts | None:
     alike = [t for t in free if t.kind == track.kind]
     same_bytes = [t for t in alike if t.payload_md5 == track.payload_md5]
-    same_codec = [t for t in alike if t.codec == track.codec]
-    return next(iter([*same_bytes, *same_codec]), None)
+    likely = same_bytes or [t for t in alike if t.codec == track.codec]
+    return min(likely, key=lambda t: t.language != track.language, default=None)
 
 
 def _missing(track: TrackFacts, output: FileFacts) -> Finding:
@@ -59,15 +65,16 @@ def _compare(
 ) -> list[Finding]:
     findings = [_payload(before, after, source, output)]
     if before.kind not in ("cover", "attachment"):
-        findings.append(_times(before, after, shift))
-    findings += _labels(before, after, output)
+        findings += _times(before, after, shift)
+    chosen = sum(t.kind == before.kind for t in source.tracks) > 1
+    findings += _labels(before, after, output, chosen=chosen)
     return findings
 
 
 def _payload(
     before: TrackFacts, after: TrackFacts, source: FileFacts, output: FileFacts
 ) -> Finding:
-    if before.payload_md5 == after.payload_md5:
+    if before.payload_md5 == after.payload_md5 or (before.words and before.words == after.words):
         return kept(before.name, f"{before.packets} packets byte for byte")
     wrapped = source.info.is_mpegts != output.info.is_mpegts and before.codec in PACKAGED_ANEW
     if wrapped and before.packets == after.packets and before.codec == after.codec:
@@ -77,40 +84,70 @@ def _payload(
     )
 
 
-def _times(before: TrackFacts, after: TrackFacts, shift: Fraction) -> Finding:
+def _times(before: TrackFacts, after: TrackFacts, shift: Fraction) -> list[Finding]:
     topic = f"{before.name} times"
     if before.timing is not None or after.timing is not None:
         if before.timing == after.timing:
-            return kept(topic, "durations and edits the same")
-        return lost(topic, "other durations or edits")
-    pairs = [(before.first_s, after.first_s)]
-    if before.packets == after.packets:  # sound without coding is cut into other packets
-        pairs.append((before.last_s, after.last_s))
-    errors = [abs(b - a - shift) for a, b in pairs if a is not None and b is not None]
-    worst = max(errors, default=Fraction(0))
-    if worst <= ONE_US:
+            return [kept(topic, "durations and edits the same")]
+        return [lost(topic, "other durations or edits")]
+    if len(before.pts) != len(after.pts):  # sound without coding is cut into other packets
+        first = [t.first_s for t in (before, after) if t.first_s is not None]
+        return [_off(topic, float(abs(first[-1] - first[0] - shift)), before, after)]
+    starts, lengths = ([_seconds(t, of) for t in (before, after)] for of in ("pts", "durations"))
+    findings = [_off(topic, _worst(starts[1] - starts[0] - float(shift)), before, after)]
+    if before.kind in TIMED:
+        told = (lengths[0] > 0) & (lengths[1] > 0)  # else the container ends it with the next
+        findings.append(
+            _off(f"{before.name} lengths", _worst((lengths[1] - lengths[0])[told]), before, after)
+        )
+    return findings
+
+
+def _seconds(track: TrackFacts, of: str) -> NDArray[np.float64]:
+    """Of each packet, in the order of time: containers store packets in orders of their own."""
+    order = np.argsort(np.array(track.pts, np.int64), kind="stable")
+    return np.array(getattr(track, of), np.int64)[order] * float(track.tick_s)
+
+
+def _worst(errors: NDArray[np.float64]) -> float:
+    return float(np.abs(errors).max(initial=0))
+
+
+def _off(topic: str, worst_s: float, before: TrackFacts, after: TrackFacts) -> Finding:
+    if worst_s <= ONE_US + FLOAT_S:
         return kept(topic, "the same to a microsecond")
-    words = f"{float(worst) * 1000:.3f} ms off"
-    if worst < after.tick_s and after.tick_s > before.tick_s:
+    words = f"{worst_s * 1000:.3f} ms off"
+    if worst_s < after.tick_s and after.tick_s > before.tick_s:
         return limited(topic, f"{words}: rounded to the container's clock of {after.tick_s} s")
     return lost(topic, words)
 
 
-def _labels(before: TrackFacts, after: TrackFacts, output: FileFacts) -> list[Finding]:
+def _labels(
+    before: TrackFacts, after: TrackFacts, output: FileFacts, *, chosen: bool
+) -> list[Finding]:
+    """What the container says of a track.
+
+    Args:
+        chosen: it is one of several of its kind, of which a player takes the default one.
+    """
     findings: list[Finding] = []
     container = output.info.container
     if before.language != after.language and before.language is not None:
         words = f"{after.language or 'none'}; the source's {before.language}"
         verdict = limited if container in NO_LANGUAGES else lost
         findings.append(verdict(f"{before.name} language", words))
-    had, has = (d.disposition & ~DEFAULT_DISPOSITION for d in (before, after))
-    if had & ~has and before.kind not in ("cover", "metadata", "data"):
-        verdict = limited if container in NO_DISPOSITIONS or _is_mp4(container) else lost
-        findings.append(verdict(f"{before.name} disposition", f"{after.disposition}; the source's "
-                                f"{before.disposition}"))  # fmt: skip
-    gone = _lost_tags(before, after)
-    if gone:
-        findings.append(limited(f"{before.name} tags", f"without {', '.join(gone)}"))
+    gone = before.disposition & ~after.disposition & (~0 if chosen else ~DEFAULT_DISPOSITION)
+    new = after.disposition & ~before.disposition & ~DEFAULT_DISPOSITION  # muxers choose a default
+    if (gone or new) and before.kind not in ("cover", "metadata", "data"):
+        unheld = container in NO_DISPOSITIONS or (
+            _is_mp4(container) and not gone & DEFAULT_DISPOSITION
+        )
+        verdict = limited if unheld and not new else lost
+        words = f"{after.disposition}; the source's {before.disposition}"
+        findings.append(verdict(f"{before.name} disposition", words))
+    without = _lost_tags(before, after)
+    if without:
+        findings.append(limited(f"{before.name} tags", f"without {', '.join(without)}"))
     return findings
 
 

@@ -33,6 +33,8 @@ def side_data_of(frame: VideoFrame) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for item in items:
         data = bytes(item)
+        if item.type.name == "S12M_TIMECODE":
+            data = data[: 4 + 4 * data[0]]  # a count, then as many; what follows is never set
         if data[:16] not in (X264, X265):
             found[item.type.name] = found.get(item.type.name, b"") + data
     return found

@@ -86,9 +86,15 @@ def test_dynamic_hdr_and_dolby_vision_units_stay_with_their_pictures(footage, tm
         assert messages_of(data, form) == carried(number)
 
 
-def with_telemetry(source: str, target: Path, fourcc: bytes, handler: bytes) -> str:
+def with_telemetry(
+    source: str, target: Path, fourcc: bytes, handler: bytes, chapters: tuple[str, ...] = ()
+) -> str:
     """A copy with a timed-text track dressed up as metadata no codec is known for."""
     with av.open(source) as old, av.open(str(target), "w") as new:
+        new.set_chapters([
+            {"id": n, "start": 100 * n, "end": 100 * n + 100, "time_base": Fraction(1, 1000),
+             "metadata": {"title": title}} for n, title in enumerate(chapters)
+        ])  # fmt: skip
         copies = {s.index: new.add_stream_from_template(s, opaque=True) for s in old.streams}
         text = new.add_mux_stream("mov_text")
         text.time_base = Fraction(1, 1000)
