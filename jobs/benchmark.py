@@ -1,6 +1,7 @@
 """Measure aureel against its own floor, both sides in one run; prints JSON.
 
 python jobs/benchmark.py pipeline [--input clip.mp4]
+python jobs/benchmark.py stages --input clip.mov
 python jobs/benchmark.py preview
 python jobs/benchmark.py memory
 python jobs/benchmark.py curves
@@ -44,6 +45,25 @@ def pipeline(*, input: Path | None = None, rounds: int = 3) -> int:  # noqa: A00
     from jobs.benchmarks.pipeline import measure_pipeline
 
     print(json.dumps(measure_pipeline(input, rounds), indent=1))
+    return 0
+
+
+@app.command
+def stages(*, input: Path, editor: str = "previz", matte: str | None = None) -> int:  # noqa: A002
+    """Every stage of a job over one clip, in this process: ms per frame, peak memory.
+
+    Parameters
+    ----------
+    input
+        A clip of any size.
+    editor
+        What changes the faces.
+    matte
+        Also write elements of this kind: prores, ffv1, png, exr.
+    """
+    from jobs.benchmarks.stages import measure_stages
+
+    print(json.dumps(measure_stages(input, editor, matte), indent=1))
     return 0
 
 

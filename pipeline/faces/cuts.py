@@ -19,6 +19,8 @@ FLASH = 4
 """Frames after which a picture that comes back was a flash, not two cuts."""
 ALIKE = 0.5
 """How near it has to come back, as a part of the jump."""
+BLOCK = 4096
+"""Frames looked at at once: their thumbnails in floats take 32 times their bytes."""
 NOISE = 8.0
 """Grey levels: flatter pictures are alike, also the last step of a fade to black."""
 
@@ -59,14 +61,20 @@ def find_cuts(signatures: NDArray[np.uint8]) -> NDArray[np.bool_]:
     cuts[:1] = True
     if count < 2:
         return cuts
-    luma = signatures.reshape(count, -1, 3).astype(np.float32) @ _LUMA
     jump = np.zeros(count)
-    jump[1:] = dissimilarity(luma[1:], luma[:-1])
+    for first in range(0, count - 1, BLOCK):
+        luma = _luma(signatures[first : first + BLOCK + 1])
+        jump[first + 1 : first + len(luma)] = dissimilarity(luma[1:], luma[:-1])
     for t in map(int, np.flatnonzero(jump > UNLIKE)):
         cuts[t] = jump[t] > STEP_RATIO * _motion_around(jump, t) and not _comes_back(
-            luma, t, float(jump[t])
+            signatures, t, float(jump[t])
         )
     return cuts
+
+
+def _luma(signatures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    count, values = signatures.shape
+    return signatures.reshape(count, values // 3, 3).astype(np.float32) @ _LUMA
 
 
 def _motion_around(jump: NDArray[np.float64], at: int) -> float:
@@ -75,10 +83,11 @@ def _motion_around(jump: NDArray[np.float64], at: int) -> float:
     return max((float(np.median(side)) for side in sides if len(side)), default=0.0)
 
 
-def _comes_back(luma: NDArray[np.float32], at: int, jump: float) -> bool:
+def _comes_back(signatures: NDArray[np.uint8], at: int, jump: float) -> bool:
     """A picture from before the jump is seen again after it."""
     before = np.arange(max(0, at - FLASH - 1), at)
-    after = np.arange(at, min(len(luma), at + FLASH + 1))
+    after = np.arange(at, min(len(signatures), at + FLASH + 1))
     i, j = (axis.ravel() for axis in np.meshgrid(before, after))
     near = (j - i > 1) & (j - i <= FLASH + 1)
-    return bool((dissimilarity(luma[i[near]], luma[j[near]]) < ALIKE * jump).any())
+    alike = dissimilarity(_luma(signatures[i[near]]), _luma(signatures[j[near]]))
+    return bool((alike < ALIKE * jump).any())

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
-from av.container import Container, InputContainer
+from av.container import Container, InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from pipeline.errors import MediaError
@@ -56,7 +56,9 @@ def open_video(path: str) -> Iterator[InputContainer]:
     if file.stat().st_size == 0:
         raise MediaError(f"{path}: the file is empty (0 bytes)")
     try:
-        container = av.open(path, metadata_errors="replace", options=READING)
+        # In a relative name, what stands before a colon would be a protocol.
+        whole = str(file.absolute())
+        container = av.open(whole, metadata_errors="replace", options=READING)
     except (av.FFmpegError, OSError) as error:
         raise MediaError(
             f"{path}: cannot be opened as a video ({error.strerror or error}): "
@@ -70,6 +72,20 @@ def close_quietly(container: Container) -> None:
     """Closes a container whose file is given up: what else goes wrong with it is of no interest."""
     with suppress(av.FFmpegError, OSError):
         container.close()
+    if isinstance(container, OutputContainer):
+        _close_forgotten(container.name)
+
+
+def _close_forgotten(path: str) -> None:
+    """PyAV leaves the file open where its header could not be written; deleted, it keeps its room.
+
+    Partials are named by one writer alone, so nobody else's file is closed.
+    """
+    with suppress(FileNotFoundError):  # /proc is Linux's
+        for link in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                if str(link.readlink()).removesuffix(" (deleted)") == os.path.realpath(path):
+                    os.close(int(link.name))
 
 
 def video_stream(container: InputContainer, info: VideoInfo) -> VideoStream:
