@@ -9,20 +9,30 @@ import pytest
 
 from tests.pipeline.media.fuzz import fuzz
 
-SMALL = {"pts": tuple(range(6)), "time_base": Fraction(1, 25), "size": (64, 48)}
+SMALL = {"pts": tuple(range(4)), "time_base": Fraction(1, 25), "size": (64, 48)}
+MS = {**SMALL, "pts": tuple(range(0, 160, 40)), "time_base": Fraction(1, 1000)}
+INTRA = {"options": {}, "colour": (2, 2, 5, 2)}
+CLIPS = [
+    {**SMALL, "name": "a.mp4", "sound": "aac"},
+    {**MS, "name": "b.mkv", "sound": "aac"},
+    {**SMALL, "name": "c.mov", "codec": "prores_ks", "pix_fmt": "yuv422p10le", "options": {},
+     "metadata": {"timecode": "01:00:00:00"}, "sound": "pcm_s16le"},
+    {**SMALL, "name": "d.avi", "codec": "mjpeg", "pix_fmt": "yuvj420p", **INTRA},
+    {**SMALL, "name": "e.ts", "codec": "mpeg2video", "options": {}, "sound": "mp2"},
+    {**MS, "name": "f.webm", "codec": "libvpx-vp9", "options": {"deadline": "realtime"}},
+    {**MS, "name": "g.mkv", "codec": "ffv1", "options": {}, "pix_fmt": "yuva444p10le"},
+    {**SMALL, "name": "h.mp4", "codec": "libx265", "rotation": 90,
+     "options": {"preset": "ultrafast", "x265-params": "log-level=none:bframes=2"}},
+    {**SMALL, "name": "i.mov", "codec": "mpeg4", "options": {}, "sound": "aac"},
+    {**SMALL, "name": "j.mp4", "pix_fmt": "yuv422p10le", "options": {"preset": "ultrafast"}},
+]  # fmt: skip
 
 
-def test_damaged_files_are_made_or_refused(footage):
-    clips = [
-        footage(**SMALL, name="a.mp4", sound="aac"), footage(**SMALL, name="b.mkv"),
-        footage(**SMALL, name="c.mov", codec="prores_ks", pix_fmt="yuv422p10le", options={}),
-        footage(**SMALL, name="d.avi", codec="mjpeg", pix_fmt="yuvj420p", options={},
-                colour=(2, 2, 5, 2)),
-    ]  # fmt: skip
-    counts, wrong = fuzz([Path(clip) for clip in clips], cases=24, seed=7)
+def test_five_hundred_damaged_files_are_made_or_refused(footage):
+    counts, wrong = fuzz([Path(footage(**clip)) for clip in CLIPS], cases=500, seed=7)
     assert wrong == []
-    assert counts["refused"] > 2
-    assert counts["made"] > 2
+    assert counts["made"] + counts["refused"] == 500
+    assert min(counts["made"], counts["refused"]) > 60
 
 
 @pytest.mark.slow
