@@ -6,6 +6,7 @@ python jobs/benchmark.py preview
 python jobs/benchmark.py memory
 python jobs/benchmark.py curves
 python jobs/benchmark.py busy
+python jobs/benchmark.py evaluation
 python jobs/benchmark.py magicface --random-weights
 python jobs/benchmark.py magicface --random-weights --backend auto
 """
@@ -139,6 +140,21 @@ def busy(*, frames: int = 120) -> int:
     from jobs.benchmarks.busy import measure_busy
 
     print(json.dumps(measure_busy(frames), indent=1))
+    return 0
+
+
+@app.command
+def evaluation(*, seconds: float = 6.0) -> int:
+    """Judge a preview's smile on the demo clip (512²) and on one six times as long, on one core.
+
+    Parameters
+    ----------
+    seconds
+        Of the shorter clip.
+    """
+    from jobs.benchmarks.evaluation import measure_evaluation
+
+    print(json.dumps(measure_evaluation(seconds), indent=1))
     return 0
 
 

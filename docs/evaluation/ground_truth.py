@@ -44,10 +44,15 @@ def _keep(known: Known, people: int) -> None:
         dict(zip(AU_NAMES, (round(float(v), 2) for v in values), strict=True))
         for values in (known.read, known.made_read, known.made_moved)
     )
+    leaks = {
+        name: {f"AU{into}": round(float(leak), 1)}
+        for name, into, leak in zip(AU_NAMES, known.leak_into, known.leak, strict=True)
+    }
     told = {
         "people": people,
         "level": LEVEL,
         "read": {"mesh": read},
+        "leaks": {"mesh": leaks},
         "made": {"previz": {"mesh": {"read": made, "moved": moved}}},
     }
     GAINS.write_text(json.dumps(told, indent=1) + "\n", "utf-8")

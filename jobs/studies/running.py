@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 
@@ -82,6 +82,7 @@ def refuse_other_result(manifest: Path, known: Any | None, digest: str, *, overw
     Raises:
         JobError: it was made by another request, or is none of ours.
     """
-    same = isinstance(known, dict) and known.get("request") == digest
+    told = cast(dict[str, Any], known) if isinstance(known, dict) else {}
+    same = told.get("request") == digest
     if manifest.exists() and not same and not overwrite:
         raise JobError(f"--output {manifest.parent}: {UNLIKE_RESULT}")

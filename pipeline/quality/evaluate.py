@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.registry import EDITORS, traits_of
-from keyframes.au import AU_NAMES, AU_ORDER, AUDelta, AUIntensity
+from keyframes.au import AU_COLUMN, AU_NAMES, AU_ORDER, AUDelta, AUIntensity
 from keyframes.sheet import KeyframeSheet
 from pipeline.edit.lending import plan_lending
 from pipeline.edit.plan import plan_edits
@@ -20,7 +20,7 @@ from pipeline.errors import MediaError
 from pipeline.faces.sightings import NOBODY, Who
 from pipeline.quality.clip import Clip, check_same_shot
 from pipeline.quality.floor import EncoderFloor, encoder_floor
-from pipeline.quality.gains import known_gain
+from pipeline.quality.gains import known_gain, known_leaks
 from pipeline.quality.metrics.au_error import (
     AUReading,
     au_errors,
@@ -148,20 +148,24 @@ def evaluate_shot(
     )
     expression = expression_reading(requested, series.expression_before, series.expression_after)
     floor = _floor(source, requested, question.encode_preset)
-    own = question.is_self_measured
+    own, errors = question.is_self_measured, au_errors(requested, measured, achieved)
+    most = strongest_frame(requested) if readings else -1
     findings = [
         au_finding(
             reading,
             is_judge_own=own,
             known=known_gain(question.estimator, question.editor, reading.au),
             editor=question.editor,
+            frame=_worst_of(errors[:, AU_COLUMN[reading.au]]),
         )
         for reading in readings
     ]
     if readings:
-        findings.append(cross_talk_finding(cross_talk(requested, measured, achieved)))
+        talk = cross_talk(requested, measured, achieved)
+        leaks = known_leaks(question.estimator, {r.au: r.asked for r in readings})
+        findings.append(cross_talk_finding(talk, most, leaks))
     findings += [
-        expression_finding(expression),
+        expression_finding(expression, most),
         identity_finding(identity, series),
         *background_findings(series, floor),
         *motion_findings(series),
@@ -198,6 +202,19 @@ def _lending(source: Clip, question: Question) -> list[ShotFinding]:
     lent, _ = plan_lending(plan, source.analysis, times_s, LENT_SIDE, any_size=True)
     told = lending_told(lent.of_face(question.face), source.analysis, times_s)
     return [ShotFinding("lent", "none", "", line) for line in told]
+
+
+def strongest_frame(requested: AUDelta) -> int:
+    """The middle of the frames that ask for most; the clip's own where none asks for anything."""
+    strength = np.abs(requested.values).sum(axis=1)
+    if not strength.any():
+        return len(strength) // 2
+    held = np.flatnonzero(strength >= 0.99 * strength.max())
+    return int(held[len(held) // 2])
+
+
+def _worst_of(errors: NDArray[np.floating]) -> int:
+    return int(np.nanargmax(errors)) if np.isfinite(errors).any() else -1
 
 
 def requested_of(source: Clip, question: Question, measured: AUIntensity) -> AUDelta:

@@ -6,6 +6,7 @@ The packaged figures are those of docs/evaluation.md, written by docs/evaluation
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -36,6 +37,24 @@ class Gain:
 
 
 UNKNOWN = Gain()
+
+
+def known_leaks(estimator: str, asked: Mapping[int, float]) -> dict[int, float]:
+    """Unit → the change that an estimator reads in it of drawn faces which show what is asked.
+
+    Only each unit's largest leak is known (docs/evaluation.md), in proportion to its intensity.
+
+    Args:
+        asked: unit → change asked for; only increases leak as it was measured.
+    """
+    told = _known()
+    leaks: dict[int, float] = {}
+    for au, amount in asked.items():
+        for into, at_level in told["leaks"].get(estimator, {}).get(f"AU{au}", {}).items():
+            number = int(into.removeprefix("AU"))
+            change = max(amount, 0.0) * at_level / told["level"]
+            leaks[number] = leaks.get(number, 0.0) + change
+    return leaks
 
 
 def known_gain(estimator: str, editor: str, au: int) -> Gain:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -14,7 +16,7 @@ from pipeline.quality.floor import EncoderFloor
 from pipeline.quality.gains import UNKNOWN, Gain
 from pipeline.quality.metrics.au_error import AUReading
 from pipeline.quality.metrics.background import TOLERANCE, outside_verdict, without_encoder
-from pipeline.quality.metrics.expression import READ_AS, ExpressionReading
+from pipeline.quality.metrics.expression import ExpressionReading
 from pipeline.quality.metrics.flicker import ratio
 from pipeline.quality.metrics.identity import NEAREST_OTHER, IdentityFigures
 from pipeline.quality.shot import ShotSeries
@@ -22,9 +24,13 @@ from pipeline.quality.shot import ShotSeries
 Mark = Literal["pass", "warn", "none"]
 """`none`: said, not judged."""
 
+NO_LEAKS: Mapping[int, float] = MappingProxyType({})
 WORST = 10.0
 """Excess at which worse is no worse."""
 MADE, PARTLY, HARDLY = 0.5, 0.2, -0.1
+MISSED = 1.5
+"""Excess of an expression that is not read: a yes or no, of a network that misses many, has no
+distance."""
 TURNED_DEG = 1.5
 STEADY = 1.35
 TREMBLE = 1.5
@@ -59,7 +65,12 @@ class ShotFinding:
 
 
 def au_finding(
-    reading: AUReading, *, is_judge_own: bool, known: Gain = UNKNOWN, editor: str = ""
+    reading: AUReading,
+    *,
+    is_judge_own: bool,
+    known: Gain = UNKNOWN,
+    editor: str = "",
+    frame: int = -1,
 ) -> ShotFinding:
     """What became of one unit, in words; geometry counts where an estimator has ended, or hardly
     reads that unit whoever makes it.
@@ -68,6 +79,7 @@ def au_finding(
         is_judge_own: the estimator reads the very points that the editor moves.
         known: of this unit, from drawn people.
         editor: its name, for the sentence.
+        frame: where it is furthest from what was asked.
     """
     name = f"AU{reading.au}"
     said = f"asked {_signed(reading.asked)}, read {_signed(reading.read)}"
@@ -91,7 +103,7 @@ def au_finding(
     if at_end:
         end = "its upper end" if reading.asked > 0 else "0"
         text += f"; the estimator is at {end} (it could read {_signed(reading.reachable)})"
-    elif np.isfinite(reading.share_read):
+    elif np.isfinite(reading.share_read) and not known.is_blind:
         text += f"; {100 * reading.share_read:.0f} % of it was read"
     text += " (self-measured)" if is_judge_own else ""
     if np.isfinite(reading.share_moved):
@@ -100,14 +112,15 @@ def au_finding(
     mark: Mark = "none" if np.isnan(best) else "pass" if best >= MADE else "warn"
     what = AU_DESCRIPTIONS[reading.au]
     told = f"{name} {what}: {said}: {text}."
-    return ShotFinding(name, mark, _signed(reading.read), told, excess=_short_of(best))
+    return ShotFinding(name, mark, _signed(reading.read), told, frame, _short_of(best))
 
 
 def _known_words(known: Gain, editor: str) -> str:
     """What drawn people taught of this unit: what can be expected of estimator and editor."""
     text = ""
     if known.is_blind:
-        text += f". On drawn faces the estimator reads only {_percent(known.read)} of this unit"
+        text += ". The estimator hardly reads this unit, whoever makes it"
+        text += f" ({_percent(known.read)} of one that is drawn): geometry decides"
     if editor and known.made_moved is not None:
         text += f". Known gain of {editor} on drawn faces: {_percent(known.made_moved)} by geometry"
         text += "" if known.made_read is None else f", {_percent(known.made_read)} as read"
@@ -130,16 +143,36 @@ def _excess(value: float, limit: float) -> float:
     return float(np.clip(parts, 0.0, WORST)) if np.isfinite(parts) else 0.0
 
 
-def cross_talk_finding(talk: dict[int, float]) -> ShotFinding:
-    """Units nobody asked for that moved all the same."""
+def cross_talk_finding(
+    talk: dict[int, float], frame: int = -1, leaks: Mapping[int, float] = NO_LEAKS
+) -> ShotFinding:
+    """Units nobody asked for that moved all the same, beyond what the estimator is known to read
+    of the units asked for (a smile, into AU17).
+
+    Args:
+        frame: where most is asked for.
+        leaks: unit → change that the estimator reads in it on drawn faces that show what is asked.
+    """
+    known = {au: v for au, v in talk.items() if np.isfinite(v) and abs(v) >= 1.0 and leaks.get(au)}
+    talk = {au: _beyond(v, leaks.get(au, 0.0)) for au, v in talk.items()}
+    also = "".join(
+        f" AU{au} {_signed(v)} is what the estimator reads of such a face ({_signed(leaks[au])} on "
+        "drawn ones)." for au, v in known.items() if abs(talk[au]) < 1.0
+    )  # fmt: skip
     moved = {au: v for au, v in talk.items() if np.isfinite(v) and abs(v) >= 1.0}
     largest = max((abs(v) for v in talk.values() if np.isfinite(v)), default=0.0)
     if not moved:
-        text = "No other unit moved by 1."
-        return ShotFinding("au_error", "pass", f"{largest:.1f}", text, excess=largest)
+        text = f"No other unit moved by 1.{also}"
+        return ShotFinding("au_error", "pass", f"{largest:.1f}", text, frame, largest)
     listed = ", ".join(f"AU{au} {_signed(v)}" for au, v in moved.items())
-    text = f"Not asked for, but read: {listed}."
-    return ShotFinding("au_error", "warn", listed, text, excess=min(largest, WORST))
+    beyond = " beyond its known leak" if set(moved) & set(leaks) else ""
+    text = f"Not asked for, but read{beyond}: {listed}.{also}"
+    return ShotFinding("au_error", "warn", listed, text, frame, min(largest, WORST))
+
+
+def _beyond(read: float, leak: float) -> float:
+    """What is left of a reading once a known leak of the same sign is taken off."""
+    return float(np.sign(read) * max(abs(read) - max(np.sign(read) * leak, 0.0), 0.0))
 
 
 def identity_finding(figures: IdentityFigures, series: ShotSeries) -> ShotFinding:
@@ -237,21 +270,25 @@ def detail_findings(series: ShotSeries) -> list[ShotFinding]:
     ]  # fmt: skip
 
 
-def expression_finding(reading: ExpressionReading | None) -> ShotFinding:
-    """The second network's yes or no."""
+def expression_finding(reading: ExpressionReading | None, frame: int = -1) -> ShotFinding:
+    """The second network's yes or no.
+
+    Args:
+        frame: where most is asked for.
+    """
     if reading is None:
         return ShotFinding("expression", "none", "—", "No curve, or no face where it acts.")
     before = int(np.argmax(reading.before))
-    text = f"Reads as {reading.reads} ({reading.after.max():.2f})"
+    text = f"It reads as {reading.reads} ({reading.after.max():.2f})"
     text += f"; the plate there as {EXPRESSIONS[before]} ({reading.before.max():.2f})"
     if reading.as_expected is None:
-        return ShotFinding("expression", "none", reading.reads, f"{text}; the curve means none.")
+        text += "; the curve means none."
+        return ShotFinding("expression", "none", reading.reads, text, frame)
     answer = "yes" if reading.as_expected else "no"
-    text += f". Read as {reading.expected}, which the curve means: {answer}."
+    text = f"Read as {reading.expected}, which the curve means: {answer}. {text}."
     mark: Mark = "pass" if reading.as_expected else "warn"
-    probability = float(reading.after[EXPRESSIONS.index(reading.expected)])
-    excess = _excess(READ_AS, max(probability, READ_AS / WORST))
-    return ShotFinding("expression", mark, answer, text, excess=excess)
+    excess = 0.5 if reading.as_expected else MISSED
+    return ShotFinding("expression", mark, answer, text, frame, excess)
 
 
 def _ranged(key: str, value: float, excess: float, unit: str, text: str, frame: int) -> ShotFinding:

@@ -77,11 +77,21 @@ def picture_of(identity: Identity) -> RGBFrame:
     """
     if identity.source.startswith(f"{SYNTHETIC}:"):
         return render_person(person(int(identity.source.partition(":")[2])), view=VIEW)
-    bgr = cv2.imread(identity.source, cv2.IMREAD_COLOR)
+    picture = read_picture(Path(identity.source))
+    height, width = (side // 2 * 2 for side in picture.shape[:2])
+    return np.ascontiguousarray(picture[:height, :width])
+
+
+def read_picture(path: Path) -> RGBFrame:
+    """`(H, W, 3)` uint8 RGB, upright.
+
+    Raises:
+        PipelineError: the file is no picture.
+    """
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise PipelineError(f"{identity.source}: cannot be read as a picture")
-    height, width = (side // 2 * 2 for side in bgr.shape[:2])
-    return np.ascontiguousarray(bgr[:height, :width, ::-1])
+        raise PipelineError(f"{path}: cannot be read as a picture")
+    return np.ascontiguousarray(np.asarray(bgr, np.uint8)[..., ::-1])
 
 
 def plate_of(identity: Identity, folder: Path) -> Path:

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +32,7 @@ from pipeline.rows import StageRow, StudyRow, stage_row
 from pipeline.settings import AnalysisSettings, digest_of
 from pipeline.stages import Stopwatch
 from pipeline.studies.design import Cell, Mode
-from pipeline.studies.identities import Identity, plate_of
+from pipeline.studies.identities import Identity, plate_of, read_picture
 from pipeline.studies.protocol import keep_picture, plain
 from pipeline.studies.shares import PLATES, keep_rows, share_of
 from pipeline.studies.sitter import Sitter
@@ -207,7 +206,7 @@ class StimuliSettings:
     ) -> None:
         begins = np.append(True, (np.diff(deltas, axis=0) != 0.0).any(axis=1))
         runs = deltas[begins]
-        active = runs.any(axis=1)
+        active = np.any(runs, axis=1)
         made = sitter.made(editor, runs[active], self.seed)
         pictures = (next(made) if is_active else sitter.picture for is_active in active.tolist())
         if self.form == "still":
@@ -232,7 +231,7 @@ class StimuliSettings:
 
 def _pictures(path: Path) -> Iterator[RGBFrame]:
     if path.suffix == ".png":
-        yield np.ascontiguousarray(cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1])
+        yield read_picture(path)
         return
     made = inspect_video(str(path))
     frames = decode_range(str(path), made.info, made.index, 0, made.frames - 1)

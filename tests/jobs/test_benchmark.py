@@ -54,3 +54,12 @@ def test_a_second_curve_on_an_open_frame_is_measured(demo: Path, capsys):
     figures = json.loads(capsys.readouterr().out)
     assert figures["size"] == [512, 512]
     assert figures["second_curve_cpu_ms"] > 1
+
+
+@pytest.mark.slow
+def test_a_verdict_is_measured_on_a_clip_and_a_longer_one(capsys):
+    assert run_command(app, ["evaluation", "--seconds", "0.5"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["short"]["frames"], figures["long"]["frames"]) == (12, 75)
+    assert figures["short"]["metrics_cpu_ms_per_frame"] > 1
+    assert figures["long"]["page_mib"] > 0.1

@@ -66,6 +66,15 @@ def chart(
     return "".join([*parts, '<line class="now" x1="0" x2="0" y1="0" y2="100"/></svg>'])
 
 
+def labelled(name: str, words: str, drawn: str, high: float, low: float, kind: str = "") -> str:
+    """A drawing between its name and its ends."""
+    return (
+        f'<div class="row {kind}"><div><b>{html.escape(name)}</b><small>{html.escape(words)}'
+        f'</small></div>{drawn}<div class="ends"><span>{high:.2g}</span><span>{low:.2g}</span>'
+        "</div></div>"
+    )
+
+
 def _runs(x: NDArray[np.floating], y: NDArray[np.floating]) -> list[str]:
     """Points of a curve, split where it is unknown for long; sampled curves stay in one piece."""
     known = np.flatnonzero(np.isfinite(y))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -10,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.interface import RGBFrame
+from pipeline.quality.shot import Still
 
 FRAME_WIDTH = 720
+THUMB = 112
 HEAT_FULL = 24.0
 """8-bit levels of mean change that the heat map shows as its hottest."""
 
@@ -49,3 +52,16 @@ def picture_of(jpeg: bytes) -> RGBFrame:
     """A JPEG's pixels."""
     bgr: Any = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     return np.ascontiguousarray(bgr[..., ::-1])
+
+
+def thumb_of(stills: Sequence[Still], frame: int) -> str | None:
+    """Before and after side by side at the moment nearest to a frame, for an index; None without a
+    face."""
+    if not stills:
+        return None
+    nearest = min(stills, key=lambda still: abs(still.frame - frame))
+    pair = [
+        cv2.resize(picture_of(jpeg), (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+        for jpeg in (nearest.before, nearest.after)
+    ]
+    return data_address(jpeg_of(np.asarray(np.concatenate(pair, axis=1), np.uint8)))

@@ -16,7 +16,8 @@ SHOWN = 3
 
 
 def write_index(path: Path, pages: Sequence[Path]) -> Path:
-    """Writes the index of verdict pages, the shot that went worst first.
+    """Writes the index of verdict pages, the shot that went worst first; of each warning its first
+    sentence, the rest is on the shot's own page.
 
     Worst is what is furthest beyond its own limit, by a shot's worst finding.
 
@@ -31,8 +32,8 @@ def write_index(path: Path, pages: Sequence[Path]) -> Path:
     body = (
         f"<header><h1>{len(rows)} shots</h1>"
         f'<span class="badge{" warn" if warned else ""}">{warned} want a look</span></header>'
-        "<section><table><tr><th>Shot</th><th>Verdict</th><th>What went worst</th>"
-        '<th class="hide">Identity</th><th class="hide">AU error²</th></tr>'
+        '<section><table class="shots"><tr class="hide"><th>Shot</th><th></th><th>Verdict</th>'
+        "<th>What went worst</th><th>Identity</th><th>AU error²</th></tr>"
         f"{''.join(_row(path.parent, page, found) for page, found in rows)}</table></section>"
     )
     with published(path) as partial:
@@ -52,16 +53,16 @@ def _row(folder: Path, page: Path, found: Any) -> str:
     link = quote(str(page.relative_to(folder))) if inside else page.as_uri()
     name = f'<a href="{link}">{html.escape(page.name.removesuffix(".qa.html"))}</a>'
     if not found:
-        return f"<tr><td>{name}</td><td>no verdict</td><td></td><td></td><td></td></tr>"
+        return f"<tr><td>{name}</td><td></td><td>no verdict</td><td></td></tr>"
     judged = sum(f["mark"] != "none" for f in found["findings"])
     kind = "warn" if found["warnings"] else "pass"
     warned = [f for f in found["findings"] if f["mark"] == "warn"]
     worst = sorted(warned, key=lambda f: -f["excess"])[:SHOWN]
     mse = found["au_mse"]
     return (
-        f'<tr><td>{name}</td><td><span class="sign {kind}">'
+        f'<tr><td class="name">{name}</td><td>{_thumb(found)}</td><td><span class="sign {kind}">'
         f"{verdict_words(found['warnings'], judged)}</span></td>"
-        f"<td>{''.join(map(_finding, worst)) or '—'}</td>"
+        f'<td class="text">{"".join(map(_finding, worst)) or "—"}</td>'
         f'<td class="hide">{_number(found["identity"]["mean"], 2)}</td>'
         f'<td class="hide">{_number(mse, 2)}</td></tr>'
     )
@@ -71,8 +72,14 @@ def _finding(finding: Any) -> str:
     far = f"{finding['excess']:.1f} × its limit"
     return (
         f'<p class="worst"><b>{html.escape(title_of(finding["key"]))}</b> · {far} · '
-        f"{html.escape(finding['text'])}</p>"
+        f"{html.escape(finding['text'].partition('. ')[0].rstrip('.'))}.</p>"
     )
+
+
+def _thumb(found: Any) -> str:
+    """Before and after, small, where most is asked for."""
+    address = found.get("thumb")
+    return f'<img class="thumb" src="{address}" alt="before and after">' if address else ""
 
 
 def _number(value: float | None, digits: int) -> str:

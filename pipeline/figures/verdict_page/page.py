@@ -9,18 +9,15 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from keyframes.au import AU_COLUMN, AU_DESCRIPTIONS, INTENSITY_MAX
-from pipeline.figures.verdict_page.charts import Line, chart
+from pipeline.figures.verdict_page.charts import Line, chart, labelled
 from pipeline.figures.verdict_page.images import data_address, heat_jpeg, jpeg_of, picture_of
+from pipeline.figures.verdict_page.unit_curves import units_section
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
 from pipeline.quality.clip import frame_at
-from pipeline.quality.evaluate import Question, ShotVerdict, name_of
-from pipeline.quality.gains import known_gain
+from pipeline.quality.evaluate import Question, ShotVerdict, name_of, strongest_frame
 from pipeline.quality.metric import BY_KEY, METRICS
-from pipeline.quality.metrics.au_error import reachable
 from pipeline.quality.metrics.identity import MEDIAN_OTHER, NEAREST_OTHER, PAPER_MEAN
 from pipeline.quality.verdict import worst_first
 
@@ -68,10 +65,10 @@ def write_verdict_page(
 
 def worst_moments(verdict: ShotVerdict, source: Inspection, output: Inspection) -> list[Moment]:
     """Where the curve asks most, and where the warnings point, each frame once."""
-    wanted = {_strongest(verdict): "Where most is asked for"}
+    wanted = {strongest_frame(verdict.requested): "Where most is asked for"}
     for finding in worst_first(verdict.findings):
         if finding.frame >= 0 and finding.mark == "warn":
-            wanted.setdefault(finding.frame, f"Worst for {title_of(finding.key).lower()}")
+            wanted.setdefault(finding.frame, f"Worst for: {title_of(finding.key)}")
     return [
         Moment(n, why, jpeg_of(frame_at(source, n)), jpeg_of(frame_at(output, n)))
         for n, why in list(wanted.items())[:MOST_MOMENTS]
@@ -86,7 +83,7 @@ def verdict_html(verdict: ShotVerdict, moments: list[Moment]) -> str:
             _head(verdict, name),
             _looks(verdict),
             _findings(verdict),
-            _units(verdict),
+            units_section(verdict),
             _strips(verdict),
             _baselines(verdict),
             _moments(verdict, moments),
@@ -197,69 +194,6 @@ def _findings(verdict: ShotVerdict) -> str:
     return f'<section><h2>Verdict</h2><table class="findings">{rows}</table></section>'
 
 
-def _units(verdict: ShotVerdict) -> str:
-    if not verdict.readings:
-        return ""
-    best = reachable(verdict.requested, verdict.measured)
-    rows = ""
-    for reading in verdict.readings:
-        column = AU_COLUMN[reading.au]
-        measured = verdict.measured.values[:, column]
-        wanted = measured + verdict.requested.values[:, column]
-        moved = measured + np.where(
-            np.isfinite(verdict.moved[:, column]), verdict.moved[:, column], np.nan
-        )
-        finite = [v[np.isfinite(v)] for v in (wanted, moved, best[:, column])]
-        high = max(INTENSITY_MAX, *(float(v.max(initial=0)) for v in finite)) + 0.3
-        low = min(0.0, *(float(v.min(initial=0)) for v in finite)) - 0.3
-        gain = known_gain(verdict.question.estimator, verdict.question.editor, reading.au)
-        lines = [
-            *([Line(_usual(verdict, column, gain.made_read), "usual")] if gain.made_read else []),
-            Line(measured, "measured"),
-            Line(wanted, "requested"),
-            Line(moved, "moved"),
-            Line(verdict.achieved.values[:, column], "achieved"),
-        ]
-        drawn = chart(verdict.times_s, lines, low=low, high=high, band=(0.0, INTENSITY_MAX),
-                      label=f"AU{reading.au} over time")  # fmt: skip
-        rows += _row(f"AU{reading.au}", AU_DESCRIPTIONS[reading.au], drawn, high, low)
-    return (
-        "<section><h2>Action units</h2>"
-        '<div class="legend"><span><i style="color:var(--before)"></i>measured before</span>'
-        '<span><i style="color:var(--asked);border-top-style:dashed"></i>asked for</span>'
-        '<span><i style="color:var(--after)"></i>achieved, as the estimator reads it</span>'
-        '<span><i style="color:var(--moved)"></i>before + movement by geometry</span>'
-        '<span><i style="color:#cfdde6"></i>reachable: no estimator reads outside 0…5</span>'
-        f"{_usual_legend(verdict)}</div>"
-        f"{rows}</section>"
-    )
-
-
-def _usual(verdict: ShotVerdict, column: int, gain: float) -> NDArray[np.float64]:
-    """What is read of an edit that the editor makes as well as on drawn faces, within 0…5."""
-    measured = verdict.measured.values[:, column].astype(np.float64)
-    return np.clip(measured + gain * verdict.requested.values[:, column], 0.0, INTENSITY_MAX)
-
-
-def _usual_legend(verdict: ShotVerdict) -> str:
-    question = verdict.question
-    gains = [known_gain(question.estimator, question.editor, r.au) for r in verdict.readings]
-    if not any(gain.made_read for gain in gains):
-        return ""
-    return (
-        '<span><i style="color:var(--usual);border-top-style:dotted"></i>as much as '
-        f"{html.escape(question.editor)} is known to make, as read (drawn faces)</span>"
-    )
-
-
-def _row(name: str, words: str, drawn: str, high: float, low: float, kind: str = "") -> str:
-    return (
-        f'<div class="row {kind}"><div><b>{html.escape(name)}</b><small>{html.escape(words)}'
-        f'</small></div>{drawn}<div class="ends"><span>{high:.2g}</span><span>{low:.2g}</span>'
-        "</div></div>"
-    )
-
-
 def _strips(verdict: ShotVerdict) -> str:
     rows = ""
     for key, after, before in STRIPS:
@@ -277,7 +211,7 @@ def _strips(verdict: ShotVerdict) -> str:
                       label=f"{BY_KEY[key].title} over time")  # fmt: skip
         unit = "8-bit levels" if key == "flicker" else BY_KEY[key].unit
         unit = "outer-eye distances" if key == "jitter" else unit
-        rows += _row(BY_KEY[key].title, unit, drawn, high, 0.0, "strip")
+        rows += labelled(BY_KEY[key].title, unit, drawn, high, 0.0, "strip")
     return (
         "<section><h2>Frame by frame</h2>"
         '<div class="legend"><span><i style="color:var(--after)"></i>edit</span>'
@@ -338,14 +272,6 @@ def _limits() -> str:
     )
 
 
-def _strongest(verdict: ShotVerdict) -> int:
-    strength = np.abs(verdict.requested.values).sum(axis=1)
-    if not strength.any():
-        return len(strength) // 2
-    held = np.flatnonzero(strength >= 0.99 * strength.max())
-    return int(held[len(held) // 2])
-
-
 def _data(verdict: ShotVerdict) -> str:
     stills = verdict.series.stills
     times = verdict.times_s
@@ -354,7 +280,7 @@ def _data(verdict: ShotVerdict) -> str:
         "start": float(times[0]),
         "end": float(times[-1]),
         "step_ms": int(np.clip(1000 * step_s, 80, 400)),
-        "strongest": _strongest(verdict),
+        "strongest": strongest_frame(verdict.requested),
         "stills": [
             {
                 "frame": still.frame,

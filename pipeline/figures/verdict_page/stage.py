@@ -14,11 +14,12 @@ from pipeline.faces.faces import Analysis
 from pipeline.faces.recognise import recognise
 from pipeline.faces.sightings import NOBODY, Who
 from pipeline.faces.table import read_analysis
+from pipeline.figures.verdict_page.images import thumb_of
 from pipeline.figures.verdict_page.page import write_verdict_page
 from pipeline.files import write_json
 from pipeline.media.read.inspection import inspect_video
 from pipeline.quality.clip import Clip, check_same_shot, measure
-from pipeline.quality.evaluate import Question, ShotVerdict, as_json, evaluate_shot
+from pipeline.quality.evaluate import Question, ShotVerdict, as_json, evaluate_shot, strongest_frame
 from pipeline.quality.metric import METRICS
 from pipeline.rows import StageRow, VideoRow, stage_row
 from pipeline.settings import JudgeSettings
@@ -89,7 +90,7 @@ def judge(
         if face != wanted[0]:
             page = page.with_suffix(f".face{face}{page.suffix}")
         write_verdict_page(page, verdict, before, after)
-        write_json(page.with_suffix(".json"), _summary(verdict, page))
+        write_json(page.with_suffix(".json"), summary_of(verdict, page))
         verdicts.append(verdict)
     return verdicts
 
@@ -111,12 +112,13 @@ def _faces(settings: JudgeSettings, analysis: Analysis, who: Who) -> tuple[int, 
     return found
 
 
-def _summary(verdict: ShotVerdict, page: Path) -> dict[str, object]:
+def summary_of(verdict: ShotVerdict, page: Path) -> dict[str, object]:
     """The JSON beside a page; an index is made of these."""
     engines = {"expression": "face-api 1.7.15", "identity": "dlib ResNet, face-api 1.7.15"}
     return {
         **as_json(verdict),
         "page": page.name,
+        "thumb": thumb_of(verdict.series.stills, strongest_frame(verdict.requested)),
         "judges": engines,
         "metrics": [asdict(metric) for metric in METRICS],
     }

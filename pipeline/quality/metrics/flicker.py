@@ -18,6 +18,12 @@ def _flow_engine() -> Any:
     return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
 
+@cache
+def _places(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """`(H, W, 2)` x and y of every pixel."""
+    return np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape[::-1])), -1)
+
+
 def warp_error(
     earlier: NDArray[np.uint8], later: NDArray[np.uint8], mask: NDArray[np.uint8]
 ) -> float:
@@ -31,10 +37,13 @@ def warp_error(
     flow from Kroeger et al., "Fast Optical Flow using Dense Inverse Search" (2016).
     """
     flow = _flow_engine().calc(later, earlier, None)
-    grid = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in later.shape[::-1])), -1)
     nothing: Any = None
     moved = cv2.remap(
-        earlier, grid + flow, nothing, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        earlier,
+        _places(later.shape) + flow,
+        nothing,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return float(cv2.mean(cv2.absdiff(moved, later), mask)[0])
 

@@ -15,6 +15,7 @@ import pytest
 from pipeline.figures.verdict_page.charts import MOST_POINTS, Line, chart
 from pipeline.figures.verdict_page.index import write_index
 from pipeline.figures.verdict_page.page import write_verdict_page
+from pipeline.figures.verdict_page.stage import summary_of
 from pipeline.quality.clip import Clip
 from pipeline.quality.evaluate import ShotVerdict
 
@@ -75,7 +76,7 @@ def test_an_index_begins_with_the_shot_that_went_worst(tmp_path: Path):
     for name, excesses in (("fine", [0.3]), ("three", [1.2, 1.1, 1.3]), ("one", [8.0])):
         found = [
             {"key": "flicker", "mark": "warn" if excess > 1 else "pass", "excess": excess,
-             "text": f"{name} & {excess}"}
+             "text": f"{name} & {excess}. Much more of it."}
             for excess in excesses
         ]  # fmt: skip
         warnings = sum(excess > 1 for excess in excesses)
@@ -90,6 +91,7 @@ def test_an_index_begins_with_the_shot_that_went_worst(tmp_path: Path):
     assert "<b>Flicker</b> · 8.0 × its limit · one &amp; 8.0" in text
     assert text.index("three &amp; 1.3") < text.index("three &amp; 1.2")
     assert "2 want a look" in text
+    assert "Much more" not in text, "that is for the shot's own page"
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,21 @@ def browser() -> Iterator[Any]:
         chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+def test_an_index_fits_a_telephone_and_shows_each_shot(
+    browser: Any, smile: ShotVerdict, page: Path, tmp_path: Path
+):
+    judged = tmp_path / "a shot of a rather long name, take twelve.qa.html"
+    judged.write_text(page.read_text("utf-8"), "utf-8")
+    judged.with_suffix(".json").write_text(json.dumps(summary_of(smile, judged)))
+    index = write_index(tmp_path / "qa.html", [judged, judged])
+    for width in WIDTHS:
+        tab = browser.new_page(viewport={"width": width, "height": 900})
+        tab.goto(index.as_uri())
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.evaluate("[...document.images].map(image => image.naturalWidth)") == [224, 224]
+        tab.close()
 
 
 @pytest.mark.parametrize("width", WIDTHS)

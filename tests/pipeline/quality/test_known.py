@@ -19,8 +19,8 @@ from keyframes.au import AU_COLUMN
 from pipeline.heads.landmarks import true_landmarks
 from pipeline.heads.people import person
 from pipeline.heads.render import View, render_person
-from pipeline.quality.gains import known_gain
-from pipeline.quality.known import VIEW, Known, edited, known_on
+from pipeline.quality.gains import known_gain, known_leaks
+from pipeline.quality.known import LEVEL, VIEW, Known, edited, known_on
 
 READ_AT_LEAST = {1: 0.3, 2: 0.25, 4: 0.25, 5: 0.3, 12: 0.7, 15: 0.2, 17: 0.4, 25: 0.5, 26: 0.3}
 TURNED_READ = {1: 0.37, 2: 0.22, 4: 0.3, 5: 0.28, 12: 0.66, 15: 0.22, 17: 0.28, 25: 0.57, 26: 0.2}
@@ -71,6 +71,8 @@ def test_the_packaged_gains_are_the_means_of_these_four_people():
         told = [gain.read, gain.made_read, gain.made_moved]
         found = [part[column] for part in (known.read, known.made_read, known.made_moved)]
         assert told == pytest.approx(found, abs=0.06), f"AU{au}"
+        leaks = known_leaks("mesh", {au: LEVEL})
+        assert leaks == {known.leak_into[column]: pytest.approx(known.leak[column], abs=0.2)}
 
 
 @pytest.mark.slow

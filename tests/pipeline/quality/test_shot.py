@@ -14,9 +14,9 @@ from pipeline.errors import PipelineError
 from pipeline.quality.clip import Clip, check_same_shot
 from pipeline.quality.evaluate import Question, ShotVerdict, as_json, evaluate_shot, requested_of
 from pipeline.quality.floor import FRAMES, encoder_floor
-from pipeline.quality.gains import Gain, known_gain
+from pipeline.quality.gains import Gain, known_gain, known_leaks
 from pipeline.quality.shot import STILLS
-from pipeline.quality.verdict import WORST, au_finding, worst_first
+from pipeline.quality.verdict import WORST, au_finding, cross_talk_finding, worst_first
 from tests.pipeline.conftest import SMILE
 
 ASKED = Question(SMILE, editor="previz", encode_preset="veryfast")
@@ -47,6 +47,9 @@ def test_a_shot_that_was_only_encoded_again_passes_everything(nothing_done: Shot
 def test_a_smile_is_read_in_its_unit_and_seen_at_the_mouth(smile: ShotVerdict):
     (reading,) = smile.readings
     assert reading.au == 12
+    asked = np.flatnonzero(smile.requested.values.any(axis=1))
+    leads = {f.key: f.frame for f in smile.findings if f.key in ("AU12", "au_error", "expression")}
+    assert set(leads.values()) <= set(asked.tolist()), "each leads to a moment that asks for it"
     assert reading.asked == 4
     assert reading.read > 0.5
     assert 0.15 < reading.share_moved < 1.3
@@ -141,10 +144,25 @@ def test_a_unit_that_its_estimator_hardly_reads_is_judged_by_geometry(smile: Sho
     blind = Gain(read=0.05, made_read=0.03, made_moved=0.7)
     finding = au_finding(reading, is_judge_own=False, known=blind, editor="previz")
     assert finding.mark == "pass"
-    assert "reads only 5 % of this unit" in finding.text
+    assert "hardly reads this unit, whoever makes it (5 % of one that is drawn)" in finding.text
     assert "Known gain of previz on drawn faces: 70 % by geometry, 3 % as read" in finding.text
     loud = replace(reading, read=2.9, moved=0.3)
     assert au_finding(loud, is_judge_own=False, known=blind).mark == "warn", "noise, not proof"
+
+
+def test_what_an_estimator_reads_of_any_smile_is_not_held_against_the_edit():
+    """A drawn AU12 of 3 is read as AU17 of 3.1."""
+    leaks = known_leaks("mesh", {12: 3.0, 6: 1.5})
+    assert leaks[17] == pytest.approx(3.1, abs=0.4)
+    finding = cross_talk_finding({17: 1.8, 4: 0.2}, 5, leaks)
+    assert (finding.mark, finding.frame) == ("pass", 5)
+    assert "AU17 +1.8 is what the estimator reads of such a face" in finding.text
+    assert cross_talk_finding({17: 1.8}).mark == "warn"
+    assert cross_talk_finding({17: -1.8}, 5, leaks).mark == "warn", "the other way is no leak"
+    beyond = cross_talk_finding({17: leaks[17] + 1.4}, 5, leaks)
+    assert (beyond.mark, beyond.figure) == ("warn", "AU17 +1.4")
+    assert known_leaks("mesh", {12: -3.0})[17] == 0.0
+    assert known_leaks("libreface", {12: 3.0}) == {}
 
 
 def test_the_known_gains_are_of_engines_that_were_measured():
