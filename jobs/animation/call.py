@@ -27,6 +27,8 @@ from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
+from pipeline.errors import MediaError
+from pipeline.media.opening import open_video
 from pipeline.media.read.reader import choose_reader
 from pipeline.media.write.elements.element import places
 from pipeline.rows import VideoRow
@@ -40,6 +42,8 @@ from pipeline.settings import (
 from pipeline.source import Identity
 from pipeline.store import VideoFolder, up_to_date
 
+OPENED = 16
+"""Files named one by one that are opened before the work; of more, each is when it is inspected."""
 DEMO_FOLDER = Path("~/aureel/demo")
 
 
@@ -159,15 +163,28 @@ def _videos(
     placed = Placed(tuple(p for p in placed.pairs if p not in lacking), placed.refused)
     refused = [*inputs.refused, *placed.refused, *lacking.values()]
     wait = options.growing == "wait" and not options.dry_run
-    young = unsettled([s for s, _ in placed.pairs], wait=wait, say=say) if named else {}
-    refused += [Refused(str(s), young[s], str(o)) for s, o in placed.pairs if s in young]
-    rows, unread = video_rows([p for p in placed.pairs if p[0] not in young], options.work)
+    unfit = unsettled([s for s, _ in placed.pairs], wait=wait, say=say) if named else {}
+    unfit |= _unopened([item.path for item in inputs.found if item.is_named])
+    refused += [Refused(str(s), unfit[s], str(o)) for s, o in placed.pairs if s in unfit]
+    rows, unread = video_rows([p for p in placed.pairs if p[0] not in unfit], options.work)
     refused += unread
     if not rows:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         first = refused[0].line if refused else "; ".join(notes)
         raise JobError(f"--input {first}{more}")
     return rows, refused, notes
+
+
+def _unopened(named: Sequence[Path]) -> dict[Path, str]:
+    """Why files are no footage, of a few that are named: known before Ray is started."""
+    why: dict[Path, str] = {}
+    for path in named[:OPENED]:
+        try:
+            with open_video(str(path)):
+                pass
+        except MediaError as error:
+            why[path] = str(error).removeprefix(f"{path}: ")
+    return why
 
 
 def _also_read(options: AnimateOptions, sheet: KeyframeSheet) -> list[Path]:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from jobs.command_line.progress import Progress, closing_table
 from jobs.command_line.report import Ledger, Report
+from jobs.ray_cluster.node_watch import NodeLostError, while_ray_lives
 from pipeline.graph import Job, run
 from pipeline.rows import StageRow, VideoRow
 
@@ -34,12 +35,12 @@ def run_job(
     The report is written before the work, so that a place that cannot take it is known then, and
     again as videos end: a run that is killed leaves what it had come to.
     """
-    begun = time.monotonic()
+    begun, reason = time.monotonic(), INTERRUPTED
     publish(0.0, UNENDED)
     written = time.monotonic()
     outputs = {video["video"]: video for video in videos}
     try:
-        with Progress(videos, ledger, console) as progress:
+        with while_ray_lives(), Progress(videos, ledger, console) as progress:
 
             def on_row(row: Any) -> None:
                 nonlocal written
@@ -54,8 +55,10 @@ def run_job(
 
             if videos:
                 run(videos, job, on_row)
+    except NodeLostError as lost:
+        reason = str(lost)
     finally:
-        ledger.close(INTERRUPTED)
+        ledger.close(reason)
         seconds = time.monotonic() - begun
         console.print(closing_table(list(ledger.entries.values()), seconds))
         for note in dict.fromkeys(w for e in ledger.entries.values() for w in e.warnings):

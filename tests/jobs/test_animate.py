@@ -109,6 +109,7 @@ def test_an_output_from_something_else_is_never_overwritten_unasked(animate: Ani
 WRONG_CALLS = [
     (("--curve", "grin.yaml"), "smile"),
     (("--curve", "smile", "--input", "gone.mp4"), "gone.mp4"),
+    (("--curve", "smile", "--input", "driven.yaml"), "cannot be opened as a video"),
     (("--curve", "smile", "--input"), "--input"),
     (("--curve", "smile", "--editor", "magic"), "known: magicface, plate, previz, identity"),
     (("--curve", "smile", "--editor", "magicface"), "no weights given; expected a folder"),
