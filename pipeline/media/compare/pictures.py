@@ -83,7 +83,7 @@ def compare_pictures(
     figures = PictureFigures()
     ways = FieldReader(), FieldReader()
     for number, before, after in _pairs(source, output, numbers):
-        _compare_frame(figures, number, before, after)
+        _compare_frame(figures, number, before, after, is_lossless=source[0].is_lossless)
         figures.field_order_differs += ways[0].read(before) != ways[1].read(after)
         _compare_side_data(figures, before, after)
     return figures
@@ -130,7 +130,12 @@ def _pairs_of_runs(
 
 
 def _compare_frame(
-    figures: PictureFigures, number: int, before: VideoFrame, after: VideoFrame
+    figures: PictureFigures,
+    number: int,
+    before: VideoFrame,
+    after: VideoFrame,
+    *,
+    is_lossless: bool,
 ) -> None:
     figures.frames += 1
     if _depth_and_chroma(before) != _depth_and_chroma(after):
@@ -146,7 +151,8 @@ def _compare_frame(
         return
     differences = [a.astype(np.float32) - b for b, a in views]
     scale = 255.0 / layout.full_scale
-    stands_out = _edited_blocks(differences[0] * scale)
+    planes = differences if is_lossless else [differences[0] * scale]
+    stands_out = _edited_blocks(planes, is_lossless=is_lossless)
     if stands_out is not None:
         figures.edited.append(number)
         differences = [_outside(d, stands_out) for d in differences]
@@ -162,15 +168,21 @@ def _depth_and_chroma(frame: VideoFrame) -> str:
     return frame.format.name.replace("yuvj", "yuv")
 
 
-def _edited_blocks(difference: NDArray[Any]) -> NDArray[np.bool_] | None:
+def _edited_blocks(
+    differences: list[NDArray[Any]], *, is_lossless: bool
+) -> NDArray[np.bool_] | None:
     """`(H / BLOCK, W / BLOCK)`: the blocks that an edit changed; None where nothing stands out.
 
-    Losses of coding lie all over a picture; an edit is an area far above them.
+    Losses of coding lie all over a picture; an edit is an area far above them. Without losses all
+    that differs is the edit, however faint.
     """
-    height, width = (max(1, side // BLOCK) for side in difference.shape)
-    error = cv2.resize(np.square(difference), (width, height), interpolation=cv2.INTER_AREA)
+    height, width = (max(1, side // BLOCK) for side in differences[0].shape)
+    error = np.max(
+        [cv2.resize(np.square(d), (width, height), interpolation=cv2.INTER_AREA)
+         for d in differences], axis=0,
+    )  # fmt: skip
     middle = float(np.median(error))
-    strong = error > max(EDIT_FLOOR, EDIT_FACTOR * middle)
+    strong = error > (0.0 if is_lossless else max(EDIT_FLOOR, EDIT_FACTOR * middle))
     if not strong.any() or strong.mean() > MOST_EDITED:
         return None
     # The edit's soft rim is below the threshold: two blocks around belong to it.

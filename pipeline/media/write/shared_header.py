@@ -85,5 +85,5 @@ def shared_header(info: VideoInfo, ours: bytes) -> SharedHeader | None:
         return SharedHeader(
             merged_header(info.codec, info.header, ours, numbers), theirs, form, numbers
         )
-    except NoNumberError as error:
-        raise NotCopyableError(str(error)) from error
+    except (ValueError, IndexError) as error:  # none free, or a header that ends too soon
+        raise NotCopyableError(f"its parameter sets: {error}") from error

@@ -104,6 +104,14 @@ def test_an_edit_of_an_area_is_told_from_a_loss(footage, tmp_path):
     assert "3–4, 7" in str(found.findings)
 
 
+def test_a_faint_edit_of_a_lossless_source_is_no_loss(footage, tmp_path):
+    source = footage(**LOSSLESS)
+    found = compare_files(source, repainted(source, tmp_path / "faint.mp4", {3, 4}, 0x01))
+    assert found.figures["edited_frames"] == [3, 4]
+    assert found.figures["edited_frames_exact_outside"] == 2
+    assert "pictures" not in {f.topic for f in found.of(Verdict.LOST)}
+
+
 def test_times_that_a_container_cannot_hold_are_its_limit(footage):
     ntsc = {**PLAIN, "pts": tuple(range(0, 12 * 1001, 1001))}
     fine = footage(**ntsc, time_base=Fraction(1, 30000))

@@ -19,7 +19,7 @@ from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter, mirror_settings
 from pipeline.media.write.join import Copied, Part
 from pipeline.media.write.mux import FinishedVideo, finish
-from pipeline.media.write.shared_header import NotCopyableError
+from pipeline.media.write.shared_header import NotCopyableError, shared_header
 from pipeline.media.write.untouched import check_copies, encoded_anew
 from pipeline.pieces import frames_to_copy
 from pipeline.settings import EncodeWish
@@ -221,3 +221,15 @@ def test_wishes_that_change_all_pictures_copy_none(footage):
     layered = replace(seen.info, layers=2)
     allowed = EncodeWish(allow=("second-eye",))
     assert not mirror_settings(layered, index=seen.index, wish=allowed).copies_groups
+
+
+def test_a_header_that_ends_too_soon_is_no_crash(footage):
+    """A cut of a source's header either joins or is refused; the pieces' own is whole."""
+    for source in (footage(options=H264, gop=6), footage(name="f.mkv", codec="libx265",
+                   options=X265, gop=6)):  # fmt: skip
+        info = inspect_video(source).info
+        for length in range(0, min(len(info.header), 160), 4):
+            try:
+                shared_header(replace(info, header=info.header[:length]), info.header)
+            except NotCopyableError:
+                continue
