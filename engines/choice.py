@@ -112,12 +112,8 @@ def resolve(
     """
     said = {key: value for key, value in (settings or {}).items() if value is not None}
     if name != AUTO:
-        if shuts_eyes and not traits_of(kind, name).shuts_eyes:
-            able = [known for known in auto_order(kind) if traits_of(kind, known).shuts_eyes]
-            raise EngineUnavailableError(
-                f"{kind} {name!r}: it {_NO_LIDS}; take --editor {' or '.join(able)}, "
-                "or leave AU43 and AU45 out"
-            )
+        if shuts_eyes:
+            check_shuts_eyes(kind, name)
         check_named(kind, name, said)
         return _resolved(kind, name, said, gpus, _as_asked(kind, name, said))
     passed: list[str] = []
@@ -129,6 +125,21 @@ def resolve(
             return _resolved(kind, candidate, said, gpus, "; ".join(passed) or "preferred")
         passed.append(f"not {candidate}: {why}")
     raise EngineUnavailableError(f"no {kind} can run here: {'; '.join(passed)}")
+
+
+def check_shuts_eyes(kind: str, name: str) -> None:
+    """Refuses an editor that is named (not `auto`) and cannot draw what AU43 and AU45 ask.
+
+    Raises:
+        EngineUnavailableError: naming those that can; no weights are looked for.
+    """
+    if name == AUTO or traits_of(kind, name).shuts_eyes:
+        return
+    able = [known for known in auto_order(kind) if traits_of(kind, known).shuts_eyes]
+    raise EngineUnavailableError(
+        f"{kind} {name!r}: it {_NO_LIDS}; take --editor {' or '.join(able)}, "
+        "or leave AU43 and AU45 out"
+    )
 
 
 def check_named(kind: str, name: str, settings: Mapping[str, Any]) -> None:

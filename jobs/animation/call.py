@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engines.choice import Engine, check_named, resolve
+from engines.choice import Engine, check_named, check_shuts_eyes, resolve
 from jobs.command_line.element_places import without_element_places
 from jobs.command_line.inputs import Found, Inputs, Refused, expand_inputs, find_inputs
 from jobs.command_line.options import AnimateOptions, FacesOptions, MeasureOptions
@@ -121,6 +121,8 @@ def checked(options: AnimateOptions, say: Callable[[str], None] = lambda _: None
     report_path = Path(report).expanduser().absolute()
     _check_places(videos, report_path, _also_read(options, sheet))
     asked = asked_engines(options)
+    if sheet.shuts_eyes:
+        check_shuts_eyes("editor", asked["editor"][0])
     gpus = gpus_for(asked)
     if sheet.people:
         from pipeline.faces.recognise import check_people  # a tracker and a network

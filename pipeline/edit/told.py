@@ -47,7 +47,7 @@ def _mouths(plan: EditPlan, rows: NDArray[np.intp]) -> list[str]:
     opening = rows[opens_mouth(plan.delta[rows])]
     lending = opening[plan.lent[opening] > 0.0]
     lines = [
-        f"mouth lent by frame {donor} ({count} frames)"
+        f"frame {donor} lends its mouth where that opens (up to {count} frames)"
         for donor, count in zip(*np.unique(plan.donor[lending], return_counts=True), strict=True)
     ]
     if len(opening) > len(lending):

@@ -41,7 +41,7 @@ def donor_sheet(
         lends.append(_face(frame_at(source, donor), analysis, face, donor))
         borrows.append(_face(frame_at(made, borrower), analysis, face, borrower))
         labels.append(f"frame {donor} lends its mouth to {len(rows)}; {borrower} is shown")
-    title = f"{Path(made.info.path).name}: what frames of the shot lent to others"
+    title = f"{Path(made.info.path).name}: lent mouths"
     contact_sheet(path, lends, borrows, labels, title, names=("lends", "borrows"))
 
 

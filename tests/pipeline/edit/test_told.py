@@ -20,7 +20,10 @@ def told(talk, **how):
 
 def test_the_frame_that_lends_is_named_with_when_and_for_how_many(talk):
     lines, (donor,) = told(talk)
-    assert lines == (f"0.00–1.48 s, face 0: mouth lent by frame {donor.frame} (38 frames)",)
+    assert lines == (
+        f"0.00–1.48 s, face 0: frame {donor.frame} lends its mouth where that opens "
+        "(up to 38 frames)",
+    )
 
 
 def test_what_no_frame_can_lend_is_said_to_be_painted_or_flat(talk):

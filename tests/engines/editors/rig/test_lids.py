@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.choice import resolve
+from engines.choice import check_shuts_eyes, resolve
 from engines.editors.previz.editor import PrevizEditor
 from engines.errors import EngineUnavailableError
 from engines.interface import AlignedCrops
@@ -73,5 +73,6 @@ def test_editors_that_shut_no_eyes_are_refused_before_they_are_looked_for():
             EngineUnavailableError, match=r"cannot shut eyes.*AU43.*plate or previz"
         ):
             resolve("editor", name, shuts_eyes=True)
+    check_shuts_eyes("editor", "auto")
     assert resolve("editor", "previz", shuts_eyes=True).name == "previz"
     assert resolve("editor", gpus=1.0, shuts_eyes=True).name == "plate"
