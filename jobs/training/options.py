@@ -59,6 +59,11 @@ class TrainOptions(BaseModel):
     zero_noise: float = Field(
         default=Recipe.zero_noise, description="Spread of what zero vectors become otherwise."
     )
+    distil_guidance: float = Field(
+        default=Recipe.distil_guidance,
+        description="Learn the guided answer of the start's own weights at this guidance, so that "
+        "one pass at --guidance 1 gives it; 0: learn from noise, as the paper does.",
+    )
     ema: float = Field(
         default=Recipe.ema, description="Decay of the averaged weights that are saved; 0: none."
     )

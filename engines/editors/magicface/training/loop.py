@@ -5,6 +5,7 @@ It starts no process and no process group; whoever calls it does (jobs on Ray Tr
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -19,9 +20,15 @@ from torch.nn.parallel import DistributedDataParallel
 from engines.editors.magicface.folders import WeightFolders
 from engines.editors.magicface.training import checkpoints
 from engines.editors.magicface.training.averages import Averages, holding, learning
-from engines.editors.magicface.training.draws import condition, draw
+from engines.editors.magicface.training.draws import Draws, condition, draw
 from engines.editors.magicface.training.latents import Batch, Latents
-from engines.editors.magicface.training.loss import held_out_losses, squared_errors
+from engines.editors.magicface.training.loss import (
+    Question,
+    guided,
+    held_out_losses,
+    question,
+    squared_errors,
+)
 from engines.editors.magicface.training.recipe import Recipe
 from engines.editors.magicface.training.trainee import Trainee
 from engines.errors import EngineError
@@ -81,6 +88,8 @@ class _Loop:
         self.run, self.recipe = run, run.recipe
         self.rank, self.workers = worker()
         self.passes = self.recipe.places_of(self.rank, self.workers)
+        distils = self.recipe.distil_guidance > 0
+        self.teacher = _frozen(trainee).to(run.device) if distils else None
         trainee.open(self.recipe)
         self.trainee = trainee.to(run.device)
         self.signal = run.signal.to(run.device)
@@ -135,13 +144,20 @@ class _Loop:
         batch = self.run.latents.take(self.rows[draws.rows], self.run.device)
         scaled = batch.target * self.run.latents.scaling_factor
         batch = Batch(batch.source, scaled, batch.background, batch.au)
-        au = condition(batch.au, draws, self.recipe.zero_noise)
-        timesteps, noise = draws.timesteps.to(au.device), draws.noise.to(au.device)
-        with self._gathering(number), self._autocast():
-            errors = squared_errors(self.network, batch, au, timesteps, noise, self.signal)
-            loss = errors.mean()
+        timesteps, noise = draws.timesteps.to(batch.au.device), draws.noise.to(batch.au.device)
+        asked = question(batch, batch.au, timesteps, noise, self.signal)
+        with self._gathering(number):
+            with self._autocast():
+                loss = self._errors(asked, draws, noise).mean()
             (loss / len(self.passes)).backward()
         return loss.detach()
+
+    def _errors(self, asked: Question, draws: Draws, noise: Tensor) -> Tensor:
+        if self.teacher is None:
+            shown = condition(asked.au, draws, self.recipe.zero_noise)
+            return squared_errors(asked.under(shown).put_to(self.network), noise)
+        wanted = guided(self.teacher, asked, self.recipe.distil_guidance)
+        return squared_errors(asked.put_to(self.network), wanted)
 
     def _gathering(self, number: int) -> AbstractContextManager[Any]:
         """Workers exchange gradients in the last pass only."""
@@ -213,6 +229,11 @@ class _Loop:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if _step_of(line) <= self.done and self.done]
         path.write_text("".join(kept), encoding="utf-8")
+
+
+def _frozen(trainee: Trainee) -> Trainee:
+    """A copy that learns no more: the teacher is where the student begins."""
+    return copy.deepcopy(trainee).requires_grad_(False).eval()
 
 
 def _step_of(line: str) -> float:

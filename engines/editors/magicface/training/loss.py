@@ -7,7 +7,7 @@ equations 4 and 14.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,20 +29,58 @@ def signal_shares(schedule: Mapping[str, Any]) -> Tensor:
     return make_scheduler("ddim", schedule, 1).alphas_cumprod
 
 
-def squared_errors(
-    network: Network, batch: Batch, au: Tensor, timesteps: Tensor, noise: Tensor, signal: Tensor
-) -> Tensor:
-    """‖eps(x_t, …) − noise‖² per element, `(k,)` float32; x_t = √ᾱ·target + √(1 − ᾱ)·noise.
+@dataclass(frozen=True)
+class Question:
+    """What a network is asked about k pairs: x_t = √ᾱ·target + √(1 − ᾱ)·noise, and all beside it.
+
+    Attributes:
+        au: `(k, 12)` as shown.
+        source, background: not scaled, as the model wants them.
+    """
+
+    noised: Tensor
+    background: Tensor
+    timesteps: Tensor
+    au: Tensor
+    source: Tensor
+
+    def under(self, au: Tensor) -> Question:
+        """The same with other AUs."""
+        return replace(self, au=au)
+
+    def put_to(self, network: Network) -> Tensor:
+        """The network's eps, float32."""
+        given = self.noised, self.background, self.timesteps, self.au, self.source
+        return network(*given).float()
+
+
+def question(
+    batch: Batch, au: Tensor, timesteps: Tensor, noise: Tensor, signal: Tensor
+) -> Question:
+    """Ask about a batch whose target is scaled already.
 
     Args:
-        batch: its target is scaled already; source and background are not, as the model wants them.
-        au: `(k, 12)` as shown.
         signal: ᾱ of `signal_shares`, on the device.
     """
     share = signal[timesteps][:, None, None, None]
     noised = share.sqrt() * batch.target + (1 - share).sqrt() * noise
-    eps = network(noised, batch.background, timesteps, au, batch.source)
-    return (eps.float() - noise).square().mean(dim=(1, 2, 3))
+    return Question(noised, batch.background, timesteps, au, batch.source)
+
+
+def squared_errors(eps: Tensor, wanted: Tensor) -> Tensor:
+    """Mean of (eps − wanted)² per pair, `(k,)`."""
+    return (eps - wanted).square().mean(dim=(1, 2, 3))
+
+
+def guided(teacher: Network, asked: Question, guidance: float) -> Tensor:
+    """u + s·(c − u) of a network that learns no more: what a student gives in one pass.
+
+    Source: Meng et al., "On Distillation of Guided Diffusion Models", 2023, first stage, at one s.
+    """
+    with torch.no_grad():
+        conditional = asked.put_to(teacher)
+        unconditional = asked.under(torch.zeros_like(asked.au)).put_to(teacher)
+    return unconditional + guidance * (conditional - unconditional)
 
 
 @dataclass(frozen=True)
@@ -94,9 +132,10 @@ def _of_rows(
     noise = initial_noise(generators(numbers.tolist()), *latents.shape[1:]).to(device)
     others = torch.from_numpy(latents.au[np.roll(rows, len(rows) // 2)[part]]).to(device)
     with torch.no_grad():
+        asked = question(batch, batch.au, timesteps, noise, signal)
         return torch.stack(
             [
-                squared_errors(network, batch, au, timesteps, noise, signal).cpu()
+                squared_errors(asked.under(au).put_to(network), noise).cpu()
                 for au in (batch.au, torch.zeros_like(batch.au), others)
             ]
         )

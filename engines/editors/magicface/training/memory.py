@@ -30,7 +30,7 @@ class Need:
     """Bytes on the first worker's device.
 
     Attributes:
-        weights: both UNets, fp32.
+        weights: both UNets, fp32; the teacher's too where guidance is distilled.
         learning: gradients, AdamW's two moments and the averages of what learns.
         activations: of one pass of `micro` pairs, kept for the backward pass.
     """
@@ -77,6 +77,8 @@ def needed(start: Start, recipe: Recipe, image_size: int, scale: int) -> Need:
     kept = _activations(trainee, recipe, image_size // scale)
     copies = (1 if recipe.ema else 0) + 3
     half = recipe.dtype == "bf16"
+    if recipe.distil_guidance:
+        weights *= 2
     return Need(
         weights * (1.5 if half else 1.0),  # autocast keeps a copy in bf16 through a pass
         4.0 * copies * learnt,

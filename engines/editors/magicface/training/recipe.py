@@ -10,6 +10,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from engines.editors.magicface.traits import GUIDANCE_MAX
 from engines.errors import EngineError
 
 AU_ENCODERS = ("linear+time", "zero-append+time", "mlp+conv")
@@ -44,6 +45,8 @@ class Recipe:
         beta2, weight_decay, clip: of AdamW (beta1 is 0.9); clip is the gradient's largest norm.
         au_dropout: share of AU vectors that become zeros, the guidance's null; 0 turns it off.
         zero_noise: σ of what an all-zero AU vector becomes that was not dropped.
+        distil_guidance: s of the guided eps that the start's own weights give and the student
+            learns to give in one pass; 0 trains on noise, as the paper does.
         ema: decay of the averaged weights, which is what is saved for use; 0 turns it off.
         dtype: `bf16` computes under autocast; weights and optimiser stay fp32.
         checkpointing: recompute activations in the backward pass: less memory, a third more work.
@@ -66,6 +69,7 @@ class Recipe:
     clip: float = 1.0
     au_dropout: float = 0.1
     zero_noise: float = 0.2
+    distil_guidance: float = 0.0
     ema: float = 0.9999
     dtype: str = "fp32"
     checkpointing: bool = False
@@ -96,6 +100,7 @@ class Recipe:
             self._in_range(name, 0.0, 0.999999)
         self._in_range("clip", 1e-6, 1e6)
         self._in_range("zero_noise", 0.0, 10.0)
+        self._in_range("distil_guidance", 0.0, GUIDANCE_MAX)
 
     def _in_range(self, name: str, low: float, high: float) -> None:
         value = getattr(self, name)

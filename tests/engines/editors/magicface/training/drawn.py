@@ -131,7 +131,7 @@ def a_run(folder: Path, recipe: Recipe, latents: Latents, **others) -> Run:
 
 
 @torch.no_grad()
-def gains(network: Trainee, guidance: float, people_at_once: int = 8) -> Tensor:
+def gains(network: Trainee, guidance: float, people_at_once: int = 8, *, steps: int = 8) -> Tensor:
     """`(12,)`: how far each AU's bump moves per unit that is asked for, through the editor's own
     sampler; 1 is the truth, and below 0 the sign is wrong."""
     faces = people(people_at_once, torch.Generator().manual_seed(5))
@@ -140,7 +140,7 @@ def gains(network: Trainee, guidance: float, people_at_once: int = 8) -> Tensor:
     noise = torch.randn(faces.shape, generator=torch.Generator().manual_seed(3))
     made = sample(
         network.denoiser,
-        make_scheduler("unipc", SCHEDULER, 8),
+        make_scheduler("unipc", SCHEDULER, steps),
         noise.repeat(len(asked), 1, 1, 1),
         background=source * (1 - MIDDLE),
         au=asked.repeat_interleave(people_at_once, dim=0),

@@ -36,9 +36,13 @@ QUICK = Recipe(
 PROOF = replace(QUICK, steps=160, batch=48, micro=48, lr=4e-3)
 
 
-def learnt(folder: Path, recipe: Recipe, *, shuffled: bool = False) -> tuple[Trainee, dict]:
+def learnt(
+    folder: Path, recipe: Recipe, *, shuffled: bool = False, start: Trainee | None = None
+) -> tuple[Trainee, dict]:
     """The averaged weights after a run, and the last losses on held-out people."""
     network = trainee()
+    if start is not None:
+        network.load_state_dict(start.state_dict())
     saved = train(network, a_run(folder, recipe, drawn_latents(shuffled=shuffled)))
     state = torch.load(saved / "resume.pt", weights_only=True)
     with holding(network, state["averages"]):
@@ -59,13 +63,20 @@ def test_training_learns_every_aus_own_change_with_its_sign(tmp_path, monkeypatc
 
 
 @pytest.mark.slow
-def test_guidance_strengthens_what_was_learnt_and_shuffled_aus_teach_nothing(tmp_path, monkeypatch):
+def test_guidance_strengthens_what_was_learnt_can_be_distilled_and_needs_true_aus(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(drawn, "BUMPS", 1.5 * drawn.BUMPS)
     network, held = learnt(tmp_path / "true", PROOF)
     assert held["gap"] > 4 * held["gap_error"], held
     plain, guided = gains(network, 1.0), gains(network, 3.0)
     assert (plain > 0.15).all(), plain
     assert guided.mean() > 2 * plain.mean(), (plain, guided)
+    distil = replace(PROOF, steps=80, lr=2e-3, warmup=10, ema=0.9, distil_guidance=3.0)
+    student, _ = learnt(tmp_path / "student", distil, start=network)
+    alone = gains(student, 1.0, steps=4)
+    assert alone.mean() > 1.8 * gains(network, 1.0, steps=4).mean(), alone
+    assert float((alone - guided).norm() / guided.norm()) < 0.4, (alone, guided)
     control, _ = learnt(tmp_path / "shuffled", replace(PROOF, steps=100), shuffled=True)
     assert gains(control, 1.0).abs().mean() < 0.05
 

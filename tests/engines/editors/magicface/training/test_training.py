@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def latents() -> Latents:
     return drawn_latents(16, 4)
 
 
+@pytest.fixture(scope="module")
+def whole(latents, tmp_path_factory) -> Path:
+    """The last checkpoint of a run by `FEW`, which several tests look at."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in every test beside it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawn, "CHANNELS", 16)
+        saved = train(trainee(), a_run(tmp_path_factory.mktemp("whole"), FEW, latents))
+    torch.set_num_threads(threads)
+    return saved
+
+
 def said(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / PROGRESS).read_text().splitlines()]
 
@@ -78,18 +91,17 @@ def assert_equal(one: dict, other: dict) -> None:
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
-def test_a_killed_run_goes_on_as_if_it_had_not_been(latents, tmp_path):
-    whole = train(trainee(), a_run(tmp_path / "whole", FEW, latents))
+def test_a_killed_run_goes_on_as_if_it_had_not_been(latents, whole, tmp_path):
     # A run is killed by taking away what came after its checkpoint.
     killed = a_run(tmp_path / "killed", FEW, latents)
-    train(trainee(), killed)
+    shutil.copytree(whole.parent, killed.folder)
     last = checkpoints.checkpoints(killed.folder)[-1]
     for file in sorted(last.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
     last.rmdir()
     again = train(trainee(), killed)
     assert_equal(weights(again), weights(whole))
-    assert said(killed.folder) == said(tmp_path / "whole")
+    assert said(killed.folder) == said(whole.parent)
     state = [torch.load(f / "resume.pt", weights_only=True) for f in (again, whole)]
     assert_equal(*(s["parameters"] for s in state))
     assert_equal(*(s["averages"] for s in state))
@@ -107,7 +119,7 @@ def test_the_editors_networks_load_a_checkpoint_and_compute_what_training_comput
     latents, tmp_path
 ):
     learner = trainee()
-    saved = train(learner, a_run(tmp_path, replace(FEW, ema=0.0), latents))
+    saved = train(learner, a_run(tmp_path, replace(FEW, steps=1, ema=0.0), latents))
     denoiser = DenoiserUNet(load_denoiser_unet(saved / "denoising_unet"), PROMPT)
     features = IDFeatures(load_id_unet(saved / "ID_enc"), PROMPT)
     encoder = IDEncoderUNet(features, IDProjection(denoiser))
@@ -119,11 +131,10 @@ def test_the_editors_networks_load_a_checkpoint_and_compute_what_training_comput
     assert torch.equal(theirs, ours)
 
 
-def test_what_is_saved_for_use_is_the_average(latents, tmp_path):
-    saved = train(trainee(), a_run(tmp_path, FEW, latents))
-    state = torch.load(saved / "resume.pt", weights_only=True)
+def test_what_is_saved_for_use_is_the_average(whole):
+    state = torch.load(whole / "resume.pt", weights_only=True)
     name = "denoiser.unet.conv_in.weight"
-    tensor = weights(saved)["denoising_unet/conv_in.weight"]
+    tensor = weights(whole)["denoising_unet/conv_in.weight"]
     assert torch.equal(tensor, state["averages"][name])
     assert not torch.equal(tensor, state["parameters"][name])
 
@@ -133,7 +144,7 @@ def test_every_au_encoder_of_the_paper_trains_and_loads_back(au_encoder, latents
     id_unet, denoiser = start_unets()
     made = denoiser_from(config(8), denoiser.state_dict(), au_encoder, tmp_path)
     learner = Trainee(id_unet, made, PROMPT)
-    recipe = replace(FEW, ema=0.0, au_encoder=au_encoder)
+    recipe = replace(FEW, steps=1, ema=0.0, au_encoder=au_encoder)
     saved = train(learner, a_run(tmp_path, recipe, latents))
     again = Trainee(*load_unets(saved / "ID_enc", saved / "denoising_unet", au_encoder), PROMPT)
     batch = latents.take(latents.rows(held_out=True), "cpu")
@@ -147,7 +158,7 @@ def test_every_au_encoder_of_the_paper_trains_and_loads_back(au_encoder, latents
 
 @pytest.mark.parametrize("parts", ["last-layers", "lora"])
 def test_fine_tuning_changes_what_it_names_and_nothing_else(parts, latents, tmp_path):
-    saved = train(trainee(), a_run(tmp_path, replace(FEW, parts=parts, rank=4), latents))
+    saved = train(trainee(), a_run(tmp_path, replace(FEW, steps=2, parts=parts, rank=4), latents))
     before = trainee().official_state()
     after = weights(saved)
     changed = {
@@ -169,18 +180,17 @@ def test_fine_tuning_changes_what_it_names_and_nothing_else(parts, latents, tmp_
     load_denoiser_unet(saved / "denoising_unet")
 
 
-def test_checkpointed_activations_give_the_same_weights(latents, tmp_path):
-    plain = train(trainee(), a_run(tmp_path / "a", FEW, latents))
-    spared = train(trainee(), a_run(tmp_path / "b", replace(FEW, checkpointing=True), latents))
-    assert_equal(weights(plain), weights(spared))
+def test_checkpointed_activations_give_the_same_weights(latents, whole, tmp_path):
+    spared = train(trainee(), a_run(tmp_path, replace(FEW, checkpointing=True), latents))
+    assert_equal(weights(whole), weights(spared))
 
 
-def test_bf16_keeps_weights_in_fp32_and_stays_close(latents, tmp_path):
-    plain = train(trainee(), a_run(tmp_path / "a", FEW, latents))
-    half = train(trainee(), a_run(tmp_path / "b", replace(FEW, dtype="bf16"), latents))
+def test_bf16_keeps_weights_in_fp32_and_stays_close(latents, whole, tmp_path):
+    short = replace(FEW, dtype="bf16", steps=1)
+    half = train(trainee(), a_run(tmp_path, short, latents))
     state = torch.load(half / "resume.pt", weights_only=True)
     assert {p.dtype for p in state["parameters"].values()} == {torch.float32}
-    first = [run[1]["loss"] for run in map(said, (plain.parent, half.parent))]
+    first = [run[1]["loss"] for run in map(said, (whole.parent, half.parent))]
     assert first[0] != first[1]
     assert first[0] == pytest.approx(first[1], rel=0.02)
 
@@ -195,9 +205,8 @@ def test_a_loss_that_is_not_finite_names_its_step_and_keeps_the_last_checkpoint(
     assert [p.name for p in tmp_path.glob(".*")] == []
 
 
-def test_progress_tells_losses_under_true_no_and_shuffled_aus(latents, tmp_path):
-    train(trainee(), a_run(tmp_path, FEW, latents))
-    lines = said(tmp_path)
+def test_progress_tells_losses_under_true_no_and_shuffled_aus(whole):
+    lines = said(whole.parent)
     assert [line["step"] for line in lines if "loss" in line] == [1, 2]
     held = [line["held_out"] for line in lines if "held_out" in line]
     assert len(held) == 2  # before the first step too
@@ -241,6 +250,18 @@ def test_dropped_aus_are_exact_zeros_and_zero_aus_that_are_kept_are_noise():
     assert torch.equal(shown[:1000][~draws.dropped[:1000]], au[:1000][~draws.dropped[:1000]])
     assert float(shown[1000:][~draws.dropped[1000:]].std()) == pytest.approx(0.2, rel=0.05)
     assert not draw(replace(recipe, au_dropout=0.0), 0, range(2000), 5000, (4, 1, 1)).dropped.any()
+
+
+def test_a_student_learns_the_guided_answer_of_its_own_start(latents, tmp_path):
+    """At guidance 1 the start gives that answer already: nothing is left to learn."""
+    learner = trainee()
+    still = replace(FEW, steps=1, weight_decay=0.0, distil_guidance=1.0)
+    train(learner, a_run(tmp_path / "one", still, latents))
+    assert said(tmp_path / "one")[1]["loss"] < 1e-10
+    with torch.no_grad():
+        learner.denoiser.unet.class_embedding.weight.mul_(50)
+    train(learner, a_run(tmp_path / "three", replace(still, distil_guidance=3.0), latents))
+    assert said(tmp_path / "three")[1]["loss"] > 1e-4
 
 
 def test_averages_follow_the_weights():
