@@ -44,6 +44,10 @@ def test_pairs_become_a_checkpoint_that_the_editor_runs(ray_here, tmp_path, monk
     said = json.loads(Path("run/step-00000003/training.json").read_text())
     assert said["provenance"]["a" * 64]["consent"] == "form 7"
     assert not Path("run/ray").exists()
+    assert [p.name for p in sorted(Path("run").glob("sheet-*"))] == [
+        "sheet-00000002.png",
+        "sheet-00000003.png",
+    ]
 
     editor = MagicFaceEditor(weights=Path("run/step-00000003"), steps=2, batch=1, backend="eager")
     points = _points()

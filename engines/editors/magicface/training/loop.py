@@ -48,6 +48,7 @@ class Run:
         base: folders that checkpoints link to; None = none.
         provenance: of the pairs; goes into every checkpoint.
         device: of this worker.
+        paint: called with the network in its averaged weights and a path, at every checkpoint.
         say: called with each line of progress on the first worker.
     """
 
@@ -58,6 +59,7 @@ class Run:
     base: WeightFolders | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
+    paint: Callable[[Trainee, Path], None] | None = None
     say: Say = lambda _line: None
 
 
@@ -204,6 +206,9 @@ class _Loop:
         )
         checkpoints.save(run.folder, self.trainee, self.optimiser, self.averages, facts, run.base)
         checkpoints.forget_old(run.folder, self.recipe.keep)
+        if run.paint:
+            with holding(self.trainee, self.averages.values if self.averages else {}):
+                run.paint(self.trainee, run.folder / f"sheet-{self.done:08d}.png")
 
     def _evaluate(self) -> None:
         """On held-out pairs, with the weights that would be saved now."""

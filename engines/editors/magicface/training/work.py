@@ -17,6 +17,7 @@ from engines.editors.magicface.training.loop import Run, train, worker
 from engines.editors.magicface.training.memory import check_memory
 from engines.editors.magicface.training.pairs import Pairs, open_pairs
 from engines.editors.magicface.training.recipe import Recipe
+from engines.editors.magicface.training.sheets import paint_sheet
 from engines.editors.magicface.training.start import Start, find_start
 from engines.errors import EngineError
 
@@ -97,6 +98,7 @@ def train_as_asked(order: Order) -> Path:
         start.folders,
         {clip: asdict(said) for clip, said in pairs.facts.clips.items()},
         device,
+        lambda network, path: paint_sheet(network, latents, start.folders, device, path),
     )
     return train(start.trainee(order.recipe.au_encoder), run)
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,11 +14,12 @@ import torch
 from engines.editors.magicface import checkpoint
 from engines.editors.magicface.bench.weights import FULL, write_weights
 from engines.editors.magicface.folders import find_folders
-from engines.editors.magicface.model.vae import VAEEncoder, to_network
+from engines.editors.magicface.model.vae import VAEDecoder, VAEEncoder, to_network, to_pixels
 from engines.editors.magicface.training.cache import cached_latents, latents_digest, vae_scale
 from engines.editors.magicface.training.memory import GB, check_memory, needed
 from engines.editors.magicface.training.pairs import FACTS, open_pairs
 from engines.editors.magicface.training.recipe import Recipe
+from engines.editors.magicface.training.sheets import paint_sheet
 from engines.editors.magicface.training.start import TINY_SIZE, Start, find_start
 from engines.editors.magicface.training.work import picture_size
 from engines.errors import EngineError
@@ -108,6 +110,27 @@ def test_latents_are_the_vaes_made_once_and_alike_by_any_number_of_workers(tiny,
     assert latents_digest(other, folders) != made.digest
 
 
+@pytest.mark.slow
+def test_a_sheet_shows_held_out_pairs_and_what_the_weights_make_of_them(tiny, tmp_path):
+    pairs = open_pairs(write_pairs(tmp_path / "p"), size=64)
+    latents = cached_latents(pairs, tiny.folders, tmp_path, "cpu", 0, 1)
+    trainee = tiny.trainee("linear+time")
+    paint_sheet(trainee, latents, tiny.folders, "cpu", tmp_path / "sheet.png")
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))[..., ::-1]
+    assert sheet.shape == (2 * 64, 3 * 64, 3)  # two pairs are of the held-out person
+    decoder = VAEDecoder(checkpoint.load_vae(tiny.folders.vae)).eval()
+    source = latents.take(latents.rows(held_out=True), "cpu").source
+    with torch.no_grad():
+        round_trip = to_pixels(decoder(source)).permute(0, 2, 3, 1).numpy() * 255
+    assert np.abs(sheet[:, :64].reshape(2, 64, 64, 3) - round_trip).max() <= 0.51
+    with torch.no_grad():
+        trainee.denoiser.unet.class_embedding.weight.mul_(30)
+    paint_sheet(trainee, latents, tiny.folders, "cpu", tmp_path / "other.png")
+    other = cv2.imread(str(tmp_path / "other.png"))[..., ::-1]
+    assert np.array_equal(other[:, :128], sheet[:, :128])
+    assert not np.array_equal(other[:, 128:], sheet[:, 128:])
+
+
 def test_a_picture_of_another_size_is_named(tiny, tmp_path):
     rows = [row(n, 64) | ({"target": row(n, 32)["target"]} if n == 2 else {}) for n in range(8)]
     pairs = open_pairs(write_pairs(tmp_path / "p", rows), size=64)
@@ -147,6 +170,7 @@ def test_sd15_starts_both_unets_and_the_first_step_computes_what_sd_computed(tmp
         find_start("sd15", str(tmp_path), tmp_path)
 
 
+@pytest.mark.slow  # the same refusal is asked for by name in tests/jobs/test_train.py
 def test_too_little_memory_is_said_with_what_would_fit(tiny):
     recipe = Recipe(micro=8)
     need = needed(tiny, recipe, 64, 8)
@@ -159,6 +183,7 @@ def test_too_little_memory_is_said_with_what_would_fit(tiny):
         check_memory(tiny, recipe, 64, 8, spared.total + 1, "here")
 
 
+@pytest.mark.slow
 def test_the_real_size_needs_what_its_parameters_say(tmp_path):
     folder = tmp_path / "full"
     for name, channels in (("ID_enc", 4), ("denoising_unet", 8)):

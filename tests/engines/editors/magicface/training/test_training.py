@@ -180,11 +180,13 @@ def test_fine_tuning_changes_what_it_names_and_nothing_else(parts, latents, tmp_
     load_denoiser_unet(saved / "denoising_unet")
 
 
+@pytest.mark.slow
 def test_checkpointed_activations_give_the_same_weights(latents, whole, tmp_path):
     spared = train(trainee(), a_run(tmp_path, replace(FEW, checkpointing=True), latents))
     assert_equal(weights(whole), weights(spared))
 
 
+@pytest.mark.slow
 def test_bf16_keeps_weights_in_fp32_and_stays_close(latents, whole, tmp_path):
     short = replace(FEW, dtype="bf16", steps=1)
     half = train(trainee(), a_run(tmp_path, short, latents))
@@ -252,6 +254,7 @@ def test_dropped_aus_are_exact_zeros_and_zero_aus_that_are_kept_are_noise():
     assert not draw(replace(recipe, au_dropout=0.0), 0, range(2000), 5000, (4, 1, 1)).dropped.any()
 
 
+@pytest.mark.slow
 def test_a_student_learns_the_guided_answer_of_its_own_start(latents, tmp_path):
     """At guidance 1 the start gives that answer already: nothing is left to learn."""
     learner = trainee()
