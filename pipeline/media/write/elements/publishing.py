@@ -19,7 +19,7 @@ import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from keyframes.clock.smpte import parse_timecode, timecode_at
+from keyframes.clock.smpte import Timecode, parse_timecode, timecode_at
 from keyframes.errors import KeyframeError
 from pipeline.errors import MediaError
 from pipeline.files import unpublished
@@ -31,6 +31,7 @@ from pipeline.media.read.probe import probe
 from pipeline.media.read.scan import FrameIndex, scan
 from pipeline.media.write.containers import muxer_of, muxer_options
 from pipeline.media.write.elements.element import Element, elements_of, places, strength_place
+from pipeline.media.write.elements.exr import with_labels
 from pipeline.media.write.elements.painting import is_half
 from pipeline.media.write.elements.writers import movie_settings
 from pipeline.media.write.join import piece_stream, plan_join
@@ -151,12 +152,17 @@ def _write_pictures(
     output: Path,
 ) -> None:
     part.mkdir()
-    number = 0
+    number, info = 0, inspection.info
+    labels = timecodes(inspection)
     for piece in pieces:
         with zipfile.ZipFile(piece) as archive:
             for name in sorted(archive.namelist(), key=int):
                 made = part / element.picture_name(output, number)
-                made.write_bytes(archive.read(name))
+                data = archive.read(name)
+                if element.kind == "exr":
+                    how = info.height, info.frame_rate, info.colour.primaries
+                    data = with_labels(data, *how, labels[number])
+                made.write_bytes(data)
                 number += 1
     if number != inspection.frames:
         raise MediaError(f"{part}: {number} pictures; expected {inspection.frames}; run again")
@@ -204,18 +210,18 @@ def _write_strength(part: Path, inspection: Inspection, strength: NDArray[np.flo
         for frame, (time, label, value) in enumerate(
             zip(inspection.times_s, labels, strength, strict=True)
         ):
-            table.writerow((frame, f"{time:.6f}", label, f"{value:.4f}"))
+            table.writerow((frame, f"{time:.6f}", label or "", f"{value:.4f}"))
 
 
-def timecodes(inspection: Inspection) -> list[str]:
-    """Each frame's label, counted from the clip's own; empty where it has none."""
+def timecodes(inspection: Inspection) -> list[Timecode | None]:
+    """Each frame's label, counted from the clip's own; None where it has none."""
     info = inspection.info
     try:
         start = parse_timecode(info.timecode or "")
         first = start.frame_number(info.frame_rate)
     except KeyframeError:
-        return [""] * inspection.frames
+        return [None] * inspection.frames
     return [
-        str(timecode_at(first + n, info.frame_rate, drop_frame=start.drop_frame))
+        timecode_at(first + n, info.frame_rate, drop_frame=start.drop_frame)
         for n in range(inspection.frames)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,23 @@ def test_elements_have_the_plates_clock_shape_and_colours(footage, tmp_path):
         ["01:00:00:02", "1.0000"], ["01:00:00:03", "2.0000"], ["01:00:00:04", "3.0000"],
     ]  # fmt: skip
     assert {row.split(",")[3] for row in (rows[1], rows[2], *rows[7:])} == {"0.0000"}
+
+
+def test_an_exr_says_its_time_code_rate_and_primaries_itself(footage, tmp_path):
+    """Read by the layout of the format: name, type, size, value."""
+    source, wish = footage(**PLATES["yuv420p"]), ElementWish(sequence="exr")
+    seen, output = made(source, tmp_path, wish)
+    data = (places(output, wish)["sequence"] / "out.sequence.000003.exr").read_bytes()
+    found, at = {}, 8
+    while data[at]:
+        name, kind = data[at:].split(b"\0", 2)[:2]
+        at += len(name) + len(kind) + 2
+        size = struct.unpack_from("<i", data, at)[0]
+        found[name.decode()] = data[at + 4 : at + 4 + size]
+        at += 4 + size
+    assert struct.unpack("<I", found["timeCode"][:4])[0] == 0x01000003
+    assert Fraction(*struct.unpack("<iI", found["framesPerSecond"])) == seen.info.frame_rate
+    assert struct.unpack("<8f", found["chromaticities"])[:2] == pytest.approx((0.64, 0.33))
 
 
 def test_nothing_is_replaced_unasked_and_nothing_half_written_stays(footage, tmp_path):
