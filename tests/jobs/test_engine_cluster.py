@@ -69,13 +69,12 @@ class Nodes:
     folder: Path
 
     def add(self, name: str, gpu: str = "", cache: Path | None = None, **resources: float) -> Path:
-        """Another node; its store's folder, with the graphs in it that other tests made."""
+        """Another node; its store's folder, on a GPU node with the graphs that other tests made,
+        unless it has a cache of its own for weights that come from a hub."""
         store = self.folder / name
         store.mkdir()
-        golden = [stores.golden_store()] if stores.GOLDEN.is_dir() else []
-        for made in (stores.small_store(), *golden):
-            for graph in made.root.glob("*-graph-*"):
-                (store / graph.name).symlink_to(graph)
+        if gpu and cache is None:
+            self._link_graphs(store)
         environment = {
             "AUREEL_PLANS": str(store),
             "AUREEL_TEST_GPU": gpu,
@@ -86,6 +85,13 @@ class Nodes:
         memory = 600 * 2**20
         self.cluster.add_node(env_vars=environment, object_store_memory=memory, **resources)
         return store
+
+    @staticmethod
+    def _link_graphs(store: Path) -> None:
+        golden = [stores.golden_store()] if stores.GOLDEN.is_dir() else []
+        for made in (stores.small_store(), *golden):
+            for graph in made.root.glob("*-graph-*"):
+                (store / graph.name).symlink_to(graph)
 
     def run(self, *arguments: Any) -> subprocess.CompletedProcess[str]:
         """A command of jobs/ on this cluster."""
