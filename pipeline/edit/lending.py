@@ -138,10 +138,18 @@ def _face(
         landmarks,
         _smoothed(landmarks[:, _SKULL], restart),
         pose,
-        analysis.bridged[rows],
+        analysis.bridged[rows] | _is_covered(analysis, rows),
         path,
         np.stack([_on_grid(_lips(p, q)) for p, q in zip(landmarks, pose, strict=True)]),
     )
+
+
+def _is_covered(analysis: Analysis, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """`(m,)`: a hand lies over the mouth, by the boxes of both."""
+    mouth, hands = analysis.landmarks_px[rows, None, 48:68], analysis.hands_px[rows]
+    apart = (hands.max(axis=2) < mouth.min(axis=2)) | (hands.min(axis=2) > mouth.max(axis=2))
+    is_there = np.isfinite(hands).all(axis=(2, 3))
+    return (is_there & ~apart.any(axis=2)).any(axis=1)
 
 
 def _lips(landmarks_px: NDArray[np.float64], pose: NDArray[np.float32]) -> Lips:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from engines.hands.finder import HANDS_MAX, POINTS
 from keyframes.au import AU_NAMES, INTENSITY_MAX, LID_NAMES, AUDelta, AUIntensity
 from keyframes.sheet import KeyframeSheet
 from pipeline import affine
@@ -36,8 +37,13 @@ PLAN_COLUMNS: Columns = {
     "donor": Column((), np.int64),
     "lent": Column((), np.float32),
     "crop_from_donor": Column((2, 3), np.float64),
+    "hands_px": Column((HANDS_MAX, POINTS, 2), np.float32),
 }
 """The one list of a plan's columns; `EditPlan` has an attribute for each."""
+
+
+HELD_FRAMES = 2
+"""How long a hand that is lost for a moment is taken to be where it was."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class EditPlan:
         donor: `(E,)` int64, the frame that lends its mouth (pipeline/edit/lending.py); −1 = none.
         lent: `(E,)` float32 0…1, how much of it shows.
         crop_from_donor: `(E, 2, 3)` float64, places of the skull: the donor's crop → this one.
+        hands_px: `(E, 2, 21, 2)` float32, hands at the face, crop pixels; NaN where none.
     """
 
     frame: NDArray[np.int64]
@@ -70,6 +77,7 @@ class EditPlan:
     donor: NDArray[np.int64]
     lent: NDArray[np.float32]
     crop_from_donor: NDArray[np.float64]
+    hands_px: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -152,6 +160,7 @@ def plan_edits(
         crop = crop_size, any_size
         part = edits_of(inspection, analysis, face, evaluation.delta, measured, crop)
         warnings += _unreached(face, evaluation.delta, measured)
+        warnings += _covered(face, part)
         parts.append(part)
     return Planned(_joined(parts), requested, tuple(dict.fromkeys(warnings)))
 
@@ -202,6 +211,44 @@ def edits_of(
         np.full(count, -1, np.int64),
         np.zeros(count, np.float32),
         np.zeros((count, 2, 3)),
+        hands_in_crops(_held(analysis, rows)[active], display_from_crop),
+    )
+
+
+def hands_in_crops(
+    hands_px: NDArray[np.float32], display_from_crop: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """`(E, 2, 21, 2)` display pixels → crop pixels."""
+    flat = hands_px.reshape(len(hands_px), HANDS_MAX * POINTS, 2)
+    return (
+        affine.apply(affine.inverse(display_from_crop), flat)
+        .reshape(hands_px.shape)
+        .astype(np.float32)
+    )
+
+
+def _held(analysis: Analysis, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Hands at a track, with those of the nearest frame where up to HELD_FRAMES have none."""
+    hands, frame = analysis.hands_px[rows], analysis.frame[rows]
+    seen = np.flatnonzero(np.isfinite(hands).all(axis=(2, 3)).any(axis=1))
+    if not len(seen):
+        return hands
+    right = np.clip(np.searchsorted(seen, np.arange(len(frame))), 0, len(seen) - 1)
+    left = np.maximum(right - 1, 0)
+    before, after = (np.abs(frame - frame[seen[side]]) for side in (left, right))
+    nearest = seen[np.where(before <= after, left, right)]
+    shot = np.cumsum(analysis.cut)[frame]
+    near = (np.minimum(before, after) <= HELD_FRAMES) & (shot == shot[nearest])
+    return np.where(near[:, None, None, None], hands[nearest], hands)
+
+
+def _covered(face: int, part: EditPlan) -> list[str]:
+    """What a person should know of hands: in how many frames the edit fades at one."""
+    low, high = part.landmarks_px.min(axis=1), part.landmarks_px.max(axis=1)
+    inside = (part.hands_px >= low[:, None, None]) & (part.hands_px <= high[:, None, None])
+    count = int(inside.all(axis=3).any(axis=(1, 2)).sum())
+    return [f"face {face}: a hand is in front on {count} frames; the edit fades there"] * (
+        count > 0
     )
 
 

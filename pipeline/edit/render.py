@@ -6,13 +6,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from pipeline.edit.batcher import CropEdit, CropRequest, MicroBatcher
+from pipeline.edit.front import behind_hands
 from pipeline.edit.library import Library
 from pipeline.edit.plan import EditPlan
 from pipeline.edit.segments import Span
@@ -185,6 +186,7 @@ def _settle(
     rendered.patches = []
     for row, code, future in edits:
         edit, where = future.result(), plan.coded_from_crop[row]
+        edit = replace(edit, mask=behind_hands(edit.mask, plan.hands_px[row]))
         rendered.patches += paste_edit(frame, inspection.info, edit, where, code)
         rendered.notes.update(edit.notes)
     rendered.is_changed = any(

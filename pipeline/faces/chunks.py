@@ -18,12 +18,16 @@ from engines.interface import AUEstimator, Face, FaceTracker, RGBFrame
 from engines.trackers.mesh.jaw import with_mesh_jaw
 from pipeline.faces.columns import CHUNK_ARRAYS, FACE_COLUMNS, SEEN
 from pipeline.faces.cuts import signature
+from pipeline.faces.hands import HandWatch
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.reader import Reader, analysis_frames
 
 BATCH_FRAMES = 16
 """Frames held at once by an analysis task."""
+
+Found = tuple[int, Face, NDArray[np.float32], NDArray[np.float32]]
+"""Frame number, face, its features, hands at it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Chunk:
         frame: `(M,)` int64, frame number of each face.
         score: `(M,)` float32; pose: `(M, 3)` float32 yaw, pitch, roll in degrees.
         box: `(M, 4)` float32; landmarks_px: `(M, 68, 2)` float32, display pixels.
+        hands_px: `(M, 2, 21, 2)` float32, display pixels: hands at the face, NaN where none.
         features: `(M, K)` float32, what the AU estimator measured.
         signatures: `(F, S)` uint8, one thumbnail per *frame* of the chunk.
     """
@@ -43,6 +48,7 @@ class Chunk:
     pose: NDArray[np.float32]
     box: NDArray[np.float32]
     landmarks_px: NDArray[np.float32]
+    hands_px: NDArray[np.float32]
     features: NDArray[np.float32]
     signatures: NDArray[np.uint8]
 
@@ -61,7 +67,8 @@ def analyse_frames(
     Args:
         on_batch: called as each batch of frames is measured.
     """
-    found: list[tuple[int, Face, NDArray[np.float32]]] = []
+    found: list[Found] = []
+    watch = HandWatch()
     signatures: list[NDArray[np.uint8]] = []
     info, index = inspection.info, inspection.index
     frames = analysis_frames(info.path, info, index, first, last, reader=reader)
@@ -70,8 +77,9 @@ def analyse_frames(
         faces = [with_mesh_jaw(image, found) for image, found in zip(images, seen, strict=True)]
         features = estimator.measure(images, faces)
         signatures += [signature(image) for image in images]
-        for number, in_frame, measured in zip(numbers, faces, features, strict=True):
-            found += [(number, f, m) for f, m in zip(in_frame, measured, strict=True)]
+        for number, image, seen, measured in zip(numbers, images, faces, features, strict=True):
+            hands = watch.see(image, seen)
+            found += [(number, *row) for row in zip(seen, measured, hands, strict=True)]
         on_batch()
     return _chunk(found, np.stack(signatures), len(estimator.feature_names))
 
@@ -84,21 +92,24 @@ def _batches(
 
 
 def _chunk(
-    found: Sequence[tuple[int, Face, NDArray[np.float32]]],
+    found: Sequence[Found],
     signatures: NDArray[np.uint8],
     features: int,
 ) -> Chunk:
     rows: dict[str, list[Any]] = {
-        "frame": [number for number, _, _ in found],
-        "score": [face.score for _, face, _ in found],
-        "pose": [(face.yaw, face.pitch, face.roll) for _, face, _ in found],
-        "box": [face.box for _, face, _ in found],
-        "landmarks_px": [face.landmarks_px for _, face, _ in found],
+        "frame": [number for number, *_ in found],
+        "score": [face.score for _, face, *_ in found],
+        "pose": [(face.yaw, face.pitch, face.roll) for _, face, *_ in found],
+        "box": [face.box for _, face, *_ in found],
+        "landmarks_px": [face.landmarks_px for _, face, *_ in found],
+        "hands_px": [hands for *_, hands in found],
     }
     columns = {name: FACE_COLUMNS[name] for name in SEEN}
     return Chunk(
         **{n: np.array(rows[n], c.dtype).reshape(-1, *c.shape) for n, c in columns.items()},
-        features=np.array([m for _, _, m in found], np.float32).reshape(-1, features),
+        features=np.array([measured for _, _, measured, _ in found], np.float32).reshape(
+            -1, features
+        ),
         signatures=signatures,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engines.hands.finder import HANDS_MAX, POINTS
 from keyframes.au import AU_NAMES, LID_NAMES
 from pipeline.columns import Column, Columns
 
@@ -17,9 +18,10 @@ FACE_COLUMNS: Columns = {
     "box": Column((4,), np.float32, ("x0", "y0", "x1", "y1")),
     "bridged": Column((), np.bool_),
     "landmarks_px": Column((68, 2), np.float32),
+    "hands_px": Column((HANDS_MAX, POINTS, 2), np.float32),
 }
 """In the order of the public table (table.py); `Analysis` has an attribute for each."""
-SEEN = ("frame", "score", "pose", "box", "landmarks_px")
+SEEN = ("frame", "score", "pose", "box", "landmarks_px", "hands_px")
 """Those a tracker sees in a frame; linking and measuring over the whole video give the others."""
 CARRIED = (*SEEN[1:], "features")
 """What is carried over short gaps."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engines.faces.eyelids import eye_closure
 from engines.interface import AUEstimator, Face
 from keyframes.au import LID_NAMES, AUIntensity
-from pipeline.columns import joined
+from pipeline.columns import blank, joined
 from pipeline.faces.chunks import Chunk
 from pipeline.faces.columns import CARRIED, FACE_COLUMNS, SEEN
 from pipeline.faces.cuts import find_cuts
@@ -28,6 +28,7 @@ class Analysis:
         frame, track: `(M,)` int64; track 0 is the largest face.
         bridged: `(M,)` bool, filled in over a short gap, not seen.
         score, pose, box, landmarks_px: as in Chunk.
+        hands_px: as in Chunk; carried over gaps where both sides show a hand.
         intensity: `(M, 12)` float32, 0…5 in AU_ORDER.
         lids: `(M, 2)` float32, 0…5 in the order of LID_NAMES: how far each eye is shut.
         cut: `(N,)` bool, the frame starts a new shot.
@@ -43,6 +44,7 @@ class Analysis:
     pose: NDArray[np.float32]
     box: NDArray[np.float32]
     landmarks_px: NDArray[np.float32]
+    hands_px: NDArray[np.float32]
     intensity: NDArray[np.float32]
     lids: NDArray[np.float32]
     cut: NDArray[np.bool_]
@@ -67,6 +69,7 @@ class Analysis:
             pose=np.array([(f.yaw, f.pitch, f.roll) for f in faces], np.float32).reshape(-1, 3),
             box=np.array([f.box for f in faces], np.float32).reshape(-1, 4),
             landmarks_px=np.array([f.landmarks_px for f in faces], np.float32).reshape(-1, 68, 2),
+            hands_px=blank(FACE_COLUMNS, count)["hands_px"],
             intensity=intensity,
             lids=np.zeros((count, len(LID_NAMES)), np.float32),  # one frame knows no wider eye
             cut=np.zeros(frames, bool),

@@ -10,6 +10,7 @@ Columns, in order:
     AU43R, AU43L   eye shut, 0…5; the person's        picture with square pixels
               own right (image left) and left         bridged   filled in over a short gap
     cut       the frame starts a new shot             landmarks_px       68 points x, y, likewise
+    hands_px  two hands at the face, 21 points each   (Parquet alone; NaN where there is none)
 
 A frame without a face has one row, with an empty track and NaN for all that was not measured. In
 CSV the landmarks are columns `lx0, ly0, … lx67, ly67`.
@@ -48,7 +49,7 @@ def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
     rows = {name: values[order] for name, values in rows.items()}
     frame, track = rows["frame"], rows["track"]
     columns = to_arrow(FACE_COLUMNS, rows) | {"track": pa.array(track, mask=track < 0)}
-    landmarks = columns.pop("landmarks_px")
+    last = {name: columns.pop(name) for name in ("landmarks_px", "hands_px")}
     table = pa.table(
         {
             "video": pa.array([inspection.info.path] * len(frame), pa.string()),
@@ -57,7 +58,7 @@ def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
             "time_s": inspection.times_s[frame],
             **columns,
             "cut": analysis.cut[frame],
-            "landmarks_px": landmarks,
+            **last,
         }
     )
     return table.replace_schema_metadata({NEUTRAL: json.dumps(analysis.neutral.tolist())})
@@ -123,7 +124,7 @@ def _of(video: str, path: Path) -> pa.Table:
 def _flat(table: pa.Table) -> pa.Table:
     points = _landmarks(table).reshape(-1, 136)
     names = [f"l{axis}{point}" for point in range(68) for axis in "xy"]
-    flat = table.drop_columns(["landmarks_px"])
+    flat = table.drop_columns(["landmarks_px", "hands_px"])
     for name, values in zip(names, points.T, strict=True):
         flat = flat.append_column(name, pa.array(values))
     return flat

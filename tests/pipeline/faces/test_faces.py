@@ -46,7 +46,9 @@ def test_a_chunk_reads_back_as_it_was_written(talk, tmp_path):
     write_chunk(tmp_path / "c.npz", chunk)
     again = read_chunk(tmp_path / "c.npz")
     for field in dataclasses.fields(Chunk):
-        assert np.array_equal(getattr(again, field.name), getattr(chunk, field.name))
+        assert np.array_equal(
+            getattr(again, field.name), getattr(chunk, field.name), equal_nan=True
+        )
 
 
 def test_a_clip_without_faces_gives_a_table_all_the_same(talk):
@@ -56,6 +58,7 @@ def test_a_clip_without_faces_gives_a_table_all_the_same(talk):
         pose=np.zeros((0, 3), np.float32),
         box=np.zeros((0, 4), np.float32),
         landmarks_px=np.zeros((0, 68, 2), np.float32),
+        hands_px=np.zeros((0, 2, 21, 2), np.float32),
         features=np.zeros((0, len(MeshAUEstimator().feature_names)), np.float32),
         signatures=np.zeros((talk.inspection.frames, 432), np.uint8),
     )
@@ -83,7 +86,9 @@ def test_the_table_is_the_analysis(talk, tmp_path):
     write_analysis(tmp_path / "a.parquet", analysis, talk.inspection)
     again = read_analysis(tmp_path / "a.parquet")
     for field in dataclasses.fields(Analysis):
-        assert np.array_equal(getattr(again, field.name), getattr(analysis, field.name)), field.name
+        ours, kept = getattr(analysis, field.name), getattr(again, field.name)
+        is_known = field.name != "hands_px"
+        assert np.array_equal(kept, ours, equal_nan=not is_known), field.name
 
 
 def test_several_videos_make_one_table_in_both_formats(talk, tmp_path):

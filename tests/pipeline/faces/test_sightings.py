@@ -23,6 +23,7 @@ def shots(*faces: tuple[int, int, int], cuts: tuple[int, ...] = (0,), yaw: float
         pose=np.tile(np.array([yaw, 0, 0], np.float32), (count, 1)),
         box=np.zeros((count, 4), np.float32),
         landmarks_px=np.zeros((count, 68, 2), np.float32),
+        hands_px=np.full((count, 2, 21, 2), np.nan, np.float32),
         intensity=np.zeros((count, len(AU_NAMES)), np.float32),
         lids=np.zeros((count, len(LID_NAMES)), np.float32),
         cut=np.isin(np.arange(frames), cuts),
