@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor": "Say what this machine can do, and what to do next.",
     "build-engines": "Build MagicFace's TensorRT plans.",
     "benchmark": "Measure aureel against its own floor.",
+    "chaos": "Break runs on purpose and compare what they publish.",
 }
 """Command → what it does, in a line; its `app` is in the module of that name in jobs/, which is
 imported only when the command is called."""

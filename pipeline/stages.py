@@ -93,8 +93,7 @@ def inspect_stage(
     """
     clock = Stopwatch()
     folder = folder_of(row)
-    folder.sweep_orphans()
-    sweep_partials(Path(row["output"]).parent)
+    _sweep(row)
     check_unchanged(row["source"], row["identity"])
     inspection = _inspection(row)
     check_reader(row["source"], inspection.info, inspection.index, settings.reader)
@@ -115,6 +114,12 @@ def inspect_stage(
         notes="\n".join((*inspection.info.warnings, *inspection.index.notes, *told)),
     )
     return [summary, *rows]
+
+
+def _sweep(row: VideoRow) -> None:
+    """Removes what processes that died left half-written, of this run and of others."""
+    folder_of(row).sweep_orphans()
+    sweep_partials(Path(row["output"]).parent)
 
 
 def _inspection(row: VideoRow) -> Inspection:
@@ -406,6 +411,7 @@ def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
             encoded = encoded_anew(pieces, folder.job_folder, *what, encode)
             finished = finish(*what, encoded, str(output), encode, **how)
     folder.sweep_job(row["request"])
+    _sweep(row)
     write_done(folder, output, row["request"])
     told: dict[str, Any] = {"notes": "\n".join((*notes, *finished.warnings))}
     told |= {"encoded": finished.encoded, "copied": finished.copied}

@@ -1,0 +1,1 @@
+"""What `chaos` does: runs are broken on purpose, and all that they publish is compared."""
