@@ -152,7 +152,7 @@ def bake(
     _say_assumed(timeline, clip)
     intensity = neutral_face(timeline) if measured is None else measured
     chosen = next(iter(sheet.targets()), 0) if face is None else face
-    if chosen not in sheet.targets(chosen + 1):
+    if chosen not in sheet.targets(chosen + 1 if isinstance(chosen, int) else 1):
         known = ", ".join(map(str, sheet.targets()))
         raise JobError(f"--face {chosen}: the curve asks nothing of it; known: {known}")
     evaluation = sheet.evaluate(timeline, intensity, face=chosen)

@@ -103,13 +103,13 @@ def _write(
     from pipeline.faces.recognise import recognise
     from pipeline.faces.sightings import NOBODY
     from pipeline.faces.table import read_analysis
-    from pipeline.figures.faces_sheet import write_pictures, write_sheet
+    from pipeline.figures.faces_sheet import FaceRow, write_pictures, write_sheet
     from pipeline.media.read.inspection import read_inspection
 
     make_folder(folder)
     stems = Counter(Path(video["source"]).stem for video in videos)
     lineup = Lineup()
-    rows = []
+    rows: list[FaceRow] = []
     for number, video in enumerate(videos, 1):
         kept = VideoFolder.of(video)
         inspection = read_inspection(video["source"], kept.inspection)

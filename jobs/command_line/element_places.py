@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from jobs.command_line.inputs import Refused
 from jobs.command_line.outputs import is_one_of
@@ -58,5 +59,5 @@ def _objection(output: Path, wish: ElementWish, footage: Sequence[Path]) -> str:
 
 
 def _is_ours(folder: Path) -> bool:
-    about = read_json(folder / ABOUT) if folder.is_dir() else None
-    return isinstance(about, dict) and about.get("made") == MADE_BY
+    about: Any = read_json(folder / ABOUT) if folder.is_dir() else None
+    return isinstance(about, dict) and cast("dict[str, Any]", about).get("made") == MADE_BY

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from keyframes.au import AU_ORDER
+from keyframes.au import AU_ORDER, AUCode
 from keyframes.checked_yaml.located import MAX_BYTES
 from keyframes.clock.instant import Instant
 from keyframes.curves.simplify import fewest_keys
@@ -37,7 +37,7 @@ def performance_text(
     table = performance.table
     assert table is not None
     times = _with_gaps(table.times_s, performance.gap_s(table.timeline()))
-    moving: list[tuple[int, Array]] = []
+    moving: list[tuple[AUCode, Array]] = []
     for sample in performance.samples(table.timeline(), times):
         presence = np.ones(len(times)) if sample.presence is None else sample.presence
         if np.abs(values := sample.values * presence).max() > tolerance:
@@ -50,7 +50,9 @@ def performance_text(
         tolerance *= 1.5
 
 
-def _text(channels: list[tuple[int, list[str]]], source: str, mode: str, tolerance: float) -> str:
+def _text(
+    channels: list[tuple[AUCode, list[str]]], source: str, mode: str, tolerance: float
+) -> str:
     lines = [
         "version: 1",
         f"description: {_quoted(f'From {source}, keys within {tolerance:g}.')}",

@@ -61,7 +61,7 @@ def paste_residual(
     samples = cv2.transform(delta, matrix)
     frame.make_writable()
     _add(plane_views(frame), layout, samples.reshape(*inside.shape, -1), inside, target)
-    return Patch(target[0], target[1], delta, where * inside)
+    return Patch(target[0], target[1], delta, np.multiply(where, inside, dtype=np.float32))
 
 
 Rectangle = tuple[int, int, int, int]

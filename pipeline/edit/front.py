@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 """Points of each finger, root to tip; 0 is the wrist."""
@@ -59,13 +59,13 @@ def _one(hand: NDArray[np.float64], size: int) -> NDArray[np.float32]:
     arm = wrist + (wrist - middle) * ARM_LENGTH
     _line(drawn, np.stack([wrist, arm]), max(1, round(ARM_WIDTH * length)))
     soft = max(1.0, FEATHER * length)
-    return cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), soft)
+    return np.asarray(cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), soft), np.float32)
 
 
 def _line(drawn: NDArray[np.uint8], points: NDArray[np.float64], width: int) -> None:
     cv2.polylines(drawn, [_fixed(points)], False, 1, width, cv2.LINE_8, _SHIFT)
 
 
-def _fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
+def _fixed(points: ArrayLike) -> NDArray[np.int32]:
     limit = 2**14  # far outside any crop
     return np.rint(np.clip(points, -limit, limit) * (1 << _SHIFT)).astype(np.int32)

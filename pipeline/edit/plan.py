@@ -110,7 +110,7 @@ class EditPlan:
     def digest(self) -> str:
         """Changes when any delta, crop or landmark does."""
         parts = (np.ascontiguousarray(part) for part in self.arrays.values())
-        return digest_of(*(hashlib.sha256(part).hexdigest() for part in parts))
+        return digest_of(*(hashlib.sha256(part.data).hexdigest() for part in parts))
 
     @property
     def arrays(self) -> Arrays:
@@ -230,7 +230,7 @@ def hands_in_crops(
 def _held(analysis: Analysis, rows: NDArray[np.intp]) -> NDArray[np.float32]:
     """Hands at a track, with those of the nearest frame where up to HELD_FRAMES have none."""
     hands, frame = analysis.hands_px[rows], analysis.frame[rows]
-    seen = np.flatnonzero(np.isfinite(hands).all(axis=(2, 3)).any(axis=1))
+    seen = np.flatnonzero(np.any(np.isfinite(hands).all(axis=(2, 3)), axis=1))
     if not len(seen):
         return hands
     right = np.clip(np.searchsorted(seen, np.arange(len(frame))), 0, len(seen) - 1)

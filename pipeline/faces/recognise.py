@@ -170,7 +170,7 @@ def _picture_embedding(name: str, path: str) -> NDArray[np.float32]:
     bgr = cv2.imdecode(coded, cv2.IMREAD_COLOR) if len(coded) else None
     if bgr is None:
         raise PipelineError(f"faces: {name}: {path}: is no picture; expected one, such as JPEG")
-    picture = np.ascontiguousarray(bgr[..., ::-1])
+    picture = np.ascontiguousarray(bgr[..., ::-1], np.uint8)
     found = faces_in(picture)
     if len(found) != 1:
         raise PipelineError(

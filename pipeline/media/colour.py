@@ -153,7 +153,8 @@ def picture_rgb(frame: VideoFrame, info: VideoInfo) -> NDArray[np.float32]:
     ]
     matrix = rgb_from_samples(info, layout)
     matrix[:, :-1] /= 2 ** (16 - layout.bits)
-    return cv2.transform(cv2.merge([p.astype(np.float32) for p in planes]), matrix)
+    samples = cv2.merge([p.astype(np.float32) for p in planes])
+    return np.asarray(cv2.transform(samples, matrix), np.float32)
 
 
 def _warp_plane(

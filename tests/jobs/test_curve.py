@@ -84,6 +84,18 @@ def test_plot_and_bake_write_what_they_say(
     assert table.values.max() == pytest.approx(3.0)
 
 
+@pytest.mark.parametrize("face", [(), ("--face", "lead")])
+def test_a_curve_for_a_named_face_can_be_baked(tmp_path: Path, face: tuple[str, ...]) -> None:
+    (tmp_path / "lead.jpg").write_bytes(b"a picture")
+    sheet, baked = tmp_path / "named.yaml", tmp_path / "t.csv"
+    sheet.write_text(
+        "version: 1\nfaces: {lead: lead.jpg}\nchannels: {AU12: [[0, 2], [end, 2]]}\n"
+    )
+    made = ("--fps", "25", "--duration", "1", "--output", baked)
+    assert curve("bake", sheet, *face, *made) == 0
+    assert set(read_table(baked).values[:, 6]) == {2.0}
+
+
 def test_a_curve_can_be_baked_on_measured_frames(tmp_path: Path) -> None:
     (tmp_path / "measured.csv").write_text("time_s,AU12\n0,1\n0.05,2\n0.2,3\n")
     (tmp_path / "soft.yaml").write_text(

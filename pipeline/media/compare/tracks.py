@@ -106,7 +106,8 @@ def _times(before: TrackFacts, after: TrackFacts, shift: Fraction) -> list[Findi
 def _seconds(track: TrackFacts, of: str) -> NDArray[np.float64]:
     """Of each packet, in the order of time: containers store packets in orders of their own."""
     order = np.argsort(np.array(track.pts, np.int64), kind="stable")
-    return np.array(getattr(track, of), np.int64)[order] * float(track.tick_s)
+    ticks: NDArray[np.float64] = np.array(getattr(track, of), np.int64)[order].astype(np.float64)
+    return ticks * float(track.tick_s)
 
 
 def _worst(errors: NDArray[np.float64]) -> float:

@@ -81,7 +81,7 @@ class MatteMoviePainter:
 
     def _rounded(self, matte: Array) -> Array:
         scale = np.float32(self._layout.full_scale)
-        return np.rint(matte * scale) / scale
+        return (np.rint(matte * scale) / scale).astype(np.float32)
 
     def _samples(self, colour: NDArray[Any]) -> NDArray[np.uint16]:
         """The layer's values as samples of the movie."""
@@ -137,4 +137,4 @@ def _rounding(kind: str, info: VideoInfo) -> Callable[[Array], Array]:
         return lambda matte: matte.astype(np.float16).astype(np.float32)
     if kind == "exr":
         return lambda matte: matte
-    return lambda matte: np.rint(matte * np.float32(65535)) / np.float32(65535)
+    return lambda matte: (np.rint(matte * np.float32(65535)) / 65535).astype(np.float32)
