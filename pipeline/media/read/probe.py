@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import av
 from av.container import InputContainer
-from av.error import InvalidDataError
+from av.error import ArgumentError, InvalidDataError
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -115,7 +115,7 @@ def _first_frame(
         for count, packet in enumerate(container.demux(stream)):
             try:
                 frames = stream.decode(packet)
-            except InvalidDataError:
+            except (InvalidDataError, ArgumentError):  # the latter: a size beyond the decoder's
                 frames = []
             first = first or bytes(packet)
             if frames:
