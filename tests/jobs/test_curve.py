@@ -88,9 +88,7 @@ def test_plot_and_bake_write_what_they_say(
 def test_a_curve_for_a_named_face_can_be_baked(tmp_path: Path, face: tuple[str, ...]) -> None:
     (tmp_path / "lead.jpg").write_bytes(b"a picture")
     sheet, baked = tmp_path / "named.yaml", tmp_path / "t.csv"
-    sheet.write_text(
-        "version: 1\nfaces: {lead: lead.jpg}\nchannels: {AU12: [[0, 2], [end, 2]]}\n"
-    )
+    sheet.write_text("version: 1\nfaces: {lead: lead.jpg}\nchannels: {AU12: [[0, 2], [end, 2]]}\n")
     made = ("--fps", "25", "--duration", "1", "--output", baked)
     assert curve("bake", sheet, *face, *made) == 0
     assert set(read_table(baked).values[:, 6]) == {2.0}

@@ -93,7 +93,10 @@ def test_options_of_engines_are_those_of_the_command(here: Path):
         (lambda: animate("smile", "talk.mp4", steps=0), "--steps: got 0"),
         (lambda: animate("smile", "talk.mp4", editor="magic"), "known: magicface, plate, previz"),
         (lambda: animate("smile", "talk.mp4", dry_run=True), "aureel animate --dry-run"),
-        (lambda: animate("smile", "broken.mp4", quiet=True), "broken.mp4: inspect: "),
+        (
+            lambda: animate("smile", "broken.mp4", quiet=True),
+            "broken.mp4: cannot be opened as a video",
+        ),
         (lambda: analyse("talk.mp4", "faces.txt"), ".parquet or .csv"),
         (lambda: preview("smile", "gone.mp4"), "gone.mp4: no such file"),
         (lambda: preview("grin", "talk.mp4"), "no such curve file"),

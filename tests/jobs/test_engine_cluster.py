@@ -108,8 +108,9 @@ class Nodes:
 
 
 @pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[Nodes]:
+def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     """A head without a GPU and without anything to build with."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # a token is for a machine's private Ray
     from ray.cluster_utils import Cluster
 
     (tmp_path / "python").mkdir()

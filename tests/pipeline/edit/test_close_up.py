@@ -54,6 +54,7 @@ def close_up(tmp_path_factory):
         pose=np.zeros((2, 3), np.float32),
         box=box,
         landmarks_px=points,
+        hands_px=np.full((2, 2, 21, 2), np.nan, np.float32),
         intensity=zeros,
         lids=zeros[:, :2],
         cut=np.zeros(2, bool),

@@ -73,6 +73,7 @@ def plan() -> EditPlan:
         lids=np.zeros((count, 2), np.float32), size=np.full(count, SIZE),
         coded_from_crop=np.array(places_ * len(EDITED)),
         landmarks_px=np.zeros((count, 68, 2), np.float32), pose=np.zeros((count, 3), np.float32),
+        hands_px=np.full((count, 2, 21, 2), np.nan, np.float32),
         donor=np.full(count, -1), lent=np.zeros(count, np.float32),
         crop_from_donor=np.zeros((count, 2, 3)),
     )  # fmt: skip
