@@ -87,7 +87,13 @@ def test_other_weights_at_the_same_path_make_another_film(animate: Animate, weig
     assert 30 < np.percentile(darker[darker > 10], 50) < 50
 
 
-@pytest.mark.parametrize(("device", "gpus"), [((), "0"), (("--device", "cpu"), "none")])
+@pytest.mark.parametrize(
+    ("device", "gpus"),
+    [
+        ((), "0"),
+        pytest.param(("--device", "cpu"), "none", marks=pytest.mark.slow),
+    ],
+)
 def test_it_runs_in_an_actor_on_its_share_of_a_pretended_gpu(
     demo: Path, tmp_path: Path, weights: Path, device: tuple[str, ...], gpus: str
 ):
