@@ -9,7 +9,7 @@ WORKERS ?= 2
 # The lower end of pyproject.toml's range.
 OLDEST_RAY := 2.54.0
 
-.PHONY: demo test test-slow test-oldest-ray mutants check clean
+.PHONY: demo test test-failed test-slow test-oldest-ray mutants check clean
 
 demo: $(VENV)/.base
 	$(BIN)/python jobs/animate.py --curve smile.yaml --overwrite
@@ -18,7 +18,11 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -o faulthandler_timeout=0
+
+# What failed last, one after another: a fault that shows only beside other tests passes here.
+test-failed: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow" --last-failed --last-failed-no-failures none
 
 # A Ray with other private names starts the ordinary way, and jobs run on it.
 test-oldest-ray: $(VENV)/.dev

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from jobs.ray_cluster.cluster import be_quiet
 
@@ -26,6 +27,36 @@ class SharedProcesses(LoadScopeScheduling):
         if any(word in path for word in EXPORTED_GRAPHS):
             return "exported graphs"
         return "ray" if "/jobs/" in path else path  # a second Ray would starve both
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """A test that ended its process counts as run, or it would end each that comes after."""
+        for unit in self.assigned_work[node].values():
+            for test, done in unit.items():
+                if not done:
+                    unit[test] = True
+                    super().remove_node(node)
+                    return test
+        return super().remove_node(node)
+
+
+class FailuresAtOnce:
+    """Tells a failure when it happens: a run that is cut short never comes to its summary."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            words = crash.message if crash else report.longreprtext
+            terminal.write_line(f"\nFAILED in {report.when} {report.nodeid}\n{words}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In the process that has the terminal."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(FailuresAtOnce(config))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SharedProcesses:

@@ -30,6 +30,7 @@ from pipeline.media.planes import VideoFrame
 from pipeline.media.read.envelope import missing_bytes
 from pipeline.media.write.encoding.convert import FrameConverter
 from pipeline.media.write.encoding.mirror import PRESETS, EncodeSettings, mirror_settings
+from pipeline.media.write.encoding.scheduling import scheduling_kept
 
 __all__ = ["PRESETS", "EncodeSettings", "PieceWriter", "mirror_settings"]
 
@@ -68,7 +69,8 @@ class PieceWriter:
                 container_options=_clock_options(info, settings),
             )
             self._stream = _add_encoder(self._container, info, settings)
-            self._container.start_encoding()  # a wrong folder or option shows now
+            with scheduling_kept():
+                self._container.start_encoding()  # a wrong folder or option shows now
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -102,6 +103,22 @@ def test_a_piece_mirrors_its_source(footage, tmp_path, codec, pix_fmt, name):
     scale = 2.0**info.bit_depth - 1
     error = [((a - b) ** 2).mean() / scale**2 for a, b in zip(before, after, strict=True)]
     assert 10 * np.log10(1 / max(*error, 1e-9)) > 36
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="no scheduling classes here")
+def test_no_encoder_puts_itself_before_all_else_on_the_machine(footage, tmp_path):
+    """SVT-AV1 would, as root: its threads, real-time ones, left no core to whom they wait for."""
+    source = footage(
+        name="h.mkv", codec="libsvtav1", pix_fmt="yuv420p10le", options={"preset": "12"},
+        time_base=Fraction(1, 25), pts=tuple(range(12)),
+    )  # fmt: skip
+    info = probe(source)
+    with PieceWriter(str(tmp_path / "piece"), info, mirror_settings(info)) as writer:
+        for frame in decode_range(source, info, scan(source, info), 0, 3):
+            writer.write(frame)
+        threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
+        assert len(threads) > 8
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
 
 
 def test_the_same_frames_and_settings_give_the_same_bytes(footage, tmp_path):
