@@ -230,7 +230,8 @@ def _vpx(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
         pixels_per_s = info.width * info.height * Fraction(base.frame_rate)
         options |= {"b": str(int(pixels_per_s * 2)), "auto-alt-ref": "0"}
         options |= base.quality.options("libvpx")
-        return replace(base, encoder="libvpx", options=options, piece_format="nut")
+        # A second thread of libvpx's VP8 spins for each macroblock until the first is scheduled.
+        return replace(base, encoder="libvpx", options=options, piece_format="nut", threads=1)
     options |= base.quality.options("libvpx-vp9")
     return replace(base, encoder="libvpx-vp9", options=options)
 

@@ -121,6 +121,14 @@ def test_no_encoder_puts_itself_before_all_else_on_the_machine(footage, tmp_path
         assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
 
 
+def test_vp8_is_encoded_on_one_thread(footage):
+    """A second one spins, at each macroblock, until the first gets a core."""
+    source = footage(
+        name="g.webm", codec="libvpx", options={}, pts=(0, 1), time_base=Fraction(1, 25)
+    )
+    assert mirror_settings(probe(source)).threads == 1
+
+
 def test_the_same_frames_and_settings_give_the_same_bytes(footage, tmp_path):
     for name in ("one", "two"):
         write_piece(footage(), tmp_path / name)
