@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,47 @@ class Column(NamedTuple):
 
 Columns = Mapping[str, Column]
 Arrays = Mapping[str, NDArray[Any]]
+
+BLOCK = 4096
+"""Rows handled at once where a table is as long as a clip."""
+
+
+def blocks(rows: int, size: int = BLOCK) -> Iterator[slice]:
+    """The rows of a table, some at a time; of none, none."""
+    return (slice(first, min(first + size, rows)) for first in range(0, rows, size))
+
+
+class Spool:
+    """A table that grows row by row in files without names, so that memory does not grow with it.
+
+    Its columns are read through the system's page cache, which gives them up where memory is short.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._files: dict[str, IO[bytes]] = {}
+
+    def add(self, values: Arrays) -> None:
+        """Appends rows to the columns given; in the end all must have as many."""
+        for name, value in values.items():
+            column = self._columns[name]
+            if name not in self._files:
+                self._files[name] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as its map
+            rows = np.ascontiguousarray(value, column.dtype).reshape(-1, *column.shape)
+            self._files[name].write(rows.tobytes())
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The columns, each `(rows, …)`, as they lie in the files."""
+        return {name: self._mapped(name, column) for name, column in self._columns.items()}
+
+    def _mapped(self, name: str, column: Column) -> NDArray[Any]:
+        file = self._files.get(name)
+        if file is None or file.tell() == 0:  # an empty file has no map
+            return np.zeros((0, *column.shape), column.dtype)
+        file.flush()
+        width = int(np.prod(column.shape)) * np.dtype(column.dtype).itemsize
+        shape = (file.tell() // width, *column.shape)
+        return np.memmap(file, column.dtype, "r+", shape=shape).view(np.ndarray)
 
 
 def blank(columns: Columns, rows: int = 0) -> dict[str, NDArray[Any]]:

@@ -192,13 +192,13 @@ def _assembled(
     if path.is_file():
         return None
     spans = plan_chunks(inspection.index.is_key)
+    chunks = (read_chunk(folder.chunk(settings.digest, s.first, s.last)) for s in spans)
     try:
-        chunks = [read_chunk(folder.chunk(settings.digest, s.first, s.last)) for s in spans]
+        return assemble(inspection.times_s, chunks, estimator)
     except FileNotFoundError:
         if path.is_file():  # another run has assembled them meanwhile
             return None
         raise
-    return assemble(inspection.times_s, chunks, estimator)
 
 
 def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list[StageRow]:

@@ -7,6 +7,7 @@ import numpy as np
 from engines.hands.finder import HANDS_MAX, POINTS
 from keyframes.au import AU_NAMES, LID_NAMES
 from pipeline.columns import Column, Columns
+from pipeline.faces.cuts import SIGNATURE_VALUES
 
 FACE_COLUMNS: Columns = {
     "frame": Column((), np.int64),
@@ -25,5 +26,7 @@ SEEN = ("frame", "score", "pose", "box", "landmarks_px", "hands_px")
 """Those a tracker sees in a frame; linking and measuring over the whole video give the others."""
 CARRIED = (*SEEN[1:], "features")
 """What is carried over short gaps."""
+SIGNATURE = Column((SIGNATURE_VALUES,), np.uint8)
+"""A frame's thumbnail."""
 CHUNK_ARRAYS = (*SEEN, "features", "signatures")
 """What lies in a chunk file; the width of `features` is the AU estimator's own."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 GRID = (16, 9)
 """Thumbnail width and height."""
+SIGNATURE_VALUES = 3 * GRID[0] * GRID[1]
 UNLIKE = 0.2
 """Least dissimilarity of a cut. Five real clips: at most 0.022 from frame to frame, at least 0.6
 from clip to clip."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.faces.eyelids import eye_closure
+from engines.faces.eyelids import closure_of, eye_openings
 from engines.interface import AUEstimator, Face
 from keyframes.au import LID_NAMES, AUIntensity
-from pipeline.columns import blank, joined
+from pipeline.columns import Column, Spool, blank, blocks
 from pipeline.faces.chunks import Chunk
-from pipeline.faces.columns import CARRIED, FACE_COLUMNS, SEEN
+from pipeline.faces.columns import CARRIED, FACE_COLUMNS, SEEN, SIGNATURE
 from pipeline.faces.cuts import find_cuts
 from pipeline.faces.track import bridge_gaps, link_faces
 
@@ -110,37 +110,50 @@ class Analysis:
 
 def assemble(
     times_s: NDArray[np.float64],
-    chunks: Sequence[Chunk],
+    chunks: Iterable[Chunk],
     estimator: AUEstimator,
     neutral: NDArray[np.float32] | None = None,
 ) -> Analysis:
     """Links the chunks of a video, in order, into its faces.
+
+    Chunks are taken one by one, and the table lies in files without names (columns.py): of a clip
+    of hours only what linking compares is held in memory.
 
     Args:
         times_s: `(N,)` presentation time of every frame.
         neutral: `(T, K)`, the tracks' features at rest in other footage of these faces
             (`Analysis.neutral`); a track beyond them is measured against its own.
     """
-    cut = find_cuts(np.concatenate([c.signatures for c in chunks]))
-    found = {
-        name: np.concatenate([getattr(c, name) for c in chunks]) for name in (*SEEN, "features")
-    }
+    found, signatures = _spooled(chunks, len(estimator.feature_names))
+    cut = find_cuts(signatures)
     track = link_faces(found["frame"], found["box"], times_s, cut)
     known = [] if neutral is None else list(neutral)
-    parts: list[dict[str, NDArray[Any]]] = []
+    table = Spool(FACE_COLUMNS)
     rests: list[NDArray[np.float32]] = []
     for number in range(int(track.max(initial=-1)) + 1):
-        part, features = _one_face(number, found, track, times_s, cut)
+        features, lids = _one_face(number, found, track, times_s, cut, table)
         rest = known[number] if number < len(known) else estimator.neutral(features)
-        lids = eye_closure(part["landmarks_px"], part["pose"])
-        parts.append(part | {"intensity": estimator.intensity(features, rest).values, "lids": lids})
+        table.add({"intensity": estimator.intensity(features, rest).values, "lids": lids})
         rests.append(rest)
     return Analysis(
         len(times_s),
-        **joined(FACE_COLUMNS, parts),
+        **table.arrays(),
         cut=cut,
-        neutral=np.array(rests, np.float32).reshape(len(rests), found["features"].shape[1]),
+        neutral=np.array(rests, np.float32).reshape(len(rests), len(estimator.feature_names)),
     )
+
+
+def _spooled(
+    chunks: Iterable[Chunk], features: int
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
+    """The chunks' rows as one table, and the thumbnails of all frames."""
+    columns = {name: FACE_COLUMNS[name] for name in SEEN}
+    measured = {"features": Column((features,), np.float32)}
+    rows, frames = Spool(columns | measured), Spool({"signatures": SIGNATURE})
+    for chunk in chunks:
+        rows.add({name: getattr(chunk, name) for name in (*SEEN, "features")})
+        frames.add({"signatures": chunk.signatures})
+    return rows.arrays(), frames.arrays()["signatures"]
 
 
 def _one_face(
@@ -149,19 +162,21 @@ def _one_face(
     track: NDArray[np.int64],
     times_s: NDArray[np.float64],
     cut: NDArray[np.bool_],
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
-    """A track's columns and its features, gaps bridged."""
+    table: Spool,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Appends a track's rows to the table, gaps bridged; gives its features, and how far its eyes
+    are shut."""
     rows = np.flatnonzero(track == number)
     bridge = bridge_gaps(found["frame"][rows], times_s, cut)
-    columns = {name: bridge.fill(found[name][rows]) for name in CARRIED}
-    features = columns.pop("features")
-    whole = {
-        "frame": bridge.frame,
-        "track": np.full(len(bridge.frame), number, np.int64),
-        "bridged": bridge.bridged,
-        **columns,
-    }
-    return whole, features
+    measured = Spool({"features": Column(found["features"].shape[1:], np.float32)})
+    openings: list[NDArray[np.float64]] = []
+    for part in map(bridge.part, blocks(len(bridge.frame))):
+        columns = {name: part.fill(found[name], rows) for name in CARRIED}
+        measured.add({"features": columns.pop("features")})
+        openings.append(eye_openings(columns["landmarks_px"], columns["pose"]))
+        same = np.full(len(part.frame), number, np.int64)
+        table.add({"frame": part.frame, "track": same, "bridged": part.bridged, **columns})
+    return measured.arrays()["features"], closure_of(np.concatenate(openings))
 
 
 def largest_first(faces: Sequence[Face]) -> list[Face]:

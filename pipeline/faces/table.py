@@ -19,7 +19,7 @@ CSV the landmarks are columns `lx0, ly0, … lx67, ly67`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,27 +28,48 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.columns import blank, from_arrow, joined, to_arrow
+from pipeline.columns import BLOCK, Column, Spool, blank, blocks, from_arrow, to_arrow
 from pipeline.faces.columns import FACE_COLUMNS
 from pipeline.faces.faces import Analysis
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
 
 SUFFIXES = (".parquet", ".csv")
+BOOL = Column((), np.bool_)
 NEUTRAL = "aureel:neutral"
 """Key of the schema's metadata with each track's features at rest, as JSON."""
 
 
 def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
     """The public table of one video, sorted by frame, then track."""
+    return pa.concat_tables(_parts(analysis, inspection))
+
+
+def _parts(analysis: Analysis, inspection: Inspection) -> Iterator[pa.Table]:
+    """The table some rows at a time, at least once."""
     lost = np.flatnonzero(analysis.faceless)
-    nobody = blank(FACE_COLUMNS, len(lost)) | {"frame": lost, "track": np.full(len(lost), -1)}
-    seen = {name: getattr(analysis, name) for name in FACE_COLUMNS}
-    rows = joined(FACE_COLUMNS, [seen, nobody])
-    order = np.lexsort((rows["track"], rows["frame"]))
-    rows = {name: values[order] for name, values in rows.items()}
-    frame, track = rows["frame"], rows["track"]
-    columns = to_arrow(FACE_COLUMNS, rows) | {"track": pa.array(track, mask=track < 0)}
+    frame = np.concatenate([analysis.frame, lost])
+    track = np.concatenate([analysis.track, np.full(len(lost), -1)])
+    order = np.lexsort((track, frame))
+    for part in blocks(len(order)) if len(order) else [slice(0)]:
+        rows = order[part]
+        yield _part(analysis, inspection, rows, frame[rows], track[rows])
+
+
+def _part(
+    analysis: Analysis,
+    inspection: Inspection,
+    rows: NDArray[np.intp],
+    frame: NDArray[np.int64],
+    track: NDArray[np.int64],
+) -> pa.Table:
+    """Rows of the analysis, or beyond them rows of frames without a face."""
+    seen = rows < len(analysis.frame)
+    values = blank(FACE_COLUMNS, len(rows))
+    for name, column in values.items():
+        column[seen] = getattr(analysis, name)[rows[seen]]
+    values |= {"frame": frame, "track": track}
+    columns = to_arrow(FACE_COLUMNS, values) | {"track": pa.array(track, mask=track < 0)}
     last = {name: columns.pop(name) for name in ("landmarks_px", "hands_px")}
     table = pa.table(
         {
@@ -66,19 +87,28 @@ def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
 
 def from_table(table: pa.Table) -> Analysis:
     """The analysis of one video, from its table."""
-    frame = table["frame"].to_numpy()
-    cut = np.zeros(int(frame.max()) + 1, bool)
-    cut[frame] = table["cut"].to_numpy()
-    seen = table.filter(table["track"].is_valid()).sort_by(
-        [("track", "ascending"), ("frame", "ascending")]
-    )
-    return Analysis(
-        frames=len(cut), **from_arrow(FACE_COLUMNS, seen), cut=cut, neutral=_neutral(table)
-    )
+    return _from_parts(table.to_batches(), table.schema)
 
 
-def _neutral(table: pa.Table) -> NDArray[np.float32]:
-    rests = json.loads((table.schema.metadata or {}).get(NEUTRAL.encode(), "[]"))
+def _from_parts(parts: Iterable[pa.RecordBatch], schema: pa.Schema) -> Analysis:
+    """Like `from_table`, of a table some rows at a time; of hours, none is held in memory."""
+    rows, cuts = Spool(FACE_COLUMNS), Spool({"frame": Column((), np.int64), "cut": BOOL})
+    for part in parts:
+        table = pa.Table.from_batches([part])
+        cuts.add({"frame": table["frame"].to_numpy(), "cut": table["cut"].to_numpy()})
+        rows.add(from_arrow(FACE_COLUMNS, table.filter(table["track"].is_valid())))
+    every, found = cuts.arrays(), rows.arrays()
+    cut = np.zeros(int(every["frame"].max()) + 1, bool)
+    cut[every["frame"]] = every["cut"]
+    order = np.lexsort((found["frame"], found["track"]))
+    in_order = Spool(FACE_COLUMNS)
+    for part in blocks(len(order)):
+        in_order.add({name: values[order[part]] for name, values in found.items()})
+    return Analysis(len(cut), **in_order.arrays(), cut=cut, neutral=_neutral(schema))
+
+
+def _neutral(schema: pa.Schema) -> NDArray[np.float32]:
+    rests = json.loads((schema.metadata or {}).get(NEUTRAL.encode(), "[]"))
     return np.array(rests, np.float32).reshape(len(rests), len(rests[0]) if rests else 0)
 
 
@@ -88,13 +118,18 @@ def _landmarks(table: pa.Table) -> NDArray[np.float32]:
 
 def write_analysis(path: Path, analysis: Analysis, inspection: Inspection) -> None:
     """Publishes one video's table."""
-    with published(path) as partial:
-        pq.write_table(to_table(analysis, inspection), partial)
+    parts = _parts(analysis, inspection)
+    first = next(parts)
+    with published(path) as partial, pq.ParquetWriter(partial, first.schema) as writer:
+        writer.write_table(first)
+        for part in parts:
+            writer.write_table(part)
 
 
 def read_analysis(path: Path) -> Analysis:
     """The analysis that `write_analysis` published."""
-    return from_table(pq.read_table(path))
+    with pq.ParquetFile(path) as file:
+        return _from_parts(file.iter_batches(BLOCK), file.schema_arrow)
 
 
 def read_analysis_of(video: str, path: Path) -> Analysis:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,9 @@ def _link_shot(
     times_s: NDArray[np.float64],
 ) -> list[_Track]:
     tracks: list[_Track] = []
-    for here in np.split(rows, np.flatnonzero(np.diff(frame[rows])) + 1):
+    borders = np.flatnonzero(np.diff(frame[rows], prepend=-1, append=-1))
+    for first, end in pairwise(borders):  # as views one at a time: there may be as many as frames
+        here = rows[first:end]
         now = frame[here[0]]
         alive = [t for t in tracks if times_s[now] - t.time_s <= LINK_GAP_S]
         taken: set[int] = set()
@@ -126,10 +129,15 @@ class Bridge:
     weight: NDArray[np.float64]
     bridged: NDArray[np.bool_]
 
-    def fill(self, values: NDArray[Any]) -> NDArray[Any]:
-        """`(m, …)` values of the seen rows → `(F, …)`, linear over the gaps."""
+    def part(self, rows: slice) -> Bridge:
+        """Some of the filled rows."""
+        return Bridge(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+    def fill(self, values: NDArray[Any], seen: NDArray[np.intp]) -> NDArray[Any]:
+        """`(M, …)` values, of which rows `seen` `(m,)` are the track's → `(F, …)`, linear over the
+        gaps."""
         share = self.weight.reshape(-1, *[1] * (values.ndim - 1)).astype(values.dtype)
-        return values[self.left] * (1 - share) + values[self.right] * share
+        return values[seen[self.left]] * (1 - share) + values[seen[self.right]] * share
 
 
 def bridge_gaps(

@@ -23,6 +23,8 @@ from keyframes.au import AU_ORDER, INTENSITY_MAX, AUIntensity
 
 NEUTRAL_SHARE = 0.15
 NEUTRAL_MIN = 5
+BLOCK = 4096
+"""Rows measured at once: a track may be hours long."""
 _NEUTRAL_BLENDSHAPE_MAX = 0.6  # a face with raised brows at rest keeps something to show
 
 _Curve = NDArray[np.float64]
@@ -178,10 +180,12 @@ class MeshAUEstimator:
 
     def neutral(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         check_features(features, FEATURE_NAMES)
-        seen = np.asarray(np.isfinite(features).all(axis=1))
-        if not seen.any():
+        seen = _measured_rows(features)
+        if not len(seen):
             return np.full(len(FEATURE_NAMES), np.nan, np.float32)
-        return np.median(features[self._neutral(features, seen)], axis=0).astype(np.float32)
+        at_rest = self._neutral(features, seen)
+        rest = [np.median(features[at_rest, each]) for each in range(len(FEATURE_NAMES))]
+        return np.array(rest, np.float32)
 
     def intensity(
         self, features: NDArray[np.float32], neutral: NDArray[np.float32] | None = None
@@ -191,16 +195,16 @@ class MeshAUEstimator:
         check_features(features, FEATURE_NAMES)
         check_neutral(neutral, FEATURE_NAMES)
         values = np.full((len(features), len(AU_ORDER)), np.nan, np.float32)
-        seen = np.asarray(np.isfinite(features).all(axis=1))
-        if seen.any():
-            track = Calibrated(features[seen].astype(np.float64), neutral.astype(np.float64))
+        seen = _measured_rows(features)
+        for first in range(0, len(seen), BLOCK):
+            rows = seen[first : first + BLOCK]
+            track = Calibrated(features[rows].astype(np.float64), neutral.astype(np.float64))
             curves = [_clip(_FORMULAS[au](track)) * INTENSITY_MAX for au in AU_ORDER]
-            values[seen] = np.stack(curves, axis=1)
+            values[rows] = np.stack(curves, axis=1)
         return AUIntensity(values)
 
-    def _neutral(self, features: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Rows to calibrate to."""
-        rows = np.flatnonzero(seen)
+    def _neutral(self, features: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Of measured rows those to calibrate to."""
         if self._neutral_rows is not None:
             first, end = self._neutral_rows
             chosen = rows[(rows >= first) & (rows < end)]
@@ -213,6 +217,13 @@ class MeshAUEstimator:
         count = max(NEUTRAL_MIN, math.ceil(NEUTRAL_SHARE * len(rows)))
         activity = features[rows, FEATURE_NAMES.index("activity")]
         return rows[np.argsort(activity, kind="stable")[:count]]
+
+
+def _measured_rows(features: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Rows of which everything is known, found some at a time: there may be hours of them."""
+    firsts = range(0, len(features), BLOCK)
+    found = [np.flatnonzero(np.isfinite(features[f : f + BLOCK]).all(axis=1)) + f for f in firsts]
+    return np.concatenate(found) if found else np.zeros(0, np.intp)
 
 
 def _same_face(face: Face, found: Sequence[Face]) -> Face:

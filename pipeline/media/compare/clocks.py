@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 from pipeline.media.compare.facts import FileFacts
@@ -12,9 +13,9 @@ FIXED_CLOCKS = {"matroska,webm": "Matroska counts in milliseconds", "avi": "AVI 
 ONE_US = Fraction(1, 1_000_000)
 
 
-def times_of(facts: FileFacts) -> list[Fraction]:
-    """Exact seconds of every frame, on the file's own clock."""
-    return [int(pts) * facts.info.time_base for pts in facts.index.pts]
+def times_of(facts: FileFacts) -> Iterator[Fraction]:
+    """Exact seconds of every frame, on the file's own clock; there may be hours of them."""
+    return (int(pts) * facts.info.time_base for pts in facts.index.pts)
 
 
 def compare_times(source: FileFacts, output: FileFacts) -> tuple[Fraction, list[Finding]]:
@@ -43,11 +44,10 @@ def _shift(source: FileFacts, output: FileFacts) -> Fraction:
 
 
 def _pts(source: FileFacts, output: FileFacts, shift: Fraction) -> Finding:
-    errors = [b - a - shift for a, b in zip(times_of(source), times_of(output), strict=True)]
-    worst = max(errors, key=abs)
+    errors = (b - a - shift for a, b in zip(times_of(source), times_of(output), strict=True))
+    number, worst = max(enumerate(errors), key=lambda each: abs(each[1]))
     if not worst:
-        return kept("frame times", f"all {len(errors)} times exact")
-    number = errors.index(worst)
+        return kept("frame times", f"all {len(source.index)} times exact")
     by = f"frame {number} is {float(abs(worst)) * 1000:.3f} ms off"
     if abs(worst) < output.info.time_base and output.info.container in FIXED_CLOCKS:
         reason = FIXED_CLOCKS[output.info.container]

@@ -70,9 +70,9 @@ def times_s(info: VideoInfo, index: FrameIndex) -> NDArray[np.float64]:
     return index.pts * base.numerator / base.denominator - info.clock_start_s
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Row:
-    """One packet, as the file holds it."""
+    """One packet, as the file holds it: of a clip of hours there are as many as frames."""
 
     pts: int | None
     is_key: bool

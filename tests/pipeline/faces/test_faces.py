@@ -1,4 +1,6 @@
 import dataclasses
+import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.csv as pa_csv
@@ -102,3 +104,53 @@ def test_several_videos_make_one_table_in_both_formats(talk, tmp_path):
     points = whole["landmarks_px"].combine_chunks().flatten().to_numpy().reshape(-1, 68, 2)
     assert np.allclose(flat["ly67"].to_numpy(), points[:, 67, 1], atol=1e-3)
     assert "landmarks_px" not in flat.column_names
+
+
+HOURS = 3 * 3600 * 25
+"""Frames of the longest clip that is promised to fit."""
+
+
+def made_up(frames: int):
+    """Chunks of a clip of one face, one after the other; with a frame in a hundred without it."""
+    estimator, random = MeshAUEstimator(), np.random.default_rng(3)
+    points = random.uniform(100, 300, (68, 2)).astype(np.float32)
+    for first in range(0, frames, 128):
+        frame = np.arange(first, min(first + 128, frames))
+        seen = frame[frame % 100 != 50]
+        shift = np.sin(seen / 40)[:, None, None].astype(np.float32)
+        yield Chunk(
+            frame=seen,
+            score=np.ones(len(seen), np.float32),
+            pose=np.zeros((len(seen), 3), np.float32),
+            box=np.tile(np.float32([100, 100, 300, 300]), (len(seen), 1)),
+            landmarks_px=points + shift,
+            hands_px=np.full((len(seen), 2, 21, 2), np.nan, np.float32),
+            features=random.uniform(0, 1, (len(seen), len(estimator.feature_names))).astype("f4"),
+            signatures=random.integers(0, 9, (len(frame), 432), np.uint8),
+        )
+
+
+def peak_of_linking(frames: int, folder) -> int:
+    """Bytes held at most while a clip is linked, its table written and read back."""
+    times_s, path = np.arange(frames) / 25, folder / f"{frames}.parquet"
+    clip = SimpleNamespace(
+        info=SimpleNamespace(path="clip.mp4"), index=SimpleNamespace(pts=np.arange(frames)),
+        times_s=times_s,
+    )  # fmt: skip
+    tracemalloc.start()
+    try:
+        made = assemble(times_s, made_up(frames), MeshAUEstimator())
+        write_analysis(path, made, clip)
+        again = read_analysis(path)
+        assert len(again.frame) == len(made.frame) > 0.98 * frames
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_linking_three_hours_holds_hardly_more_than_linking_minutes(tmp_path):
+    """Its table lies in files; only what linking compares is held."""
+    warm, short, long = 300, 4_200, 6_000
+    peaks = [peak_of_linking(frames, tmp_path) for frames in (warm, short, long)]
+    per_frame = (peaks[2] - peaks[1]) / (long - short)
+    assert per_frame * HOURS < 110e6, f"{per_frame:.0f} bytes per frame"

@@ -71,7 +71,7 @@ def test_bridging_fills_short_gaps_and_no_others(seen):
     assert set(frame) <= set(bridge.frame.tolist())
     gaps = np.diff(bridge.frame)
     assert all(g == 1 or g / 25 > BRIDGE_GAP_S - 1e-9 for g in gaps)
-    line = bridge.fill(frame.astype(np.float32)[:, None])
+    line = bridge.fill(frame.astype(np.float32)[:, None], np.arange(len(frame)))
     assert np.allclose(line[:, 0], bridge.frame, atol=1e-4)
 
 
