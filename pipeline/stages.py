@@ -100,7 +100,7 @@ def inspect_stage(
     told: tuple[str, ...] = ()
     if render is not None:
         encode = encode_settings(inspection, render)
-        told = check_output(inspection.info, encode, row["output"])
+        told = check_output(inspection.info, encode, row["output"], inspection.index)
         told += check_elements(inspection, render.elements, Path(row["output"]), Path(row["work"]))
     rows = [
         stage_row(row["video"], "inspect", c.number, first=c.first, last=c.last, frames=c.frames)

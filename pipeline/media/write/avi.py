@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import cast
 
+import numpy as np
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from pipeline.media.bitstream.units import UnitFormat, parameter_units, unit_format
+from pipeline.media.info import VideoInfo
+from pipeline.media.read.scan import FrameIndex
+
+
+def avi_tick(info: VideoInfo, index: FrameIndex) -> Fraction | None:
+    """Seconds from frame to frame, the clock of an AVI, which counts frames from 0.
+
+    Returns:
+        None for a clip that begins later or is not shown at one rate, to a tick of its own clock.
+    """
+    if info.container == "avi":
+        return info.time_base
+    steps = np.diff(index.pts)
+    even = (
+        len(steps) and (steps == steps[0]).all()
+    )  # the rate it tells counts the last one's length
+    tick = int(steps[0]) * info.time_base if even else 1 / info.frame_rate
+    start = round(info.clock_start_s / info.time_base) if info.is_mpegts else 0
+    shown = (index.pts - start) * float(info.time_base)
+    off = np.abs(shown - np.arange(len(index)) * float(tick)).max()
+    return tick if off <= info.time_base else None
 
 
 def into_avi(

@@ -13,21 +13,32 @@ from pipeline.errors import MediaError
 from pipeline.media.boxes.movie import read_movie
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import open_video
+from pipeline.media.read.scan import FrameIndex
+from pipeline.media.write.avi import avi_tick
 from pipeline.media.write.containers import MUXERS, muxer_of
 from pipeline.media.write.copying import is_attachment, is_made_elsewhere
 from pipeline.media.write.encoding.encode import EncodeSettings
 
 
-def check_output(info: VideoInfo, settings: EncodeSettings, output: str) -> tuple[str, ...]:
+def check_output(
+    info: VideoInfo, settings: EncodeSettings, output: str, index: FrameIndex | None = None
+) -> tuple[str, ...]:
     """Asks FFmpeg's muxer for every stream, without writing anything.
 
+    Args:
+        index: of the source, for containers that do not hold all times.
     Returns:
         what a report should tell of the container, one line each.
     Raises:
-        MediaError: the container cannot hold the video or a sound stream; the line names one that
-            can.
+        MediaError: the container cannot hold the video, its times or a sound stream; the line names
+            one that can.
     """
     muxer = muxer_of(output)
+    if muxer == "avi" and index is not None and avi_tick(info, index) is None:
+        raise MediaError(
+            f"{info.path}: avi counts frames at one rate from 0; this one is shown otherwise; "
+            f"--output {Path(output).stem}.mov or --container mov can"
+        )
     refused = _refused_by(info, settings, muxer)
     if refused:
         able = [s for s in (".mov", ".mkv", ".mp4") if not _refused_by(info, settings, MUXERS[s])]

@@ -31,7 +31,7 @@ from pipeline.media.read.probe import probe
 from pipeline.media.read.scan import FrameIndex
 from pipeline.media.read.source_packets import TWO_LAYERS
 from pipeline.media.read.tags import kept_tags
-from pipeline.media.write.avi import into_avi
+from pipeline.media.write.avi import avi_tick, into_avi
 from pipeline.media.write.containers import MP4_FAMILY, muxer_of, muxer_options
 from pipeline.media.write.copying import add_copies, copied_packets
 from pipeline.media.write.encoding.encode import EncodeSettings
@@ -148,7 +148,8 @@ def _write(
         ours: list[VideoStream] = []
 
         def add_video() -> None:
-            ours.append(_add_video(template, target, info, settings, source))
+            base = (muxer_of(output) == "avi" and avi_tick(info, index)) or info.time_base
+            ours.append(_add_video(template, target, info, base, settings, source))
             if plan.shared is not None:
                 ours[0].codec_context.extradata = plan.shared.header
 
@@ -238,6 +239,7 @@ def _add_video(
     settings: EncodeSettings,
     source: InputContainer,
 ) -> VideoStream:
+    time_base: Fraction,
     try:
         stream = target.add_stream_from_template(template, opaque=True)
     except ValueError as error:
@@ -245,7 +247,7 @@ def _add_video(
             f"{info.path}: {target.format.name} cannot hold its {info.codec} video: {error}"
         ) from error
     original = source.streams[info.stream_index]
-    stream.time_base = info.time_base
+    stream.time_base = time_base
     # What the bitstream cannot say, as VP8's, the container must.
     stream.codec_context.sample_aspect_ratio = info.sar
     stream.codec_context.color_primaries = info.colour.primaries

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,14 @@ def differences(source: str, output: str) -> dict[str, Verdict]:
     return {f.topic: f.verdict for f in found.of(Verdict.LOST, Verdict.LIMITED)}
 
 
+def disposed(names: str) -> av.stream.Disposition:
+    return reduce(or_, (getattr(av.stream.Disposition, name) for name in names.split("+")))
+
+
 def rich(footage, path: Path, **other: Any) -> str:
     """A clip with two sounds, subtitles, chapters, tags, and in Matroska an attachment."""
     says = {
-        "languages": ("deu", "eng"), "dispositions": ("default", "hearing_impaired"),
+        "languages": ("deu", "eng"), "dispositions": ("default+original", "hearing_impaired"),
         "shifted": {}, "flipped": None, "cue_ms": 300, "title": "Shot 12", "second": True,
         "chapters": ((0, 200, "One"), (200, 440, "Two")), "attached": b"letters", "text": True,
         "video_language": "fra", **other,
@@ -49,7 +55,7 @@ def rich(footage, path: Path, **other: Any) -> str:
         ):
             sound.layout, sound.format, sound.time_base = "mono", "s16", Fraction(1, 48000)
             sound.metadata["language"] = language
-            sound.disposition = getattr(av.stream.Disposition, disposition)
+            sound.disposition = disposed(disposition)
         text = new.add_mux_stream("subrip" if is_mkv else "mov_text") if says["text"] else None
         if is_mkv:
             new.add_attachment("font.ttf", "font/ttf", says["attached"])
@@ -91,9 +97,9 @@ CHANGES = {
     "a bit of the second sound": ({"flipped": (2, 3)}, "audio 2 (pcm_s16le)"),
     "no second sound": ({"second": False}, "audio 2 (pcm_s16le)"),
     "a sound's language": ({"languages": ("deu", "fra")}, "audio 2 (pcm_s16le) language"),
-    "a sound's disposition": ({"dispositions": ("default", "dub")},
+    "a sound's disposition": ({"dispositions": ("default+original", "dub")},
                               "audio 2 (pcm_s16le) disposition"),
-    "the default sound": ({"dispositions": ("original", "hearing_impaired")},
+    "the default sound": ({"dispositions": ("original", "hearing_impaired+default")},
                           "audio 1 (pcm_s16le) disposition"),
     "no subtitles": ({"text": False}, "subtitle 3 (subrip)"),
     "how long a cue is shown": ({"cue_ms": 350}, "subtitle 3 (subrip) lengths"),

@@ -18,6 +18,7 @@ from pipeline.media.compare.facts import read_facts
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.origin import is_ours
 from pipeline.media.read.probe import probe, scan
+from pipeline.media.write.check import check_output
 from pipeline.media.write.encoding.encode import mirror_settings
 from pipeline.media.write.mux import finish
 from tests.pipeline.media.write.round_trip import make_pieces, round_trip
@@ -195,6 +196,19 @@ def test_an_output_that_cannot_be_written_is_refused_in_one_line(footage, tmp_pa
     assert not list(tmp_path.glob("*out*"))
 
 
+def test_an_avi_takes_what_is_shown_at_one_rate_from_the_start(footage, tmp_path):
+    finished, _ = round_trip(
+        footage(pts=NTSC, time_base=Fraction(1, 30000)), tmp_path, [7], "a.avi"
+    )
+    assert probe(finished.path).times_by_order
+    assert shown_s(finished.path) == [Fraction(pts, 30000) for pts in NTSC]
+    for pts in (JITTER, tuple(pts + 90 for pts in range(0, 9000, 3600))):
+        source = footage(name="other.mp4", pts=pts, time_base=Fraction(1, 90000))
+        info = probe(source)
+        with pytest.raises(MediaError, match=r"at one rate from 0; .* --output a\.mov"):
+            check_output(info, mirror_settings(info), "a.avi", scan(source, info))
+
+
 @pytest.mark.parametrize("limit", [2000, 40_000, 90_000])
 def test_a_full_disk_leaves_no_output(footage, on_small_disk, tmp_path, limit):
     source = footage(name="large.mp4", size=(640, 480), pts=tuple(range(0, 60 * 512, 512)))
@@ -241,7 +255,7 @@ def test_the_corpus_goes_round_or_is_refused(corpus, tmp_path):
         assert payload <= {t.payload_md5 for t in read_facts(finished.path).tracks}, name
 
 
-@pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv", "o.nut", "o.ts", "o.m2ts"])
+@pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv", "o.nut", "o.ts", "o.m2ts", "o.avi"])
 def test_a_result_is_known_as_ours_in_every_container(footage, tmp_path, name):
     source = footage()
     round_trip(source, tmp_path, [], name)
