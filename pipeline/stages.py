@@ -409,7 +409,8 @@ def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
         except NotCopyableError as error:
             notes.append(f"frames without an edit were encoded, not copied: {error}")
             encoded = encoded_anew(pieces, folder.job_folder, *what, encode)
-            finished = finish(*what, encoded, str(output), encode, **how)
+            alone = replace(encode, copies_untouched=False)
+            finished = finish(*what, encoded, str(output), alone, **how)
     folder.sweep_job(row["request"])
     _sweep(row)
     write_done(folder, output, row["request"])

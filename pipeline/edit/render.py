@@ -18,6 +18,7 @@ from pipeline.edit.library import Library
 from pipeline.edit.plan import EditPlan
 from pipeline.edit.segments import Span
 from pipeline.edit.shown import paste_edit, shown
+from pipeline.media.bitstream.units import MARKS
 from pipeline.media.colour import crop_rgb
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection
@@ -71,7 +72,7 @@ def render_segment(
     """
     rendered = Rendered()
     with ExitStack() as stack:
-        write = stack.enter_context(_writer(inspection, span, encode, piece))
+        write = stack.enter_context(piece_writer(inspection, span, encode, piece))
         beside = [
             stack.enter_context(element_writer(e, e.piece(piece), inspection.info))
             for e in elements
@@ -94,7 +95,7 @@ def _write_nothing(frame: Any, *, is_changed: bool) -> None:
 
 
 @contextmanager
-def _writer(
+def piece_writer(
     inspection: Inspection, span: Span, encode: EncodeSettings, piece: Path
 ) -> Generator[_Write]:
     """What takes the frames of a piece, in order."""
@@ -107,10 +108,12 @@ def _writer(
     ):
 
         def write(frame: Any, *, is_changed: bool) -> None:
-            if encode.copies_untouched and not is_changed:
-                writer.copy(source.at(frame.pts), frame)
-            else:
+            if is_changed or not encode.copies_untouched:
                 writer.write(frame)
+            elif inspection.info.codec in MARKS:
+                writer.leave(frame)
+            else:
+                writer.copy(source.at(frame.pts), frame)
 
         yield write
 

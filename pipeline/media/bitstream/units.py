@@ -12,6 +12,9 @@ H264_SEI, H264_SPS, H264_PPS = 6, 7, 8
 HEVC_VPS, HEVC_SPS, HEVC_PPS, HEVC_PREFIX_SEI, HEVC_DOVI_RPU, HEVC_DOVI_EL = 32, 33, 34, 39, 62, 63
 IDR_KINDS = {"h264": (5,), "hevc": (19, 20)}
 HEVC_EL_LAYER_SHIFT = 3
+MARKS = {name: head + b"aureel: the source's own" for name, head in
+         (("h264", b"\x0c"), ("hevc", b"\x4c\x01"))}  # fmt: skip
+"""A unit of filler data, alone in a packet of a piece: the source's own packet goes there."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class UnitFormat:
                 return self.kind(head) in IDR_KINDS[self.codec]
             at += size + length
         return False
+
+    def is_mark(self, packet: bytes) -> bool:
+        """Whether a packet stands for the source's own."""
+        mark = MARKS[self.codec]
+        return len(packet) < 2 * len(mark) and self.split(packet) == [mark]
 
     def _by_length(self, packet: bytes) -> list[bytes]:
         units: list[bytes] = []

@@ -54,9 +54,13 @@ class SourcePackets:
 
     As a context manager: leaving closes the source. The packets held are as many as pictures can
     be out of order, so memory does not grow with the clip.
+
+    Attributes:
+        keeps_all: `at` gives whole packets, whatever the codec.
     """
 
     info: VideoInfo
+    keeps_all: bool = False
     _stack: ExitStack = field(default_factory=ExitStack)
     _packets: Iterator[tuple[int, bytes, bool]] | None = None
     _held: dict[int, Carried] = field(default_factory=dict[int, Carried])
@@ -125,7 +129,8 @@ class SourcePackets:
         messages = [m for m in messages_of(packet, self._form) if self._is_carried(m)]
         self._lasting |= {m.type: m for m in messages if m.type in LASTING}
         own = tuple(m for m in messages if m.type not in LASTING)
-        return Carried(own, tuple(self._lasting.values()))
+        whole = packet if self.keeps_all else b""
+        return Carried(own, tuple(self._lasting.values()), packet=whole)
 
     def _is_carried(self, message: Message) -> bool:
         if message.type == DOVI_UNIT:

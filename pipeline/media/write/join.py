@@ -50,27 +50,29 @@ class JoinPlan:
         reorder: how many frames a packet can come before it is shown; the same delay for all.
         shared: what lets pieces and the source's packets stand in one stream; None where they
             need nothing.
+        mixes: pieces may hold packets of the source themselves, or leave frames to it.
     """
 
     parts: tuple[Part, ...]
     first: NDArray[np.int64]
     reorder: int
     shared: SharedHeader | None = None
+    mixes: bool = False
 
     @property
     def pieces(self) -> list[str]:
         """Those that were encoded."""
         return [part for part in self.parts if isinstance(part, str)]
 
-    @property
-    def copied(self) -> list[Copied]:
-        """Those that were not."""
-        return [part for part in self.parts if isinstance(part, Copied)]
 
-
-def plan_join(parts: Sequence[Part], info: VideoInfo, index: FrameIndex) -> JoinPlan:
+def plan_join(
+    parts: Sequence[Part], info: VideoInfo, index: FrameIndex, *, mixes: bool = False
+) -> JoinPlan:
     """Check that the parts hold every frame of the index once and can follow one another.
 
+    Args:
+        mixes: pieces may hold packets of the source themselves, or leave frames to it
+            (intra-only codecs).
     Raises:
         MediaError: a piece is missing or damaged, begins without a key packet, has other times or
             other parameter sets than its neighbours, or frames are missing or too many.
@@ -103,8 +105,8 @@ def plan_join(parts: Sequence[Part], info: VideoInfo, index: FrameIndex) -> Join
     if at != len(index):
         raise MediaError(f"{info.path}: the pieces hold {at} frames; expected {len(index)}")
     copies = any(isinstance(part, Copied) for part in parts)
-    shared = shared_header(info, parameters) if copies and parameters else None
-    return JoinPlan(tuple(parts), np.array(first, np.int64), reorder, shared)
+    shared = shared_header(info, parameters) if (copies or mixes) and parameters else None
+    return JoinPlan(tuple(parts), np.array(first, np.int64), reorder, shared, mixes)
 
 
 def _reordered(coded: NDArray[np.int64]) -> int:
@@ -117,7 +119,8 @@ def _read_piece(path: str, info: VideoInfo) -> tuple[NDArray[np.int64], bytes]:
     """Times from the piece's start in the order of its packets, and its parameter sets."""
     with open_video(path) as container, one_line_errors(path, "read the piece"):
         stream = piece_stream(container, path)
-        packets = [(p.pts, p.is_keyframe) for p in container.demux(stream) if p.size]
+        form = unit_format(info.codec, stream.codec_context.extradata)
+        packets = [(p.pts, _opens(p, form)) for p in container.demux(stream) if p.size]
         if not packets or not packets[0][1]:
             raise MediaError(f"{path}: a piece must begin with a key packet")
         ratio = (stream.time_base or info.time_base) / info.time_base
@@ -126,6 +129,10 @@ def _read_piece(path: str, info: VideoInfo) -> tuple[NDArray[np.int64], bytes]:
             raise MediaError(f"{path}: its times don't fit the source's clock of {info.time_base}")
         shown = np.array([int(t) for t in times if t is not None], np.int64)
         return shown, stream.codec_context.extradata or b""
+
+
+def _opens(packet: Packet[VideoStream], form: UnitFormat | None) -> bool:
+    return packet.is_keyframe or (form is not None and form.is_mark(bytes(packet)))
 
 
 def piece_stream(container: InputContainer, path: str) -> VideoStream:
@@ -161,7 +168,7 @@ def joined_packets(
     lead = index.pts[0] - gap * np.arange(plan.reorder, 0, -1)
     dts = np.concatenate([lead, index.pts])
     number = 0
-    with SourcePackets(info) as source:
+    with SourcePackets(info, keeps_all=plan.mixes) as source:
         for part, first in zip(plan.parts, plan.first, strict=True):
             if isinstance(part, Copied):
                 packets = _source_packets(source, part, plan.shared, index)
@@ -200,14 +207,22 @@ def _encoded_packets(
     for packet, form in _piece_packets(path, info, int(index.pts[first])):
         shown = int(np.searchsorted(index.pts, packet.pts or 0))
         carried = source.at(int(index.pts[shown]))
-        is_copied = bool(carried.packet) and bytes(packet) == carried.packet
-        data = _with_carried(packet, carried, info, form)
-        data = shared.of_piece(data) if shared else data
+        is_left = form is not None and form.is_mark(bytes(packet))
+        if is_left and shared is not None and carried.packet:
+            data, is_copied = shared.of_source(carried.packet), True
+        elif is_left:
+            raise MediaError(
+                f"{path}: frame {shown} is left to the source, which has no such frame"
+            )
+        else:
+            is_copied = bool(carried.packet) and bytes(packet) == carried.packet
+            data = _with_carried(packet, carried, info, form)
+            data = shared.of_piece(data) if shared else data
         if data == bytes(packet):
             yield packet, is_copied
             continue
         changed = cast("Packet[VideoStream]", Packet(data))
-        changed.pts, changed.is_keyframe = packet.pts, packet.is_keyframe
+        changed.pts, changed.is_keyframe = packet.pts, packet.is_keyframe or is_left
         yield changed, is_copied
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from pipeline.errors import MediaError
 from pipeline.files import published
@@ -100,7 +103,7 @@ def finish(
     for text in settings.warnings:
         warn(text)
     muxer_of(output)
-    plan = plan_join(pieces, info, index)
+    plan = plan_join(pieces, info, index, mixes=settings.copies_untouched)
     with _published(output, replace=replace, check=check) as part:
         with one_line_errors(output, "write the output"):
             track, copied = _write(info, index, plan, (part, output), settings)
@@ -108,12 +111,12 @@ def finish(
             write_pixel_shape(str(part), track, info.sar)
         if muxer_of(output) in MP4_FAMILY:
             graft(str(part), info.path, info.stream_index, _graft_options(info, settings))
-        check_copies(str(part), info, index, plan.copied)
+        check_copies(str(part), info, index, copied)
         verified = verify_output(str(part), output, info, index, settings.changes)
         for text in verified.warnings:
             warn(text)
-    told = _told(settings, verified, copied, len(index))
-    return FinishedVideo(output, len(index), tuple(warnings), told, copied)
+    told = _told(settings, verified, len(copied), len(index))
+    return FinishedVideo(output, len(index), tuple(warnings), told, len(copied))
 
 
 @contextlib.contextmanager
@@ -136,11 +139,11 @@ def _write(
     plan: JoinPlan,
     where: tuple[Path, str],
     settings: EncodeSettings,
-) -> tuple[int, int]:
-    """Writes the part; our stream's number in it, and how many of its frames were copied."""
+) -> tuple[int, NDArray[np.int64]]:
+    """Writes the part; our stream's number in it, and the frames that were copied, rising."""
     part, output = where
     shift_s = _shift_s(info, output)
-    copied: list[int] = []
+    copied = array("q")
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_video(info.path))
         template = stack.enter_context(_template(plan, info))
@@ -164,7 +167,7 @@ def _write(
             key=_decoding_s,
         ):
             target.mux(packet)
-        return ours[0].index, len(copied)
+        return ours[0].index, np.sort(np.array(copied, np.int64))
 
 
 @contextlib.contextmanager
@@ -236,10 +239,10 @@ def _add_video(
     template: VideoStream,
     target: OutputContainer,
     info: VideoInfo,
+    time_base: Fraction,
     settings: EncodeSettings,
     source: InputContainer,
 ) -> VideoStream:
-    time_base: Fraction,
     try:
         stream = target.add_stream_from_template(template, opaque=True)
     except ValueError as error:

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import itertools
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.errors import MediaError
+from pipeline.media.bitstream.units import UnitFormat, unit_format
 from pipeline.media.compare.pictures import first_difference
 from pipeline.media.info import VideoInfo
+from pipeline.media.opening import open_video
 from pipeline.media.read.decode import decode_range
+from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.probe import probe, scan
 from pipeline.media.read.scan import KEYS_STAND_ALONE, FrameIndex
+from pipeline.media.read.source_packets import SourceFrames
 from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter
-from pipeline.media.write.join import Copied, Part
+from pipeline.media.write.join import Copied, Part, piece_stream
 from pipeline.media.write.shared_header import NotCopyableError
 
 
-def check_copies(part: str, info: VideoInfo, index: FrameIndex, copied: Sequence[Copied]) -> None:
+def check_copies(part: str, info: VideoInfo, index: FrameIndex, copied: NDArray[np.int64]) -> None:
     """Decode what was copied in both files; packets that stand alone need no such proof.
 
+    Args:
+        copied: `(C,)` numbers of the frames, rising.
     Raises:
         NotCopyableError: a frame decodes otherwise, or not at all.
     """
-    if not copied or info.codec in KEYS_STAND_ALONE - {"ffv1"}:
+    if not len(copied) or info.codec in KEYS_STAND_ALONE - {"ffv1"}:
         return
     try:
         found = probe(part)
         output = found, scan(part, found)
-        for run in copied:
-            number = first_difference((info, index), output, run.first, run.last)
+        for run in np.split(copied, np.flatnonzero(np.diff(copied) > 1) + 1):
+            number = first_difference((info, index), output, int(run[0]), int(run[-1]))
             if number is not None:
                 raise NotCopyableError(f"frame {number} decodes otherwise beside encoded ones")
     except NotCopyableError:
@@ -44,19 +55,64 @@ def encoded_anew(
     index: FrameIndex,
     settings: EncodeSettings,
 ) -> list[str]:
-    """The parts with pieces in place of what was to be copied.
+    """The parts with encoded frames in place of all that was to be copied.
 
     Args:
         folder: where those pieces go.
     """
     pieces: list[str] = []
+    first = 0
     for part in parts:
-        if not isinstance(part, Copied):
+        count = part.frames if isinstance(part, Copied) else _packets_in(part)
+        if isinstance(part, str) and not settings.copies_untouched:
             pieces.append(part)
-            continue
-        path = folder / f"encoded-{part.first:06d}.{settings.piece_format}"
-        with PieceWriter(str(path), info, settings) as writer:
-            for frame in decode_range(info.path, info, index, part.first, part.last):
-                writer.write(frame)
-        pieces.append(str(path))
+        else:
+            path = str(folder / f"encoded-{first:06d}.{settings.piece_format}")
+            _write_anew(part, path, Inspection(info, index), (first, count), settings)
+            pieces.append(path)
+        first += count
     return pieces
+
+
+def _write_anew(
+    part: Part, path: str, seen: Inspection, where: tuple[int, int], settings: EncodeSettings
+) -> None:
+    """A piece of which no packet is the source's; those of a piece that are not are taken over."""
+    first, count = where
+    frames = decode_range(seen.info.path, seen.info, seen.index, first, first + count - 1)
+    with (
+        PieceWriter(path, seen.info, settings) as writer,
+        SourceFrames(seen, first) as source,
+        _packets(part, seen.info.codec) as (packets, form),
+    ):
+        for frame in frames:
+            packet = next(packets)
+            if not packet or _is_the_source_s(packet, form, source, frame.pts or 0):
+                writer.write(frame)
+            elif form is None:
+                writer.copy(packet, frame)
+            else:
+                writer.copy(UnitFormat(form.codec, 0).join(form.split(packet)), frame)
+
+
+def _is_the_source_s(
+    packet: bytes, form: UnitFormat | None, source: SourceFrames, pts: int
+) -> bool:
+    return packet == source.at(pts) if form is None else form.is_mark(packet)
+
+
+@contextlib.contextmanager
+def _packets(part: Part, codec: str) -> Generator[tuple[Iterator[bytes], UnitFormat | None]]:
+    """A piece's packets in order, or empty ones without end; how they hold their units."""
+    if isinstance(part, Copied):
+        yield itertools.repeat(b""), None
+        return
+    with open_video(part) as container:
+        stream = piece_stream(container, part)
+        packets = (bytes(p) for p in container.demux(stream) if p.size)
+        yield packets, unit_format(codec, stream.codec_context.extradata)
+
+
+def _packets_in(piece: str) -> int:
+    with open_video(piece) as container:
+        return sum(p.size > 0 for p in container.demux(piece_stream(container, piece)))

@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import MediaError
 from pipeline.files import partial_path, publish
+from pipeline.media.bitstream.units import MARKS, START_CODE
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import close_quietly, one_line_errors
 from pipeline.media.planes import VideoFrame
@@ -177,7 +178,7 @@ class PieceWriter:
         """Write one frame as its source holds it; for codecs whose every frame stands for itself.
 
         Args:
-            data: its packet.
+            data: its packet; of H.264 and HEVC with start codes.
             frame: as decoded; its time is what counts.
         Raises:
             MediaError: a pts that does not rise, what the disk complains of.
@@ -188,6 +189,15 @@ class PieceWriter:
         packet.pts, packet.is_keyframe = len(self._pts) - 1, True
         with one_line_errors(self.path, "copy a frame"), self._removed_on_error():
             self._mux([packet])
+
+    def leave(self, frame: VideoFrame) -> None:
+        """Leave one frame to the join, which takes the source's packet: of codecs whose packets
+        need their own stream's header (H.264, HEVC), where every frame stands for itself.
+
+        Raises:
+            MediaError: as of `copy`.
+        """
+        self.copy(START_CODE + MARKS[self._info.codec], frame)
 
     def _in_order(self, packets: Sequence[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
         """Packets by number: an encoder gives some late, while copied ones are there at once."""

@@ -68,7 +68,7 @@ class EncodeSettings:
         quality: what `options` aim at.
         warnings: what of the source this cannot keep, one line each.
         changes: topics of the witness that were asked to change, as `bit depth`.
-        copies_untouched: frames without a change are copied by packet.
+        copies_untouched: frames without a change are copied by packet, within pieces too.
         copies_groups: closed groups of pictures that no edit enters are.
     """
 
@@ -126,7 +126,9 @@ def mirror_settings(
         )
     changes = changes_of(info, target)
     copies = wish.untouched == "copy" and wish.quality == "match" and not changes
-    alone = target.codec in SELF_CONTAINED or (settings.copies_groups and settings.gop == 1)
+    alone = target.codec in SELF_CONTAINED or (
+        settings.gop == 1 and (settings.copies_groups or has_groups_of_one(target.codec, index))
+    )
     groups = settings.copies_groups or _has_groups_to_copy(target)
     return replace(
         settings,
@@ -142,6 +144,13 @@ def _has_groups_to_copy(info: VideoInfo) -> bool:
         return True
     layered = info.layers > 1 or (info.dolby_vision or (0,))[0] == TWO_LAYERS
     return info.codec in GROUPED and not layered
+
+
+def has_groups_of_one(codec: str, index: FrameIndex | None) -> bool:
+    """Whether every frame of an H.264 or HEVC clip is a closed group by itself."""
+    if codec not in GROUPED or index is None or len(index.group) != len(index):
+        return False
+    return bool((index.group >= 0).all() and (np.diff(index.group) > 0).all())
 
 
 def _longest_gop(index: FrameIndex | None) -> int:

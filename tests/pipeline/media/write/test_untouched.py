@@ -10,13 +10,14 @@ import av
 import numpy as np
 import pytest
 
+from pipeline.edit.render import piece_writer
 from pipeline.edit.segments import plan_segments
 from pipeline.media.bitstream.units import parameter_units, unit_format
 from pipeline.media.compare.witness import compare_files
 from pipeline.media.planes import all_plane_views
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
-from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter, mirror_settings
+from pipeline.media.write.encoding.encode import EncodeSettings, mirror_settings
 from pipeline.media.write.join import Copied, Part
 from pipeline.media.write.mux import FinishedVideo, finish
 from pipeline.media.write.shared_header import NotCopyableError, shared_header
@@ -25,6 +26,7 @@ from pipeline.pieces import frames_to_copy
 from pipeline.settings import EncodeWish
 
 X265 = {"preset": "ultrafast", "x265-params": "log-level=none:bframes=3:open-gop=0"}
+INTRA = {"preset": "veryfast", "g": "1", "crf": "8"}
 H264 = {"preset": "veryfast", "bf": "2", "x264-params": "open-gop=0:scenecut=0"}
 
 
@@ -39,13 +41,13 @@ def parts_of(seen: Inspection, folder: Path, edited: set[int]) -> tuple[list[Par
             parts.append(Copied(span.first, span.last))
             continue
         path = str(folder / f"{span.number}.{settings.piece_format}")
-        with PieceWriter(path, seen.info, settings) as writer:
+        with piece_writer(seen, span, settings, Path(path)) as write:
             frames = decode_range(seen.info.path, seen.info, seen.index, span.first, span.last)
             for number, frame in enumerate(frames, span.first):
                 if number in edited:
                     frame.make_writable()
                     all_plane_views(frame)[0][8:40, 8:40] = 20
-                writer.write(frame)
+                write(frame, is_changed=number in edited)
         parts.append(path)
     return parts, settings
 
@@ -74,7 +76,7 @@ def packets(path: str) -> dict[int, bytes]:
         ("libx264", "b.mkv", {**H264, "x264-params": "open-gop=0:cabac=0:ref=3"}, "yuv422p10le"),
         ("libx264", "c.mov", {**H264, "x264-params": "sps-id=3:tff=1", "flags": "+ildct+ilme"},
          "yuv420p"),
-        ("libx264", "d.mov", {"preset": "veryfast", "g": "1", "crf": "8"}, "yuv422p10le"),
+        ("libx264", "d.mov", INTRA, "yuv422p10le"),
         ("libx265", "f.mkv", X265, "yuv420p10le"),
         ("libx265", "g.mov", {**X265, "x265-params": "log-level=none:open-gop=0:no-sao=1:slices=2"},
          "yuv422p10le"),
@@ -158,6 +160,23 @@ def test_what_cannot_stand_beside_encoded_frames_is_encoded_too(footage, tmp_pat
     assert compare_files(source, str(output)).exit_status == 0
 
 
+def test_frames_of_a_piece_that_cannot_stand_beside_its_others_are_encoded_too(footage, tmp_path):
+    """Intra-only H.264: what a piece holds of the source is encoded, what is edited stays."""
+    source = footage(name="i.mov", options=INTRA, pix_fmt="yuv422p10le", gop=1)
+    seen = inspect_video(source)
+    parts, settings = parts_of(seen, tmp_path, {8})
+    assert settings.copies_untouched
+    assert len(parts) == 1
+    (piece,) = encoded_anew(parts, tmp_path, seen.info, seen.index, settings)
+    before, after = packets(str(parts[0])), packets(piece)
+    assert [n for n, pts in enumerate(sorted(after)) if after[pts] == before[pts]] == [8]
+    alone = replace(settings, copies_untouched=False)
+    finished = finish(seen.info, seen.index, [piece], str(tmp_path / "out.mov"), alone)
+    assert finished.copied == 0
+    assert compare_files(source, finished.path).exit_status == 0
+    assert abs(float(planes(finished.path)[8][0][12:36, 12:36].mean()) - 20) < 3
+
+
 @pytest.mark.parametrize(
     ("options", "gop"), [({"slices": "9", "coder": "rice"}, 1), ({"slicecrc": "0"}, 6)]
 )
@@ -181,11 +200,12 @@ def test_a_copy_that_decodes_otherwise_is_found(footage, tmp_path):
     source = footage(options=H264, gop=6)
     seen = inspect_video(source)
     other = footage(options={**H264, "crf": "30"}, gop=6)
-    check_copies(source, seen.info, seen.index, [Copied(6, 17)])
+    some = np.array([1, *range(6, 18)])
+    check_copies(source, seen.info, seen.index, some)
     with pytest.raises(NotCopyableError, match="frame 6 decodes otherwise"):
-        check_copies(other, seen.info, seen.index, [Copied(6, 17)])
+        check_copies(other, seen.info, seen.index, some[1:])
     with pytest.raises(NotCopyableError, match="no such file"):
-        check_copies(str(tmp_path / "gone.mp4"), seen.info, seen.index, [Copied(6, 17)])
+        check_copies(str(tmp_path / "gone.mp4"), seen.info, seen.index, some)
 
 
 def test_a_clip_without_any_edit_is_its_source(footage, tmp_path):
