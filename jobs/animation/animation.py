@@ -21,6 +21,7 @@ from jobs.animation.call import (
 from jobs.animation.claims import Claimed, claim_outputs
 from jobs.animation.dry_run import describe
 from jobs.animation.stopping import stoppable
+from jobs.command_line.event_log import event_places
 from jobs.command_line.inputs import Refused
 from jobs.command_line.options import AnimateOptions
 from jobs.command_line.progress import console
@@ -96,7 +97,8 @@ def _run(call: Call, busy: list[Refused], screen: Console) -> Report:
         report.write(call.report)
         return report
 
-    report = run_job(todo, job, ledger, screen, publish)
+    places = event_places(call.options.log_json, call.options.timeline, call.videos)
+    report = run_job(todo, job, ledger, screen, publish, places)
     for line in closing_lines(report):
         screen.print(line)
     screen.print(f"report: {call.report}")

@@ -12,6 +12,7 @@ from typing import Any
 
 from engines.choice import Engine, check_named, check_shuts_eyes, resolve
 from jobs.command_line.element_places import without_element_places
+from jobs.command_line.event_log import event_places
 from jobs.command_line.inputs import Found, Inputs, Refused, expand_inputs, find_inputs
 from jobs.command_line.options import AnimateOptions, FacesOptions, MeasureOptions
 from jobs.command_line.outputs import (
@@ -120,6 +121,7 @@ def checked(options: AnimateOptions, say: Callable[[str], None] = lambda _: None
     report = options.report or str(Path(videos[0]["output"]).parent / "report.json")
     report_path = Path(report).expanduser().absolute()
     _check_places(videos, report_path, _also_read(options, sheet))
+    event_places(options.log_json, options.timeline, videos)
     asked = asked_engines(options)
     if sheet.shuts_eyes:
         check_shuts_eyes("editor", asked["editor"][0])

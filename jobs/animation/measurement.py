@@ -10,6 +10,7 @@ from rich.console import Console
 
 from jobs.animation.call import analysis_settings, asked_engines, gpus_for
 from jobs.animation.stopping import stoppable
+from jobs.command_line.event_log import event_places
 from jobs.command_line.inputs import find_inputs
 from jobs.command_line.options import MeasureOptions
 from jobs.command_line.outputs import is_one_of, refuse_working_copy, video_rows
@@ -54,6 +55,7 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
     if is_one_of(output, [item.path for item in inputs.found]):
         raise JobError(f"--output {output}: is an input of this job")
     check_folder_place(Path(videos[0]["work"]), "--work")
+    places = event_places(options.log_json, options.timeline, videos)
     asked = asked_engines(options)
     gpus = gpus_for(asked)
     settings = analysis_settings(options, asked, gpus)
@@ -76,7 +78,7 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
     with ExitStack() as ended:
         for engine in engines:
             ended.callback(engine.prepare(RayNodes(screen.print)))
-        report = run_job(videos, Job(settings, None, gpus), ledger, screen, publish)
+        report = run_job(videos, Job(settings, None, gpus), ledger, screen, publish, places)
     _write(videos, settings, ledger, output)
     screen.print(f"table: {output}")
     return report

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from jobs.command_line.event_log import EventPlaces, event_log
 from jobs.command_line.progress import Progress, closing_table
 from jobs.command_line.report import Ledger, Report
 from jobs.ray_cluster.node_watch import NodeLostError, while_ray_lives
@@ -29,6 +30,7 @@ def run_job(
     ledger: Ledger,
     console: Console,
     publish: Callable[[float, str], Report],
+    places: EventPlaces,
 ) -> Report:
     """Runs a job to its end, shows it, and publishes its report whatever happens.
 
@@ -40,13 +42,18 @@ def run_job(
     written = time.monotonic()
     outputs = {video["video"]: video for video in videos}
     try:
-        with while_ray_lives(), Progress(videos, ledger, console) as progress:
+        with (
+            while_ray_lives(),
+            Progress(videos, ledger, console) as progress,
+            event_log(videos, places) as events,
+        ):
 
             def on_row(row: Any) -> None:
                 nonlocal written
                 seen = as_seen_here(row, outputs[row["video"]])
                 ledger.on_row(seen)
                 progress.on_row(seen)
+                events.on_row(seen)
                 ends = seen["stage"] == "finish" or seen["error"]
                 if ends and time.monotonic() - written > REPORT_PERIOD_S:
                     written = time.monotonic()

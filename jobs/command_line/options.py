@@ -53,6 +53,21 @@ StuckAfter = Annotated[
         "frames should take, 300 at least.",
     ),
 ]
+EventLines = Annotated[
+    Said | None,
+    Parameter("--log-json"),
+    Field(
+        description="Also write a line of JSON here for each stage of each video and each part of "
+        "one, as it ends: what, when, how long, how many frames, the error.",
+    ),
+]
+Timeline = Annotated[
+    Said | None,
+    Field(
+        description="Also draw the whole run here, as a .json that ui.perfetto.dev and "
+        "chrome://tracing open: what ran at once, and who waited.",
+    ),
+]
 EDITOR_HELP = f"What changes faces. {names_help('editor')}"
 TRACKER_HELP = f"What finds faces. {names_help('tracker')}"
 ESTIMATOR_HELP = f"What measures action units. {names_help('AU estimator')}"
@@ -100,6 +115,8 @@ class AnimateOptions(BaseModel):
         "(60 s at most), or refuse them.",
     )
     stuck_after: StuckAfter = None
+    log_json: EventLines = None
+    timeline: Timeline = None
     overwrite: Flag = Field(default=False, description="Replace outputs that exist.")
     dry_run: Flag = Field(
         default=False, description="Check everything and say what would be done; write nothing."
@@ -184,6 +201,8 @@ class MeasureOptions(BaseModel):
         default=None, description="Folder for resumable state. Without: `_work` beside the table."
     )
     report: Path | None = Field(default=None, description="Also write a report.json here.")
+    log_json: EventLines = None
+    timeline: Timeline = None
     stuck_after: StuckAfter = None
     overwrite: Flag = Field(default=False, description="Replace a table that exists.")
     tracker_options: EngineOptions = EngineOptions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_the_same_shot_comes_back_with_its_times_and_its_sound(animate: Animate)
 
 
 def test_the_report_counts_every_frame_and_names_every_setting(animate: Animate):
-    run = animate(*IDENTITY)
+    run = animate(*IDENTITY, "--log-json", "logs/run.jsonl", "--timeline", "run.json")
     report, video = run.report, run.video
     assert report["schema"] == "aureel-report/1"
     assert (video["status"], video["stage"], video["error"]) == ("done", "finish", "")
@@ -59,6 +60,11 @@ def test_the_report_counts_every_frame_and_names_every_setting(animate: Animate)
     assert report["settings"]["options"]["preset_encode"] == "auto"
     assert report["settings"]["encode_preset"] == "medium"  # veryfast would be for a preview
     assert "AU12" in str(report["settings"]["curve"])
+    _, *events = map(json.loads, (run.folder / "logs/run.jsonl").read_text("utf-8").splitlines())
+    assert [e["stage"] for e in events][:: len(events) - 1] == ["inspect", "finish"]
+    assert sum(e["frames"] for e in events if e["stage"] == "render") == 50
+    drawn = json.loads((run.folder / "run.json").read_text())["traceEvents"]
+    assert sum(e["ph"] == "X" for e in drawn) == len(events)
     assert report["versions"]["ray"]
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def scheduling_kept() -> Iterator[None]:
+def scheduling_kept() -> Generator[None]:
     """What this thread becomes, and those started meanwhile, is what this thread was before.
 
     Where a system has no such classes (macOS) nothing is done.
