@@ -2,6 +2,7 @@
 
 python jobs/animate.py --curve smile.yaml
 python jobs/animate.py --curve smile.yaml --input shots/ --output out/
+python jobs/animate.py --manifest jobs.csv --output out/
 ray job submit -- python jobs/animate.py --curve smile.yaml --input /footage/a.mp4
 """
 
@@ -21,11 +22,12 @@ from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
 app = App(name="animate", help=__doc__, help_format="plaintext", version_flags=())
+NOTHING_SAID = AnimateOptions()
 
 
 @app.default
 @takes(AnimateOptions)
-def animate(*, options: AnimateOptions) -> int:
+def animate(*, options: AnimateOptions = NOTHING_SAID) -> int:
     """Change the performance in footage; jobs/command_line/options.py describes the options."""
     from jobs.animation.animation import run_animation
 

@@ -38,7 +38,7 @@ OPEN_FRAMES = 4
 
 
 def animate(
-    curve: str | Path,
+    curve: str | Path | None = None,
     inputs: Clips = (),
     *,
     output: str | Path | None = None,
@@ -49,7 +49,7 @@ def animate(
     """Change the performance in footage by a curve.
 
     Args:
-        curve: a curve file or the name of a preset.
+        curve: a curve file or the name of a preset; None with `manifest=` and curves in its rows.
         inputs: files, folders or globs; none = those of the curve file, else the demo clip.
         output: a file (for one input) or a folder; None = beside each input.
         editor: `auto`, a name, or your own as `package.module:Class`.
@@ -67,7 +67,9 @@ def animate(
 
     if options.pop("dry_run", False):
         raise JobError("dry_run: is the command's alone (aureel animate --dry-run)")
-    said = {"curve": str(curve), "inputs": _texts(inputs), "output": _text(output)}
+    named = None if curve is None else str(curve)
+    options["manifest"] = _text(options.get("manifest"))
+    said = {"curve": named, "inputs": _texts(inputs), "output": _text(output)}
     report = run_call(
         checked(_options(AnimateOptions, {**said, "editor": editor, **options})), _screen(quiet)
     )

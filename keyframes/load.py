@@ -17,13 +17,15 @@ from keyframes.sheet_file.read_sheet import read_sheet
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".json", ".gz")
 
 
-def load_sheet(reference: str) -> KeyframeSheet:
+def load_sheet(reference: str, folder: Path = Path()) -> KeyframeSheet:
     """A sheet from a path, else from the preset of that name (`smile` or `smile.yaml`).
 
+    Args:
+        folder: where a relative path starts; without, where the process does.
     Raises:
         SheetError: no such file or preset (the presets named), or a file that cannot be used.
     """
-    path = Path(reference)
+    path = folder / reference
     if path.is_file():
         return parse_sheet(curve_text(path), str(path), folder=path.resolve().parent)
     name = reference.removesuffix(".yaml").removesuffix(".yml")

@@ -16,7 +16,8 @@ class VideoRow(TypedDict):
     """Into inspect, plan, finish and plot: one video.
 
     `video` names the pair of source and output; `identity` is the source's when the job began
-    (pipeline/source.py); `request` names all that the output depends on; `run` is the run's token.
+    (pipeline/source.py); `request` names all that the output depends on; `run` is the run's token;
+    `curve` is where its own curve is kept (pipeline/own_curve.py), empty where the job has one.
     """
 
     video: str
@@ -26,6 +27,7 @@ class VideoRow(TypedDict):
     work: str
     request: str
     run: str
+    curve: str
 
 
 class SpanRow(VideoRow):

@@ -79,10 +79,11 @@ class RenderSettings:
     """How the deltas reach the picture.
 
     Attributes:
+        sheet: the curve of all videos; None where each row names its own.
         stuck_after: as of the analysis.
     """
 
-    sheet: KeyframeSheet
+    sheet: KeyframeSheet | None
     editor: Engine
     encode_preset: str = "medium"
     encode: EncodeWish = EncodeWish()
@@ -107,7 +108,7 @@ class JudgeSettings:
 
     Attributes:
         judge: tracker and estimator that measure both clips.
-        sheet: the curve; None judges the picture alone.
+        sheet: the curve, unless a row names its own; None judges the picture alone.
         faces: tracks to judge; empty takes those that the curve addresses, else the largest.
         editor: name of the editor, "" where not known.
         encode_preset: of the output.

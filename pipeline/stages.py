@@ -43,6 +43,7 @@ from pipeline.media.write.encoding.encode import EncodeSettings
 from pipeline.media.write.mux import finish
 from pipeline.media.write.shared_header import NotCopyableError
 from pipeline.media.write.untouched import encoded_anew
+from pipeline.own_curve import curve_of
 from pipeline.pieces import (
     commit,
     committed,
@@ -211,11 +212,12 @@ def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list
     folder = folder_of(row)
     muxer_of(row["output"])  # before the work, not after it
     inspection = read_inspection(row["source"], folder.inspection)
-    who = recognise(inspection, faces, settings.sheet)
+    sheet = curve_of(row, settings)
+    who = recognise(inspection, faces, sheet)
     refuse_doubts(who, inspection)
     editor = settings.editor
     any_size, side = editor.any_size, editor.crop_size
-    planned = plan_edits(inspection, faces, settings.sheet, side, who, any_size=any_size)
+    planned = plan_edits(inspection, faces, sheet, side, who, any_size=any_size)
     if editor.borrows:
         library = folder.library(row["request"])
         plan = borrowed(planned.plan, faces, inspection, side, library, any_size=any_size)

@@ -1,5 +1,6 @@
 """The run folder: all durable state of a run, under names that say what it is.
 
+    WORK/curves/<hash>.curve                         a video's own curve, where a job has many
     WORK/<state>/inspection-<version>.npz            headers, presentation times and key frames
     WORK/<state>/chunks/<digest>-<first>-<last>.npz  analysed chunks, removed once assembled
     WORK/<state>/analysis-<digest>.parquet           faces and AUs of every frame (kept for reruns)
@@ -34,15 +35,18 @@ INSPECTION_VERSION = 2
 """Raise when headers or packets are read otherwise: inspections on disk are then made anew."""
 
 
-def video_row(source: Path, output: Path, work: Path, *, run: str = "") -> VideoRow:
+def video_row(
+    source: Path, output: Path, work: Path, *, run: str = "", identity: Identity | None = None
+) -> VideoRow:
     """The row of one video, its source identified now.
 
     Args:
         run: names the run, for its start marks and claims; without one, nothing is claimed.
+        identity: of the source, where it has just been asked for.
     Raises:
         OSError: the source cannot be read.
     """
-    identity = identify(source)
+    identity = identity or identify(source)
     return {
         "video": digest_of(identity.state, str(source), str(output)),
         "source": str(source),
@@ -51,6 +55,7 @@ def video_row(source: Path, output: Path, work: Path, *, run: str = "") -> Video
         "work": str(work),
         "request": "",
         "run": run,
+        "curve": "",
     }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +22,7 @@ from jobs.animation.claims import Claimed, claim_outputs
 from jobs.animation.dry_run import describe
 from jobs.animation.stopping import stoppable
 from jobs.command_line.event_log import event_places
+from jobs.command_line.failures import retry_command, write_failures
 from jobs.command_line.inputs import Refused
 from jobs.command_line.options import AnimateOptions
 from jobs.command_line.progress import console
@@ -34,8 +35,12 @@ from jobs.ray_cluster.shared_storage import check_shared
 from pipeline.figures.beside import files_beside
 from pipeline.lease import Run
 from pipeline.media.read.reader import choose_reader
+from pipeline.own_curve import keep_curve
 from pipeline.rows import VideoRow
 from pipeline.settings import JudgeSettings
+
+TOLD = 20
+"""Entries that cannot be made which are told one by one before the work."""
 
 
 def run_animation(options: AnimateOptions) -> int:
@@ -64,8 +69,9 @@ def run_call(call: Call, screen: Console) -> Report:
 
 
 def _run_claimed(call: Call, claimed: Claimed, screen: Console) -> Report:
-    for note in call.notes:
+    for note in call.shots.notes:
         screen.print(f"note: {note}")
+    tell_refused(call.shots.refused, screen)
     cluster.start()
     check_shared(claimed.videos)
     for engine in call.engines.values():
@@ -74,20 +80,29 @@ def _run_claimed(call: Call, claimed: Claimed, screen: Console) -> Report:
     with ExitStack() as ended:
         for engine in call.engines.values():
             ended.callback(engine.prepare(nodes))
-        return _run(replace(call, videos=claimed.videos), claimed.busy, screen)
+        refused = [*call.shots.refused, *claimed.busy]
+        return _run(call.having(videos=claimed.videos, refused=refused), screen)
 
 
-def _run(call: Call, busy: list[Refused], screen: Console) -> Report:
-    from jobs.animation.driving import with_driving_videos
+def tell_refused(refused: Sequence[Refused], screen: Console) -> None:
+    """Says before the work what will not be made; the report has all of it."""
+    for entry in refused[:TOLD]:
+        screen.print(f"not made: {entry.line}", style="bold yellow")
+    if len(refused) > TOLD:
+        screen.print(f"not made: {len(refused) - TOLD} more; the report says why")
+
+
+def _run(call: Call, screen: Console) -> Report:
+    from jobs.animation.driving import measured
     from jobs.animation.run import run_job
     from pipeline.graph import Job
 
-    analysis = Job(call.analysis, None, call.gpus)
-    work = Path(call.videos[0]["work"])
-    call = call.with_sheet(with_driving_videos(call.sheet, work, analysis, screen))
+    call = measured(call, Job(call.analysis, None, call.gpus), screen)
     refuse_a_single_standing_output(call)
-    ledger = Ledger(call.videos, "animate", [*call.refused, *busy])
-    todo = [with_request(call, v) for v in call.videos if _is_open(call, v, ledger)]
+    ledger = Ledger(call.videos, "animate", call.shots.refused, call.shots.asked)
+    todo = with_curves(
+        call, [with_request(call, v) for v in call.videos if _is_open(call, v, ledger)]
+    )
     qa = judge_settings(call) if call.options.qa else None
     job = Job(call.analysis, call.render, call.gpus, qa)
     settings = resolved_settings(call)
@@ -95,6 +110,8 @@ def _run(call: Call, busy: list[Refused], screen: Console) -> Report:
     def publish(seconds: float, unended: str = "") -> Report:
         report = ledger.report(settings, seconds, unended)
         report.write(call.report)
+        if not unended:
+            write_failures(report, call.report)
         return report
 
     places = event_places(call.options.log_json, call.options.timeline, call.videos)
@@ -106,7 +123,20 @@ def _run(call: Call, busy: list[Refused], screen: Console) -> Report:
         tell_pages([Path(video["output"]) for video in todo], call.report, screen.print)
     if first := open_first(report):
         screen.print(f"open first: {first}")
+    if report.failed:
+        again = retry_command(call.options, call.report)
+        screen.print(f"{len(report.failed)} failed; only those again: {again}", soft_wrap=True)
     return report
+
+
+def with_curves(call: Call, videos: list[VideoRow]) -> list[VideoRow]:
+    """The rows, each told where its own curve is kept; as they are where all have one."""
+    if call.sheet is not None:
+        return videos
+    work = Path(call.videos[0]["work"])
+    used = {call.shots.asked[video["video"]] for video in videos}
+    kept = {asked: keep_curve(call.shots.sheets[asked], work) for asked in used}
+    return [{**video, "curve": kept[call.shots.asked[video["video"]]]} for video in videos]
 
 
 def closing_lines(report: Report) -> list[str]:
@@ -157,7 +187,14 @@ def resolved_settings(call: Call) -> dict[str, Any]:
     return {
         "options": call.options.model_dump(mode="json"),
         "encode_preset": call.render.encode_preset,
-        "curve": call.sheet.resolved(),
+        **_resolved_curves(call),
         "engines": {kind: told_of(engine) for kind, engine in call.engines.items()},
         "reader": choose_reader(call.options.reader)._asdict(),
     }
+
+
+def _resolved_curves(call: Call) -> dict[str, Any]:
+    """The one curve, or all by their digests, which the videos' lines name."""
+    if call.sheet is not None:
+        return {"curve": call.sheet.resolved()}
+    return {"curves": {sheet.digest: sheet.resolved() for sheet in call.shots.sheets.values()}}

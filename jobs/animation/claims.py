@@ -33,7 +33,8 @@ def claim_outputs(call: Call, run: Run) -> Claimed:
         try:
             run.claim(Path(video["output"]))
         except BusyError as error:
-            busy.append(Refused(video["source"], str(error), video["output"]))
+            asked = call.shots.asked[video["video"]]
+            busy.append(Refused(video["source"], str(error), video["output"], asked))
         else:
             ours.append({**video, "run": run.token})
     if not ours:

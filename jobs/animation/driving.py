@@ -8,16 +8,49 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from jobs.command_line.inputs import expand_inputs
+from jobs.animation.call import Call
+from jobs.command_line.curves import Sheets
+from jobs.command_line.inputs import Asked, Refused, expand_inputs
 from jobs.command_line.outputs import video_rows
 from jobs.command_line.report import Ledger
 from jobs.errors import JobError
+from keyframes.errors import KeyframeError
 from keyframes.formats.recognise import read_table
 from keyframes.formats.rows.options import Options
 from keyframes.sheet import KeyframeSheet
 from keyframes.sources.performance import PerformanceTable
 from pipeline.graph import Job, run
 from pipeline.store import VideoFolder
+
+
+def measured(call: Call, job: Job, screen: Console) -> Call:
+    """The call with the driving videos of its curves measured.
+
+    Of several curves, the videos of one that cannot be are refused and the others made.
+
+    Args:
+        job: an analysis of the footage.
+    Raises:
+        JobError, KeyframeError: as `with_driving_videos`, where all videos have one curve.
+    """
+    work = Path(call.videos[0]["work"])
+    sheets: Sheets = {}
+    lost: dict[Asked, str] = {}
+    for asked, sheet in call.shots.sheets.items():
+        try:
+            sheets[asked] = with_driving_videos(sheet, work, job, screen)
+        except (JobError, KeyframeError) as error:
+            if call.sheet is not None:
+                raise
+            sheets[asked], lost[asked] = sheet, str(error)
+    asked_of = call.shots.asked
+    kept = [video for video in call.videos if asked_of[video["video"]] not in lost]
+    refused = [
+        Refused(video["source"], lost[asked], video["output"], asked)
+        for video in call.videos
+        if (asked := asked_of[video["video"]]) in lost
+    ]
+    return call.having(sheets=sheets, videos=kept, refused=[*call.shots.refused, *refused])
 
 
 def with_driving_videos(

@@ -12,6 +12,7 @@ from jobs.animation.announcing import announce
 from jobs.animation.call import Call, refuse_a_single_standing_output, standing_output
 from keyframes.au import AU_NAMES, LID_NAMES, AUIntensity
 from keyframes.errors import KeyframeError
+from keyframes.sheet import KeyframeSheet
 from pipeline.errors import PipelineError
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.read.reader import check_reader
@@ -21,32 +22,45 @@ from pipeline.media.write.elements.check import check_elements
 from pipeline.rows import VideoRow
 from pipeline.stages import encode_settings
 
+HEADINGS = ("frames", "asked for", "AUs", "output")
 _NAMES = (*AU_NAMES, *LID_NAMES)
 
 
 def describe(call: Call, screen: Console) -> int:
-    """Prints the engines and one row per video; exit status 1 when a video could not be made.
+    """Prints the engines and one row per entry; exit status 1 when one of them could not be made.
 
     Raises:
         JobError: its one output stands already and was made from something else.
     """
-    if not call.sheet.videos():  # else it depends on what is measured in them
-        refuse_a_single_standing_output(call)
+    if not any(sheet.videos() for sheet in call.shots.sheets.values()):
+        refuse_a_single_standing_output(call)  # else it depends on what is measured in them
     for engine in call.engines.values():
         announce(screen, engine)
-    table = Table(title=f"curve {call.sheet.name}: nothing is written")
-    for heading in ("input", "frames", "asked for", "AUs", "output"):
+    sheets = list(call.shots.sheets.values())
+    curves = f"curve {sheets[0].name}" if len(sheets) == 1 else f"{len(sheets)} curves"
+    table = Table(title=f"{curves}: nothing is written")
+    for heading in ("input", *(["curve"] if sheets[1:] else []), *HEADINGS):
         table.add_column(heading, overflow="fold")
-    failed = 0
+    failed = len(call.shots.refused)
     for video in call.videos:
         try:
             cells = _promise(call, video)
         except (PipelineError, KeyframeError) as error:
             failed += 1
             cells = ("—", f"would fail: {error}", "", "")
-        table.add_row(video["source"], *cells)
+        table.add_row(video["source"], *([_curve(call, video)] if sheets[1:] else []), *cells)
+    for entry, why, output, asked in call.shots.refused:
+        curve = [asked.curve] if sheets[1:] else []
+        table.add_row(entry, *curve, "—", f"would fail: {why}", "", output)
     screen.print(table)
     return 1 if failed else 0
+
+
+def _curve(call: Call, video: VideoRow) -> str:
+    """A curve by its name, and what its row says in place of its layers."""
+    said = call.shots.asked[video["video"]]
+    told = [f"{name} {text}" for name, text in said._asdict().items() if text and name != "curve"]
+    return ", ".join((call.sheet_of(video).name, *told))
 
 
 def _promise(call: Call, video: VideoRow) -> tuple[str, str, str, str]:
@@ -58,22 +72,22 @@ def _promise(call: Call, video: VideoRow) -> tuple[str, str, str, str]:
     places = Path(video["output"]), Path(video["work"])
     check_elements(inspection, call.render.elements, *places)
     frames = str(inspection.frames)
-    if call.sheet.videos():
+    if call.sheet_of(video).videos():
         return frames, "what its driving video shows", "", video["output"]
     stands = standing_output(call, video)
     if stands:
         raise PipelineError(stands)
-    asked, units = _asked_for(call, inspection)
+    asked, units = _asked_for(call.sheet_of(video), inspection)
     return frames, "nothing: up to date" if stands == "" else asked, units, video["output"]
 
 
-def _asked_for(call: Call, inspection: Inspection) -> tuple[str, str]:
+def _asked_for(sheet: KeyframeSheet, inspection: Inspection) -> tuple[str, str]:
     """Frames with a delta and the AUs that move, taking every face as present and neutral."""
     neutral = AUIntensity.level(inspection.frames)
     active = np.zeros(inspection.frames, bool)
     moved = np.zeros(len(_NAMES), bool)
-    for face in call.sheet.targets():
-        delta = call.sheet.evaluate(inspection.timeline, neutral, face=face).delta
+    for face in sheet.targets():
+        delta = sheet.evaluate(inspection.timeline, neutral, face=face).delta
         active |= delta.active
         moved |= (np.hstack([delta.values, delta.lids]) != 0).any(axis=0)
     units = " ".join(name for name, moves in zip(_NAMES, moved, strict=True) if moves)

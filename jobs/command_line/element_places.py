@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from jobs.command_line.inputs import Refused
-from jobs.command_line.outputs import is_one_of
+from jobs.command_line.outputs import FileIdentity, identities
 from pipeline.files import LONGEST_NAME, read_json
 from pipeline.media.read.origin import MADE_BY
 from pipeline.media.write.elements.element import elements_of, places
@@ -27,20 +27,22 @@ def without_element_places(
         pairs: source and output.
         protected: what else the job reads.
     """
-    footage = [*(source for source, _ in pairs), *protected, *(output for _, output in pairs)]
+    if wish == ElementWish():
+        return {}
+    footage = identities((*(path for pair in pairs for path in pair), *protected))
     taken: dict[Path, Path] = {}
     refused: dict[Pair, Refused] = {}
     for source, output in pairs:
         why = _objection(output, wish, footage)
         for place in places(output, wish).values():
-            if taken.setdefault(place, source) != source:
+            if taken.setdefault(place, output) != output:
                 why = f"its {place} would be that of {taken[place]}; use another --output"
         if why:
             refused[source, output] = Refused(str(source), why, str(output))
     return refused
 
 
-def _objection(output: Path, wish: ElementWish, footage: Sequence[Path]) -> str:
+def _objection(output: Path, wish: ElementWish, footage: set[FileIdentity]) -> str:
     """Why the elements of an output cannot lie beside it; empty when they can."""
     names = [place.name for place in places(output, wish).values()]
     names += [e.picture_name(output, 0) for e in elements_of(wish) if not e.is_movie]
@@ -48,7 +50,7 @@ def _objection(output: Path, wish: ElementWish, footage: Sequence[Path]) -> str:
     if longest > LONGEST_NAME:
         return f"a name beside it would have {longest} bytes; file systems take {LONGEST_NAME}"
     for what, place in places(output, wish).items():
-        if is_one_of(place, footage):
+        if identities([place]) & footage:
             return f"its {what} {place} is footage of this job; use another --output"
         is_folder = not place.suffix or place.suffix == f".{what}"
         if is_folder and place.exists() and not _is_ours(place):

@@ -41,12 +41,31 @@ class Found:
     is_named: bool
 
 
+class Asked(NamedTuple):
+    """A curve as a call asks for it, in the words of a manifest; empty where nothing is said.
+
+    Attributes:
+        curve: a curve file or the name of a preset.
+        faces, range, fade: in the place of what its layers say of them.
+    """
+
+    curve: str = ""
+    faces: str = ""
+    range: str = ""
+    fade: str = ""
+
+
 class Refused(NamedTuple):
-    """An entry that cannot be used: as it can be shown, why, and where its result would go."""
+    """An entry that cannot be used: as it can be shown, why, and what was asked of it.
+
+    Attributes:
+        output: where its result would go.
+    """
 
     entry: str
     why: str
     output: str = ""
+    asked: Asked = Asked()
 
     @property
     def line(self) -> str:
@@ -92,6 +111,19 @@ def expand_inputs(patterns: Sequence[str]) -> list[Path]:
 
 
 Item = Found | Refused
+
+
+def one_video(name: str) -> Item:
+    """The one video of that name: neither a folder nor a glob."""
+    path = Path(name).expanduser()
+    try:
+        if path.is_dir():
+            return Refused(shown(name), "is a folder; expected one video in a row")
+        if not path.exists() and not path.is_symlink():
+            return Refused(shown(name), "does not exist; expected a video file")
+    except OSError as error:  # a name too long
+        return Refused(shown(name), f"cannot be looked at: {error.strerror}")
+    return _checked(path.absolute(), path.absolute().parent, is_named=True)
 
 
 def _matches(pattern: str) -> Iterator[Item]:

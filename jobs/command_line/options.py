@@ -84,13 +84,20 @@ class AnimateOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    curve: Said = Field(
-        description="A curve file, or the name of a preset (smile, sad, surprise, …)."
+    curve: Said | None = Field(
+        default=None,
+        description="A curve file, or the name of a preset (smile, sad, surprise, …). With "
+        "--manifest: of rows that name none.",
     )
     inputs: Inputs = Field(
         default=(),
         description="Files, folders or globs. Without any: those of the curve file, else a "
         "demo clip made here.",
+    )
+    manifest: Said | None = Field(
+        default=None,
+        description="A table (.csv, .jsonl, .parquet) with a row for each output instead of "
+        "--input: columns input, output, curve, faces, range, fade (docs/cluster.md).",
     )
     output: Said | None = Field(
         default=None,

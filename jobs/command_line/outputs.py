@@ -20,6 +20,7 @@ from pipeline.files import LONGEST_NAME, read_json
 from pipeline.media.read.origin import is_ours
 from pipeline.media.write.containers import MUXERS, muxer_of
 from pipeline.rows import VideoRow
+from pipeline.source import Identity, identify
 from pipeline.store import video_row
 
 WORKING_COPY = "runtime_resources"
@@ -58,25 +59,52 @@ def place_outputs(
         JobError: one file for several inputs, or a place that would vanish with a submitted job's
             working copy.
     """
-    footage = {_identity(item.path) for item in inputs.found} | {_identity(p) for p in protected}
-    taken: dict[Path, Path] = {}
-    pairs: list[tuple[Path, Path]] = []
-    refused: list[Refused] = []
     places = _places(inputs.found, output, curve, container)
-    for item, made in zip(inputs.found, places, strict=True):
+    for made in places:
         refuse_working_copy(made)
-        why, place = _objection(made, footage), made.parent.resolve() / made.name
+    pairs = [(item.path, made) for item, made in zip(inputs.found, places, strict=True)]
+    objections = objections_to(pairs, protected)
+    return Placed(
+        tuple(pair for pair, why in zip(pairs, objections, strict=True) if not why),
+        tuple(
+            Refused(str(source), why, str(made))
+            for (source, made), why in zip(pairs, objections, strict=True)
+            if why
+        ),
+    )
+
+
+def place_of(item: Found, output: str | None, curve: str, container: str | None = None) -> Path:
+    """The same for one input; in a folder, whatever folder it comes from.
+
+    Raises:
+        JobError: a container that is not known.
+    """
+    return _places([item], output, curve, container)[0]
+
+
+def objections_to(pairs: Sequence[tuple[Path, Path]], protected: Iterable[Path] = ()) -> list[str]:
+    """Why each result cannot lie at its place, in order; empty where it can.
+
+    Args:
+        pairs: source and result.
+        protected: what else the job reads.
+    """
+    footage = identities(source for source, _ in pairs) | identities(protected)
+    folders = {folder: folder.resolve() for folder in {made.parent for _, made in pairs}}
+    taken: dict[Path, Path] = {}
+    told: list[str] = []
+    for source, made in pairs:
+        why, place = _objection(made, footage), folders[made.parent] / made.name
         if place in taken:
             why = f"its result {made} would be that of {taken[place]}; use another --output"
-        if why:
-            refused.append(Refused(str(item.path), why, str(made)))
-        else:
-            taken[place] = item.path
-            pairs.append((item.path, made))
-    return Placed(tuple(pairs), tuple(refused))
+        if not why:
+            taken[place] = source
+        told.append(why)
+    return told
 
 
-def _objection(made: Path, footage: set[tuple[int, int] | None]) -> str:
+def _objection(made: Path, footage: set[FileIdentity]) -> str:
     """Why a result cannot lie there; empty when it can."""
     longest = max(made.name, made.with_suffix(BESIDE).name, key=lambda n: len(os.fsencode(n)))
     if len(os.fsencode(longest)) > LONGEST_NAME:
@@ -88,8 +116,7 @@ def _objection(made: Path, footage: set[tuple[int, int] | None]) -> str:
         muxer_of(str(made))
     except PipelineError as error:
         return str(error)
-    at = _identity(made)
-    if at is not None and at in footage:
+    if _identity(made) in footage:
         return (
             f"its result {made} is the input itself, or another input of this job; "
             "footage is never overwritten; use another --output"
@@ -97,14 +124,22 @@ def _objection(made: Path, footage: set[tuple[int, int] | None]) -> str:
     return ""
 
 
+FileIdentity = tuple[int, int]
+"""Device and inode: what a file is, whatever it is called."""
+
+
+def identities(paths: Iterable[Path]) -> set[FileIdentity]:
+    """What files are; those that are not there are left out."""
+    return {at for path in set(paths) if (at := _identity(path)) is not None}
+
+
 def is_one_of(path: Path, others: Iterable[Path]) -> bool:
     """Whether a path is one of other files by whatever name, link or mount."""
-    at = _identity(path)
-    return at is not None and at in {_identity(other) for other in others}
+    return _identity(path) in identities(others)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode: what a file is, whatever it is called; None where there is none."""
+def _identity(path: Path) -> FileIdentity | None:
+    """What a file is; None where there is none."""
     try:
         status = path.stat()
     except OSError:
@@ -166,7 +201,8 @@ def without_own_results(
     target = Path(output).expanduser().absolute() if output and is_folder(output) else None
     known = _made_before(inputs.found, target, work)
     ours = [item for item in inputs.found if not item.is_named and _is_result(item, target, known)]
-    kept = tuple(item for item in inputs.found if item not in ours)
+    left_out = set(ours)
+    kept = tuple(item for item in inputs.found if item not in left_out)
     return Inputs(kept, inputs.refused), [item.path for item in ours]
 
 
@@ -197,11 +233,14 @@ def video_rows(
     """
     rows: list[VideoRow] = []
     refused: list[Refused] = []
+    known: dict[Path, Identity] = {}
     for source, output in pairs:
         root = Path(work).expanduser().absolute() if work else output.parent / WORK
         refuse_working_copy(root)
         try:
-            rows.append(video_row(source, output, root, run=run))
+            if source not in known:
+                known[source] = identify(source)
+            rows.append(video_row(source, output, root, run=run, identity=known[source]))
         except OSError as error:
             why = f"cannot be read: {error.strerror}"
             refused.append(Refused(str(source), why, str(output)))

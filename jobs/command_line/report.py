@@ -7,7 +7,7 @@ import platform
 import re
 import sys
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engines.choice import Engine
-from jobs.command_line.inputs import Refused
+from jobs.command_line.inputs import Asked, Refused
 from pipeline.figures.beside import files_beside
 from pipeline.files import published
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
@@ -41,6 +41,7 @@ LAST_STAGE = {"animate": "finish", "analyse": "assemble"}
 ADDED = {"plot": "plots", "qa": "verdict"}
 """Stages after an output stands, and what is missing where they fail."""
 
+NOTHING_ASKED: Mapping[str, Asked] = {}
 Status = Literal["done", "failed", "skipped"]
 
 
@@ -51,6 +52,10 @@ class VideoEntry(BaseModel):
 
     input: str
     output: str
+    curve: str = Field(default="", description="its file, or the name of a preset")
+    faces: str = Field(default="", description="in place of the curve's own, in a manifest's words")
+    range: str = Field(default="", description="likewise")
+    fade: str = Field(default="", description="likewise")
     status: Status
     stage: str = Field(description="last stage reached, or the one that failed")
     error: str = Field(default="", description="one line; empty unless failed")
@@ -115,23 +120,26 @@ class Ledger:
     """Collects stage rows into one entry per video, as a run goes on."""
 
     def __init__(
-        self, videos: Sequence[VideoRow], job: str, refused: Sequence[Refused] = ()
+        self,
+        videos: Sequence[VideoRow],
+        job: str,
+        refused: Sequence[Refused] = (),
+        asked: Mapping[str, Asked] = NOTHING_ASKED,
     ) -> None:
         """
         Args:
             refused: entries of the call that never become videos; each is a line all the same.
+            asked: name of a video → which curve is asked of it.
         """
         self._last = LAST_STAGE[job]
-        self.entries = {
-            v["video"]: VideoEntry(
-                input=v["source"], output=v["output"], status="failed", stage="waiting"
-            )
-            for v in videos
-        }
-        for number, (entry, why, output) in enumerate(refused):
-            self.entries[f"refused-{number}"] = VideoEntry(
-                input=entry, output=output, status="failed", stage="input", error=why
-            )
+        self.entries: dict[str, VideoEntry] = {}
+        for video in videos:
+            told: dict[str, Any] = asked.get(video["video"], Asked())._asdict()
+            told |= {"input": video["source"], "output": video["output"]}
+            self.entries[video["video"]] = VideoEntry(**told, status="failed", stage="waiting")
+        for number, (entry, why, output, of_it) in enumerate(refused):
+            told = {**of_it._asdict(), "input": entry, "output": output, "error": why}
+            self.entries[f"refused-{number}"] = VideoEntry(**told, status="failed", stage="input")
 
     def skip(self, video: str, reason: str) -> None:
         """Marks a video whose output stands already."""

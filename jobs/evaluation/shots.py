@@ -12,6 +12,8 @@ from rich.console import Console
 
 from engines.choice import resolve
 from engines.errors import EngineError
+from jobs.command_line.curves import Curves
+from jobs.command_line.inputs import Asked
 from jobs.command_line.options import JudgeOptions
 from jobs.command_line.places import check_file_place
 from jobs.command_line.progress import console
@@ -21,6 +23,7 @@ from jobs.evaluation.pages import tell_pages
 from jobs.ray_cluster import cluster
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
+from pipeline.own_curve import keep_curve
 from pipeline.rows import StageRow, VideoRow
 from pipeline.settings import AnalysisSettings, JudgeSettings
 from pipeline.store import VideoFolder, video_row
@@ -109,15 +112,18 @@ def evaluate_run(report_of_run: Path, options: JudgeOptions, with_videos: WithVi
     screen = console()
     cluster.start()
     settings = _with_sheet(settings, Path(rows[0]["work"]), with_videos, screen)
+    if settings.sheet is None:
+        rows = _with_own_curves(rows, report, settings, with_videos, screen)
     from pipeline.graph import evaluate
 
-    failed: list[str] = []
+    outputs_of = {row["video"]: row["output"] for row in rows}
+    failed: set[str] = set()
 
     def on_row(row: StageRow) -> None:
-        name = next(r["output"] for r in rows if r["video"] == row["video"])
+        name = outputs_of[row["video"]]
         told = row["error"] or row["notes"] or f"{Path(name).name}: nothing wants a look"
         screen.print(told)
-        failed.extend([name] if row["error"] else [])
+        failed.update([name] if row["error"] else [])
 
     evaluate(rows, settings, on_row)
     outputs = [Path(row["output"]) for row in rows if row["output"] not in failed]
@@ -151,12 +157,31 @@ def _rows(report: dict[str, Any], options: JudgeOptions) -> list[VideoRow]:
     return rows
 
 
+def _with_own_curves(
+    rows: list[VideoRow],
+    report: dict[str, Any],
+    settings: JudgeSettings,
+    with_videos: WithVideos,
+    screen: Console,
+) -> list[VideoRow]:
+    """The rows of a manifest's run, each told where its own curve is kept."""
+    work = Path(rows[0]["work"])
+    asked = {v["output"]: Asked(*(v[name] for name in Asked._fields)) for v in report["videos"]}
+    curves = Curves(settings.editor)
+    kept: dict[Asked, str] = {}
+    for one in {asked[row["output"]] for row in rows}:
+        own = _with_sheet(replace(settings, sheet=curves.of(one)), work, with_videos, screen)
+        kept[one] = keep_curve(own.sheet, work) if own.sheet else ""
+    return [{**row, "curve": kept[asked[row["output"]]]} for row in rows]
+
+
 def _settings_of_run(report: dict[str, Any], options: JudgeOptions) -> JudgeSettings:
     told = report["settings"]
-    curve = options.curve or told["options"]["curve"]
+    has_one = "curve" in told
+    curve = options.curve or (told["options"]["curve"] if has_one else None)
     return replace(
         _settings(options),
-        sheet=load_sheet(curve),
+        sheet=load_sheet(curve) if curve else None,
         editor=options.made_by or told["engines"]["editor"]["name"],
         encode_preset=told["encode_preset"],
         planner=_planner(told),

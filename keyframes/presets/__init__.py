@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 
 
+@cache
 def known_presets() -> tuple[str, ...]:
     """Names of the packaged curve files, in alphabetical order."""
     files = resources.files(__name__).iterdir()

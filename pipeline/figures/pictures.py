@@ -22,6 +22,7 @@ from pipeline.figures.donor_sheet import donor_sheet
 from pipeline.files import published
 from pipeline.media.read.inspection import inspect_video, read_inspection
 from pipeline.media.write.side_by_side import write_side_by_side
+from pipeline.own_curve import curve_of
 from pipeline.quality.clip import frame_at, measure
 from pipeline.rows import StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, RenderSettings
@@ -45,8 +46,9 @@ def plot_stage(
     source, made = read_inspection(row["source"], folder.inspection), inspect_video(row["output"])
     before = read_analysis(folder.analysis(analysis.digest))
     after = measure(made, tracker, estimator, before.neutral)
-    who = recognise(source, before, settings.sheet)
-    planned = plan_edits(source, before, settings.sheet, settings.editor.crop_size, who)
+    sheet = curve_of(row, settings)
+    who = recognise(source, before, sheet)
+    planned = plan_edits(source, before, sheet, settings.editor.crop_size, who)
     if not planned.requested:
         raise PipelineError("nobody whom the curve names is in it")
     face, requested = max(planned.requested.items(), key=lambda each: _amount(each[1]))

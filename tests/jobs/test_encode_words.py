@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cyclopts import App
 
+from jobs.animate import NOTHING_SAID
 from jobs.animation.call import checked
 from jobs.command_line.command import run_command
 from jobs.command_line.options import AnimateOptions, takes
@@ -24,7 +25,7 @@ def settings_of(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     @app.default
     @takes(AnimateOptions)
-    def animate(*, options: AnimateOptions) -> int:
+    def animate(*, options: AnimateOptions = NOTHING_SAID) -> int:
         taken.append(options)
         return 0
 

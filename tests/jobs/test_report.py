@@ -13,6 +13,7 @@ VIDEO: VideoRow = {
     "identity": "1-1-1-a",
     "request": "",
     "run": "",
+    "curve": "",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from pipeline.figures.verdict_page.images import thumb_of
 from pipeline.figures.verdict_page.page import write_verdict_page
 from pipeline.files import write_json
 from pipeline.media.read.inspection import inspect_video
+from pipeline.own_curve import kept_curve
 from pipeline.quality.clip import Clip, check_same_shot, measure
 from pipeline.quality.evaluate import Question, ShotVerdict, as_json, evaluate_shot, strongest_frame
 from pipeline.quality.metric import METRICS
@@ -39,6 +40,8 @@ def qa_stage(
     folder = folder_of(row)
     stored = folder.analysis(settings.judge.digest)
     planned = folder.analysis(settings.planner.digest) if settings.planner else None
+    if row["curve"]:
+        settings = replace(settings, sheet=kept_curve(row))
     verdicts = judge(row["source"], row["output"], stored, settings, tracker, estimator, planned)
     notes = [
         f"{Path(row['output']).name}, face {v.question.face}: {v.warnings} of "
