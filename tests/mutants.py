@@ -15,6 +15,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mutants_of_copying import COPYING
+
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = (
     "keyframes",
@@ -224,6 +226,7 @@ MUTANTS = (
         "    return np.zeros(analysis.frames, np.int64)\n",
         ("tests/pipeline/pairs/test_rules.py",),
     ),
+    *(Mutant(*each) for each in COPYING),
 )
 
 

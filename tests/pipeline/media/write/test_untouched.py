@@ -216,9 +216,24 @@ def test_a_clip_without_any_edit_is_its_source(footage, tmp_path):
     assert compare_files(source, finished.path).exit_status == 0
 
 
-def test_only_closed_groups_that_are_shown_whole_are_groups(footage, corpus):
+def with_crossed_times(source: str, target: Path, number: int) -> str:
+    """A clip of which a group's first frame is shown before the last one of the group before it."""
+    with av.open(source) as old, av.open(str(target), "w") as new:
+        video = new.add_stream_from_template(old.streams.video[0], opaque=True)
+        for n, packet in enumerate(p for p in old.demux(video=0) if p.size):
+            packet.pts += 512 * ((n == number - 1) - (n == number))
+            packet.dts -= 512
+            packet.stream = video
+            new.mux(packet)
+    return str(target)
+
+
+def test_only_closed_groups_that_are_shown_whole_are_groups(footage, corpus, tmp_path):
     closed = inspect_video(footage(options=H264, gop=6)).index.group
     assert closed.tolist() == [n // 6 for n in range(30)]
+    plain = footage(name="p.mp4", gop=6, options={"preset": "ultrafast", "bf": "0"})
+    crossed = inspect_video(with_crossed_times(plain, tmp_path / "crossed.mp4", 12)).index.group
+    assert crossed.tolist() == [0] * 6 + [1] * 12 + [2] * 6 + [3] * 6
     opened = footage(
         name="o.mp4", gop=6, options={"preset": "veryfast", "bf": "2", "x264-params": "open-gop=1"}
     )
