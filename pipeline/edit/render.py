@@ -192,8 +192,6 @@ def _settle(
         edit = replace(edit, mask=behind_hands(edit.mask, plan.hands_px[row]))
         rendered.patches += paste_edit(frame, inspection.info, edit, where, code)
         rendered.notes.update(edit.notes)
-    rendered.is_changed = any(
-        future.result().residual.any() and future.result().mask.any() for *_, future in edits
-    )
+    rendered.is_changed = any(patch.change.any() for patch in rendered.patches)
     rendered.edited += bool(edits)
     return frame

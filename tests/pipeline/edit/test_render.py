@@ -10,6 +10,7 @@ from engines.editors.previz.editor import PrevizEditor
 from engines.estimators.mesh.estimator import MeshAUEstimator
 from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.load import parse_sheet
+from pipeline.edit import render
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import Rendered, edited_frames, render_segment
@@ -30,16 +31,20 @@ def planes(frame) -> list[np.ndarray]:
 
 
 def both(talk, editor):
-    """Decoded and edited planes of every frame, before encoding."""
+    """Decoded and edited planes of every frame, before encoding; what is told of them holds."""
+    told = Rendered()
     seen = talk.inspection
     plan = plan_edits(seen, talk.analysis, SMILE, 512).plan
     span = Span(0, 0, seen.frames - 1)
     source = decode_range(seen.info.path, seen.info, seen.index, 0, span.last)
     with MicroBatcher(editor, seed=1) as batcher:
-        edited = edited_frames(seen, span, plan, batcher, Rendered())
+        edited = edited_frames(seen, span, plan, batcher, told)
         for number, (before, after) in enumerate(zip(source, edited, strict=True)):
             assert before.pts == after.pts
-            yield number, number in plan.frame, planes(before), planes(after)
+            pair = planes(before), planes(after)
+            if any(not np.array_equal(a, b) for a, b in zip(*pair, strict=True)):
+                assert told.is_changed
+            yield number, number in plan.frame and told.is_changed, *pair
 
 
 def test_frames_without_a_change_are_untouched_to_the_bit(talk):
@@ -52,11 +57,15 @@ def test_frames_without_a_change_are_untouched_to_the_bit(talk):
 
 
 def test_an_edit_that_changes_nothing_leaves_every_sample_alone(talk):
-    edited = 0
-    for _, active, before, after in both(talk, IdentityEditor()):
-        edited += active
+    for _, changed, before, after in both(talk, IdentityEditor()):
+        assert not changed
         assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-    assert edited > 20
+
+
+def test_a_frame_whose_edit_is_all_behind_a_hand_is_told_as_unchanged(talk, monkeypatch):
+    """An intra-only source's own packet is taken for it."""
+    monkeypatch.setattr(render, "behind_hands", lambda mask, _: np.zeros_like(mask))
+    assert not any(changed for _, changed, *_ in both(talk, PrevizEditor()))
 
 
 def test_a_smile_changes_the_lower_face_and_nothing_else(talk):
