@@ -110,13 +110,14 @@ class _Campaign:
         self._known: set[int] = set()
         self._outcome = Outcome()
         self._curve = 0
+        self._target = ""
         self._start_anew()
 
     def run(self, events: int) -> Outcome:
         deck: list[str] = []
         misses = 0
         while sum(self._outcome.met.values()) < events and not self._outcome.faults:
-            deck = deck or self._chance.sample(self._kinds, len(self._kinds))
+            deck = deck or self._dealt()
             before = len(deck)
             self._disturbed_run(deck, events)
             misses = misses + 1 if len(deck) == before else 0
@@ -125,6 +126,11 @@ class _Campaign:
         if not (self._outcome.faults or self._is_whole):
             self._last_run()
         return self._outcome
+
+    def _dealt(self) -> list[str]:
+        """All kinds in an order of chance, each as often as it comes in a row."""
+        kinds = self._chance.sample(self._kinds, len(self._kinds))
+        return [kind for kind in kinds for _ in range(EVENTS[kind].times)]
 
     def _start_anew(self) -> None:
         """Forgets all that was made, curves and takes with it."""
@@ -144,12 +150,13 @@ class _Campaign:
         met: list[str] = []
         while deck and sum(self._outcome.met.values()) < events and not self._outcome.faults:
             event = EVENTS[deck[0]]
-            if not scene.reached(early=event.is_slow) or not event.do(scene):
+            if not scene.reached(event) or not event.do(scene):
                 break
             met.append(deck.pop(0))
             self._outcome.met[met[-1]] = self._outcome.met.get(met[-1], 0) + 1
             if event.ends:
                 break
+        self._target = scene.target if met and deck[:1] == met[-1:] else ""
         for name in scene.swapped:
             self._takes[name].add(self._footage.takes[name])
             self._must_replace = True
@@ -192,6 +199,7 @@ class _Campaign:
             fault=self._fault,
             swapped=set(),
             before=before,
+            target=self._target,
         )
 
     def _settle_beside(self, call: Call) -> bool:
@@ -221,14 +229,22 @@ class _Campaign:
         if call.has_begun and status >= 0:
             is_cut = any(event is EVENTS["raylet"] for event in events)
             self._check_report(call, status, swapped, is_cut=is_cut)
+        ended_itself = status >= 0 and not self._was_cut(call)
         whole = self._is_whole = status == 0 and not swapped
         curves = {self._curve} if whole else self._curves
         now = {name: {take} for name, take in self._footage.takes.items()}
         self._compare(self._output, curves, now if whole else self._takes, whole=whole)
-        if whole:
+        if ended_itself:
             litter = [p for place in (self._output, self._work) for p in place.rglob(".aureel-*")]
             if litter:
-                self._fault(f"left behind by a run that ended well: {', '.join(map(str, litter))}")
+                self._fault(f"left behind, with status {status}: {', '.join(map(str, litter))}")
+
+    def _was_cut(self, call: Call) -> bool:
+        """Whether Ray ended the process from below, which then could not tidy up."""
+        try:
+            return "not ended" in call.report.read_text()
+        except OSError:
+            return call.has_begun
 
     def _check_report(self, call: Call, status: int, swapped: set[str], *, is_cut: bool) -> None:
         """Every video has its line, and a reason where it was not made.

@@ -15,7 +15,8 @@ from jobs.disturbances.footage import Footage
 BUSY = "is writing this"
 BLOCK_BYTES = 1 << 20
 OUTPUT = "*.mp4"
-COME_AGAIN = ("*/*/render-*.try.*", "*/*/0*-*.json", OUTPUT)
+RENDERS = "*/*/render-*.try.*"
+COME_AGAIN = (RENDERS, "*/*/0*-*.json", OUTPUT)
 POINTS = ("*/*/analyse-*.try.*", "*/analysis-*", "*/*/spans-*.json", *COME_AGAIN)
 """Files by which a run shows how far it is: work begun, a table, a plan, a piece made."""
 
@@ -32,6 +33,7 @@ class Scene:
         fault: takes what went wrong, in a sentence.
         swapped: clips that were replaced while this run went on.
         before: all files that were there when it began.
+        target: the piece of work at which an event that happens some times meets each run.
     """
 
     call: Call
@@ -44,21 +46,30 @@ class Scene:
     fault: Callable[[str], None]
     swapped: set[str]
     before: set[Path]
+    target: str = ""
 
-    def reached(self, *, early: bool = False) -> bool:
-        """Waits for a point of the run that chance names; False where it ended before.
+    def reached(self, event: Event) -> bool:
+        """Waits for the event's point of the run, or one that chance names.
 
-        Args:
-            early: so early that what takes its time to start still meets the run.
+        Returns:
+            False where the run ended before.
         """
         passed = {point for point in POINTS if any(self.before.intersection(self._at(point)))}
         left = [point for point in POINTS if point in COME_AGAIN or point not in passed]
-        point = "" if early else self.chance.choice(["", *left])
+        chosen = "" if event.is_slow else self.chance.choice(["", *left])
+        point = event.point or chosen
+        if event.times > 1 and self.target:
+            point = f"{self.target}.*"
 
         def has_come() -> bool:
             return self._is_claimed() and (not point or bool(set(self._at(point)) - self.before))
 
-        return self.call.until(has_come)
+        if not self.call.until(has_come):
+            return False
+        if event.times > 1 and not self.target:
+            fresh = next(iter(set(self._at(point)) - self.before), None)
+            self.target = _work_of(fresh.relative_to(self.work)) if fresh else ""
+        return True
 
     def _at(self, point: str) -> list[Path]:
         return list((self.output if point == OUTPUT else self.work).glob(point))
@@ -68,6 +79,11 @@ class Scene:
         with suppress(FileNotFoundError):
             return any(f'"pid": {self.call.pid},' in claim.read_text() for claim in claims)
         return False
+
+
+def _work_of(mark: Path) -> str:
+    """`<state>/<job>/render-000003` of its start mark."""
+    return str(mark.with_name(mark.name.partition(".")[0]))
 
 
 def kill_worker(scene: Scene) -> bool:
@@ -178,12 +194,16 @@ class Event:
         do: to a run that has reached a point; False where the run had ended before.
         ends: the run; it then ends with one of `statuses`, else these are allowed beside 0.
         is_slow: it starts a process, so it begins as early as can be.
+        point: files by which a run shows that it is where this is to meet it, instead of chance.
+        times: in a row that it happens, at the same piece of work, each to a run of its own.
     """
 
     do: Callable[[Scene], bool]
     ends: bool = False
     statuses: tuple[int, ...] = ()
     is_slow: bool = False
+    point: str = ""
+    times: int = 1
 
 
 EVENTS = {
@@ -193,6 +213,7 @@ EVENTS = {
     "power": Event(cut_power, True, (-signal.SIGKILL,)),
     "sigterm": Event(stop, True, (128 + signal.SIGTERM,)),
     "sigint": Event(interrupt, True, (128 + signal.SIGINT,)),
+    "stubborn": Event(cut_power, True, (-signal.SIGKILL,), point=RENDERS, times=3),
     "second": Event(begin_second, is_slow=True),
     "beside": Event(begin_beside, is_slow=True),
     "pause": Event(pause),
