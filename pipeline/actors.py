@@ -23,9 +23,10 @@ from keyframes.errors import KeyframeError
 from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.errors import PipelineError
-from pipeline.room import with_room
+from pipeline.room import note_in, with_room
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings, digest_of
+from pipeline.strikes import counted_start, work_of
 from pipeline.studies.shares import StudySettings
 
 log = logging.getLogger(__name__)
@@ -41,14 +42,14 @@ def caught(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[Sta
     """
     places = [Path(row["work"]), Path(row["output"]).parent]
 
-    def in_room() -> list[StageRow]:
-        return with_room(work, places, lambda: stages.folder_of(row).no_room, row["run"])
+    def note() -> Path:
+        return note_in(stages.folder_of(row).job_folder)
 
-    return told(stage, row, in_room)
+    return told(stage, row, lambda: with_room(work, places, note, row["run"]))
 
 
 def told(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[StageRow]:
-    """The same without waiting for room: of rows that belong to no output."""
+    """The same without waiting for room."""
     try:
         return work()
     except (PipelineError, EngineError, KeyframeError) as error:
@@ -62,6 +63,8 @@ def told(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[Stage
     return [stage_row(row["video"], stage, number, error=" ".join(line.split()))]
 
 
+LOADING_S = 1800.0
+"""How long engines may take to load: weights over a slow network, plans that are checked."""
 _engines: dict[str, Any] = {}
 _failed: dict[str, EngineError] = {}
 
@@ -80,6 +83,24 @@ def loaded(engine: Engine) -> Any:
             _failed[key] = error  # loading took minutes, and ends no better for the next segment
             raise
     return _engines[key]
+
+
+@contextmanager
+def watched_loading(row: Row, stage: str, *engines: Engine) -> Generator[None]:
+    """Loading that hangs is a strike against the row that it is for (pipeline/strikes.py)."""
+    if all(_key(engine) in _engines for engine in engines):
+        yield
+        return
+    names = ", ".join(engine.name for engine in engines)
+    work = work_of(f"load-{stage}", row.get("number", 0))
+    with counted_start(stages.folder_of(row), work, f"loading {names}", LOADING_S):
+        yield
+
+
+def loaded_for(row: Row, stage: str, *engines: Engine) -> list[Any]:
+    """Engines for a row's work."""
+    with watched_loading(row, stage, *engines):
+        return [loaded(engine) for engine in engines]
 
 
 def _key(engine: Engine) -> str:
@@ -118,8 +139,7 @@ def analyse_row(row: Row, *, settings: AnalysisSettings) -> StageRow:
     """Task: one chunk in, its verdict out."""
 
     def work() -> list[StageRow]:
-        tracker = loaded(settings.tracker)
-        estimator = loaded(settings.estimator)
+        tracker, estimator = loaded_for(row, "analyse", settings.tracker, settings.estimator)
         return [stages.analyse_stage(row, settings, tracker, estimator)]
 
     return caught("analyse", row, work)[0]
@@ -141,7 +161,7 @@ def plan_row(
     """Task: links a video's chunks; with render settings also evaluates its curve."""
 
     def work() -> list[StageRow]:
-        estimator = loaded(analysis.estimator)
+        (estimator,) = loaded_for(row, "plan", analysis.estimator)
         verdict, faces = stages.assemble_stage(row, analysis, estimator)
         return [verdict, *(stages.plan_stage(row, faces, settings) if settings else [])]
 
@@ -161,8 +181,7 @@ def plot_row(row: Row, analysis: AnalysisSettings, settings: RenderSettings) -> 
             plot_stage,  # matplotlib only where a plot is asked for
         )
 
-        tracker = loaded(analysis.tracker)
-        estimator = loaded(analysis.estimator)
+        tracker, estimator = loaded(analysis.tracker), loaded(analysis.estimator)
         return [plot_stage(row, analysis, settings, tracker, estimator)]
 
     return caught("plot", row, work)
@@ -181,12 +200,15 @@ def qa_row(row: Row, settings: JudgeSettings) -> list[StageRow]:
 
 
 def study_row(row: Row, *, settings: StudySettings) -> StageRow:
-    """Task: a share of a study made and measured, its rows on disk."""
+    """Task: a share of a study made and measured, its rows on disk; it waits for room as well."""
+    place = Path(row["work"])
 
     def work() -> list[StageRow]:
         return [settings.run(row, *map(loaded, settings.engines))]
 
-    return told("study", row, work)[0]
+    return told("study", row, lambda: with_room(work, [place], lambda: note_in(place), str(place)))[
+        0
+    ]
 
 
 class Study:
@@ -231,7 +253,9 @@ def render_row(row: Row, *, settings: RenderSettings) -> StageRow:
     """Task: one segment in, its verdict out; decode → edit → encode."""
 
     def work() -> list[StageRow]:
-        return [stages.render_stage(row, settings, batcher_of(settings), wider)]
+        with watched_loading(row, "render", settings.editor):
+            batcher = batcher_of(settings)
+        return [stages.render_stage(row, settings, batcher, wider)]
 
     def wider(error: NumericOverflowError) -> MicroBatcher:
         changed = {**settings.editor.settings, **error.remedy}
@@ -253,7 +277,7 @@ class Render:
         if is_outdated(self._settings):
             with self._gate.alone():  # the segments inside end as they began
                 renew_editor(self._settings)
-        struck = bool(stages.folder_of(row).strikes(stages.work_of("render", row["number"])))
+        struck = bool(stages.folder_of(row).strikes(work_of("render", row["number"])))
         with self._gate.alone() if struck else self._gate.shared():
             verdict = render_row(row, settings=self._settings)
         return {name: [value] for name, value in verdict.items()}

@@ -179,19 +179,31 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sweep_partials(folder: Path) -> None:
-    """Removes the partials in a folder whose writers are gone; those at work are left alone."""
+def sweep_partials(folder: Path, *, every: bool = False) -> None:
+    """Removes the partials in a folder whose writers are gone; those at work are left alone.
+
+    Args:
+        every: all partials, whoever writes them: nobody rightly does.
+    """
     for partial in folder.glob(f"{PARTIAL}*"):
-        if _is_abandoned(partial):
-            _remove(partial)
+        if _writer(partial) and (every or _is_abandoned(partial)):
+            with suppress(OSError):  # another user's, or gone meanwhile
+                _remove(partial)
+
+
+def _writer(partial: Path) -> tuple[str, int] | None:
+    """Host and process of who writes a partial; None of what is no partial, as claims are not."""
+    host, _, rest = partial.name.removeprefix(PARTIAL).partition("-")
+    pid = rest.partition("-")[0]
+    return (host, int(pid)) if pid.isdigit() else None
 
 
 def _is_abandoned(partial: Path) -> bool:
-    host, _, rest = partial.name.removeprefix(PARTIAL).partition("-")
-    pid = rest.partition("-")[0]
-    if not pid.isdigit():
+    writer = _writer(partial)
+    if writer is None:
         return False
-    if host == _here() and not is_running(int(pid)):
+    host, pid = writer
+    if host == _here() and not is_running(pid):
         return True
     with suppress(FileNotFoundError):
         return time.time() - partial.stat().st_mtime > ABANDONED_S

@@ -4,6 +4,9 @@ A claim is a small file in the output's folder that names its run: host, process
 lock that the run holds as long as it lives. The system frees that lock with the process, however it
 ends, and keeps it while the process is merely stopped; so a dead run's claim is taken over at once
 and a paused one's never. A worker that publishes asks first whether the claim is still its run's.
+
+The lock says where the run writes: what it leaves there half-written is removed at its end, and
+where it is killed, by the run that takes an output of it over.
 """
 
 from __future__ import annotations
@@ -15,9 +18,10 @@ import json
 import os
 import socket
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -25,7 +29,7 @@ from typing import Any, BinaryIO, Self
 import psutil
 
 from pipeline.errors import PipelineError
-from pipeline.files import PARTIAL, make_folder
+from pipeline.files import PARTIAL, make_folder, read_json, sweep_partials
 
 
 class BusyError(PipelineError):
@@ -114,8 +118,9 @@ class Run:
         """
         self.token = token
         self._lock = folder / f"{PARTIAL}{token}.run"
-        self._held: BinaryIO | None = None
+        self._held: FileIO | None = None
         self._claims: list[Path] = []
+        self._places: dict[str, list[str]] = {}
 
     def claim(self, output: Path) -> None:
         """Takes an output for this run.
@@ -132,23 +137,38 @@ class Run:
             if owner is not None and owner.token != self.token and not owner.is_dead():
                 raise BusyError(_busy(output, owner, path))
             if owner is not None and owner.token != self.token:
-                Path(owner.lock).unlink(missing_ok=True)
+                _tidy_after(Path(owner.lock))
             file.seek(0)
             file.truncate()
             file.write(json.dumps(asdict(Owner.here(self.token, self._lock))).encode())
             file.flush()
         self._claims.append(path)
 
-    def _hold(self) -> None:
-        if self._held is not None:
-            return
-        make_folder(self._lock.parent)
-        self._held = self._lock.open("wb")
-        with suppress(OSError):  # without locks there, the process number still tells on this host
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def writes_in(self, alone: Iterable[Path], shared: Iterable[Path]) -> None:
+        """Notes where half-written files of this run can be.
+
+        Args:
+            alone: folders in which nobody else may write as long as this run has its claims.
+            shared: others.
+        """
+        held = self._hold()
+        self._places = {"alone": sorted(map(str, alone)), "shared": sorted(map(str, shared))}
+        with suppress(OSError):  # a full disk, which the work may wait for
+            held.seek(0)
+            held.truncate()
+            held.write(json.dumps(self._places).encode())
+
+    def _hold(self) -> FileIO:
+        if self._held is None:
+            make_folder(self._lock.parent)
+            self._held = self._lock.open("wb", buffering=0)
+            with suppress(OSError):  # without locks, the process number still tells on this host
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return self._held
 
     def release(self) -> None:
-        """Gives up all claims."""
+        """Removes what is left half-written, and gives up all claims."""
+        _tidy(self._places)
         for path in self._claims:
             with suppress(OSError), _opened(path, create=False) as file:
                 owner = _owner(file)
@@ -171,6 +191,20 @@ class Run:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def _tidy(places: dict[str, list[str]]) -> None:
+    for folder in places.get("alone", ()):
+        sweep_partials(Path(folder), every=True)
+    for folder in places.get("shared", ()):
+        sweep_partials(Path(folder))
+
+
+def _tidy_after(lock: Path) -> None:
+    """Removes what a dead run left half-written where its lock says that it wrote."""
+    places: Any = read_json(lock)
+    _tidy(places if isinstance(places, dict) else {})
+    lock.unlink(missing_ok=True)
 
 
 @contextmanager

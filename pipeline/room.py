@@ -7,6 +7,7 @@ Who waits leaves an empty note in the job's folder, by which the driver tells th
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable, Generator
@@ -22,8 +23,15 @@ LOOK_S = 0.5
 STEP_BYTES, STEP_SHARE = 64 << 20, 0.05
 """Room by which a disk must have grown for another try: the lesser of both."""
 
+NOTES = "no-room.*"
+
 Made = TypeVar("Made")
 _given_up: set[str] = set()
+
+
+def note_in(folder: Path) -> Path:
+    """The note that this process leaves in a folder while it waits."""
+    return folder / NOTES.replace("*", str(os.getpid()))
 
 
 def is_full(error: BaseException | None) -> bool:

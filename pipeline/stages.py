@@ -6,8 +6,7 @@ Each may raise; pipeline/actors.py turns what is raised into a row with an `erro
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,11 +57,16 @@ from pipeline.pieces import (
 from pipeline.rows import SpanRow, StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.source import check_unchanged
-from pipeline.store import MAX_STRIKES, VideoFolder, write_done
-from pipeline.watchdog import allowance_s, has_hung, watchdog
+from pipeline.store import VideoFolder, write_done
+from pipeline.strikes import counted_start, whole_s, work_of
+from pipeline.watchdog import allowance_s
 
 ANALYSED_S = 0.1
 """Rough cost of measuring one frame."""
+LINKED_S = PLANNED_S = 0.02
+"""Of a frame where faces are linked and curves evaluated: generous, with donors decoded."""
+FINISHED_S = 0.5
+"""Of a frame at the end: packets are joined, copied and verified, or, at worst, encoded there."""
 
 
 class Stopwatch:
@@ -151,7 +155,7 @@ def analyse_stage(
     check_unchanged(row["source"], row["identity"])
     inspection = read_inspection(row["source"], folder.inspection)
     limit_s = allowance_s(span.frames, ANALYSED_S, settings.stuck_after)
-    with _counted_start(folder, "analyse", span, limit_s) as step:
+    with counted_start(folder, *_of_frames("analyse", span), limit_s) as step:
         chunk = analyse_frames(
             inspection, span.first, span.last, tracker, estimator, settings.reader, step
         )
@@ -169,12 +173,14 @@ def assemble_stage(
     check_unchanged(row["source"], row["identity"])
     inspection = read_inspection(row["source"], folder.inspection)
     path = folder.analysis(settings.digest)
-    analysis = _assembled(inspection, folder, settings, estimator)
-    if analysis is None:
-        analysis = read_analysis(path)
-    else:
-        write_analysis(path, analysis, inspection)
-        folder.sweep_chunks(settings.digest)
+    limit_s = whole_s(inspection.frames, LINKED_S, settings.stuck_after)
+    with counted_start(folder, work_of("assemble", 0), "linking its faces", limit_s):
+        analysis = _assembled(inspection, folder, settings, estimator)
+        if analysis is None:
+            analysis = read_analysis(path)
+        else:
+            write_analysis(path, analysis, inspection)
+            folder.sweep_chunks(settings.digest)
     verdict = stage_row(
         row["video"],
         "assemble",
@@ -208,10 +214,22 @@ def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list
     Segments whose piece is there already (same edits, engine and encoder) come as rows of stage
     `render`, as if they had just been made.
     """
-    clock = Stopwatch()
     folder = folder_of(row)
     muxer_of(row["output"])  # before the work, not after it
     inspection = read_inspection(row["source"], folder.inspection)
+    limit_s = whole_s(inspection.frames, PLANNED_S, settings.stuck_after)
+    with counted_start(folder, work_of("plan", 0), "planning its edits", limit_s):
+        return _planned(row, folder, inspection, faces, settings)
+
+
+def _planned(
+    row: VideoRow,
+    folder: VideoFolder,
+    inspection: Inspection,
+    faces: Analysis,
+    settings: RenderSettings,
+) -> list[StageRow]:
+    clock = Stopwatch()
     sheet = curve_of(row, settings)
     who = recognise(inspection, faces, sheet)
     refuse_doubts(who, inspection)
@@ -300,7 +318,7 @@ def render_stage(
     library = read_library(folder.library(row["request"]))
     look = {"border": settings.border, "library": library, "elements": elements}
     limit_s = allowance_s(span.frames, settings.editor.seconds_per_edit, settings.stuck_after)
-    with _counted_start(folder, "render", span, limit_s) as step:
+    with counted_start(folder, *_of_frames("render", span), limit_s) as step:
         progress = _FrameCounter(folder.frames_so_far(span.number), step)
         try:
             rendered = render_segment(*parts, batcher, encode, piece, progress, **look)
@@ -322,47 +340,8 @@ def _changed(error: NumericOverflowError) -> str:
     return ", ".join(f"{name} {value}" for name, value in error.remedy.items())
 
 
-def work_of(stage: str, number: int) -> str:
-    """Names a piece of work for its start marks."""
-    return f"{stage}-{number:06d}"
-
-
-@contextmanager
-def _counted_start(
-    folder: VideoFolder, stage: str, span: Span, limit_s: float
-) -> Generator[Callable[[], None]]:
-    """Leaves a mark while work is under way: one that outlives it tells of a process that died.
-
-    What it gives is to be called at each step forward; without one for `limit_s`, the process dies.
-
-    Raises:
-        PipelineError: the work has killed its process `MAX_STRIKES` times in this run.
-    """
-    work = work_of(stage, span.number)
-    strikes = folder.strikes(work)
-    if len(strikes) >= MAX_STRIKES:
-        told = _hung(strikes[-1], limit_s) if has_hung(strikes[-1]) else DIED
-        raise PipelineError(
-            f"{stage} of frames {span.first}…{span.last}: {told}; run again to try it anew"
-        )
-    try:
-        with watchdog.over(folder.strike(work), limit_s) as step:
-            yield step
-    finally:
-        folder.clear_strikes(work)
-
-
-DIED = (
-    f"its worker died {MAX_STRIKES} times in this run (out of memory? a crashing driver?); "
-    "Ray's worker log has the end"
-)
-
-
-def _hung(mark: Path, limit_s: float) -> str:
-    return (
-        f"made no progress for {limit_s:g} s and was stopped, {MAX_STRIKES} times in this run; "
-        f"{mark} says where it stood; --stuck-after gives it more time"
-    )
+def _of_frames(stage: str, span: Span) -> tuple[str, str]:
+    return work_of(stage, span.number), f"{stage} of frames {span.first}…{span.last}"
 
 
 class _FrameCounter:
@@ -386,10 +365,18 @@ def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
     Plan, segments, pieces and request are held against each other first, the source against what
     it was and the run's claim against the output's last; `done.json` lets a rerun skip the video.
     """
-    clock = Stopwatch()
-    folder, output = folder_of(row), Path(row["output"])
+    folder = folder_of(row)
     check_unchanged(row["source"], row["identity"])
     inspection = read_inspection(row["source"], folder.inspection)
+    limit_s = whole_s(inspection.frames, FINISHED_S, settings.stuck_after)
+    with counted_start(folder, work_of("finish", 0), "joining its pieces", limit_s):
+        return _finished(row, folder, inspection, settings)
+
+
+def _finished(
+    row: VideoRow, folder: VideoFolder, inspection: Inspection, settings: RenderSettings
+) -> StageRow:
+    clock, output = Stopwatch(), Path(row["output"])
     encode = encode_settings(inspection, settings)
     pieces, names = planned_pieces(folder, row["request"], inspection, settings, encode)
 

@@ -19,12 +19,13 @@ curves on one clip share the analysis and nothing else. Only the run that has cl
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.files import read_json, sha256_of, sweep_partials, write_json
+from pipeline.room import NOTES
 from pipeline.rows import VideoRow
 from pipeline.settings import digest_of
 from pipeline.source import Identity, identify
@@ -108,11 +109,6 @@ class VideoFolder:
     def frames_so_far(self, number: int) -> Path:
         return self.job_folder / f"{number:06d}.frames"
 
-    @property
-    def no_room(self) -> Path:
-        """Lies there while this process waits for room on a full disk."""
-        return self.job_folder / f"no-room.{os.getpid()}"
-
     def strikes(self, work: str) -> list[Path]:
         """This run's start marks of a piece of work, `render-000003`."""
         return sorted(self.job_folder.glob(f"{work}.{self.run or 'run'}.try.*"))
@@ -141,15 +137,29 @@ class VideoFolder:
         for entry in (self.root / "chunks").glob(f"{digest}-*.npz"):
             entry.unlink(missing_ok=True)
 
+    @property
+    def shared_folders(self) -> tuple[Path, Path]:
+        """Where other runs over the same source write too."""
+        return self.root, self.root / "chunks"
+
     def sweep_orphans(self) -> None:
-        """Removes what dead processes left half-written, and the start marks of other runs."""
-        for folder in (self.root, self.root / "chunks", self.job_folder):
+        """Removes what was left half-written: in the job's own folder, all there is.
+
+        Start marks stay until the job is done: those of other runs count for nothing.
+        """
+        for folder in self.shared_folders:
             sweep_partials(folder)
-        for note in self.job_folder.glob("no-room.*"):
+        sweep_partials(self.job_folder, every=True)
+        for note in self.job_folder.glob(NOTES):
             note.unlink(missing_ok=True)
-        ours = set(self.job_folder.glob(f"*.{self.run or 'run'}.try.*"))
-        for mark in set(self.job_folder.glob("*.try.*")) - ours:
-            mark.unlink(missing_ok=True)
+
+
+def written_folders(rows: Sequence[VideoRow]) -> tuple[set[Path], set[Path]]:
+    """Where work on videos writes: folders that only the run with their claims does, and others."""
+    folders = [VideoFolder.of(row) for row in rows]
+    shared = {place for folder in folders for place in folder.shared_folders}
+    shared |= {Path(row["output"]).parent for row in rows}
+    return {folder.job_folder for folder in folders}, shared
 
 
 def write_done(folder: VideoFolder, output: Path, request: str) -> None:

@@ -20,13 +20,13 @@ from jobs.animation.call import (
 )
 from jobs.animation.claims import Claimed, claim_outputs
 from jobs.animation.dry_run import describe
-from jobs.animation.stopping import stoppable
 from jobs.command_line.event_log import event_places
 from jobs.command_line.failures import retry_command, write_failures
 from jobs.command_line.inputs import Refused
 from jobs.command_line.options import AnimateOptions
 from jobs.command_line.progress import console
 from jobs.command_line.report import Ledger, Report, told_of
+from jobs.command_line.stopping import stoppable
 from jobs.evaluation.judges import best_judge
 from jobs.evaluation.pages import tell_pages
 from jobs.ray_cluster import cluster
@@ -38,6 +38,7 @@ from pipeline.media.read.reader import choose_reader
 from pipeline.own_curve import keep_curve
 from pipeline.rows import VideoRow
 from pipeline.settings import JudgeSettings
+from pipeline.store import written_folders
 
 TOLD = 20
 """Entries that cannot be made which are told one by one before the work."""
@@ -64,8 +65,19 @@ def run_call(call: Call, screen: Console) -> Report:
         JobError, EngineError: its one output stands already; a driving video cannot be measured;
             an engine that was named cannot get ready; another run is writing its outputs.
     """
-    with stoppable(), Run(uuid4().hex[:12], Path(call.videos[0]["work"])) as run:
-        return _run_claimed(call, claim_outputs(call, run), screen)
+    token, place = uuid4().hex[:12], Path(call.videos[0]["work"])
+    with stoppable(), Run(token, place) as run, cluster.ended_when_stopped():
+        claimed = claim_outputs(call, run)
+        run.writes_in(*written_folders(claimed.videos))
+        report = _run_claimed(call, claimed, screen)
+        run.writes_in(*written_folders(_unmade(claimed.videos, report)))
+        return report
+
+
+def _unmade(videos: list[VideoRow], report: Report) -> list[VideoRow]:
+    """Those whose last stage, which tidies up after them, has not been reached."""
+    made = {video.output for video in report.videos if video.status != "failed"}
+    return [video for video in videos if video["output"] not in made]
 
 
 def _run_claimed(call: Call, claimed: Claimed, screen: Console) -> Report:

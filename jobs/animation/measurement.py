@@ -9,7 +9,6 @@ from uuid import uuid4
 from rich.console import Console
 
 from jobs.animation.call import analysis_settings, asked_engines, gpus_for
-from jobs.animation.stopping import stoppable
 from jobs.command_line.event_log import event_places
 from jobs.command_line.inputs import find_inputs
 from jobs.command_line.options import MeasureOptions
@@ -17,6 +16,7 @@ from jobs.command_line.outputs import is_one_of, refuse_working_copy, video_rows
 from jobs.command_line.places import check_file_place, check_folder_place
 from jobs.command_line.progress import console
 from jobs.command_line.report import Ledger, Report, told_of
+from jobs.command_line.stopping import stoppable
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes

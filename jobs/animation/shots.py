@@ -24,12 +24,10 @@ from jobs.command_line.outputs import (
     without_own_results,
 )
 from jobs.command_line.places import check_folder_place
-from jobs.command_line.settling import unsettled
+from jobs.command_line.settling import unfit_sources
 from jobs.errors import JobError
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
-from pipeline.errors import MediaError
-from pipeline.media.opening import open_video
 from pipeline.rows import VideoRow
 from pipeline.settings import ElementWish
 
@@ -198,8 +196,8 @@ def _looked_at(options: AnimateOptions, wanted: Wanted, say: Say, *, demo: bool 
     lacking = without_element_places(wanted.pairs, wish, wanted.also_read)
     wait = options.growing == "wait" and not options.dry_run
     sources = dict.fromkeys(source for source, _ in wanted.pairs)
-    unfit = {} if demo else unsettled(sources, wait=wait, say=say)
-    unfit |= _unopened(list(dict.fromkeys(wanted.named)))
+    looked_at = list(dict.fromkeys(wanted.named))[:OPENED]
+    unfit = unfit_sources({} if demo else sources, looked_at, wait=wait, say=say)
     lost = [*lacking.values()]
     lost += [Refused(str(s), unfit[s], str(o)) for s, o in wanted.pairs if s in unfit]
     left = [p for p in wanted.pairs if p not in lacking and p[0] not in unfit]
@@ -217,18 +215,6 @@ def _looked_at(options: AnimateOptions, wanted: Wanted, say: Say, *, demo: bool 
 def element_wish(options: AnimateOptions) -> ElementWish:
     """What compositors get beside each output."""
     return ElementWish(options.matte, options.sequence)
-
-
-def _unopened(named: Sequence[Path]) -> dict[Path, str]:
-    """Why files are no footage, of a few that are named: known before Ray is started."""
-    why: dict[Path, str] = {}
-    for path in named[:OPENED]:
-        try:
-            with open_video(str(path)):
-                pass
-        except MediaError as error:
-            why[path] = str(error).removeprefix(f"{path}: ")
-    return why
 
 
 def _demo_clip(*, keep: bool) -> Path:

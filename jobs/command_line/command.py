@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from engines.errors import EngineError
 from jobs.command_line.options import OPTION_OF, offer
+from jobs.command_line.stopping import stoppable
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from keyframes.errors import KeyframeError
@@ -101,7 +102,8 @@ def _reader_left() -> int:
 def main_of(app: App) -> NoReturn:
     """What `if __name__ == "__main__"` calls."""
     try:
-        sys.exit(run_command(app))
+        with stoppable():
+            sys.exit(run_command(app))
     except KeyboardInterrupt:
         sys.exit(130)
     finally:

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 
 from jobs.command_line.report import Ledger, VideoEntry
-from pipeline.room import WAIT_S, fullest
+from jobs.command_line.room import RoomTeller
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
 from pipeline.store import VideoFolder
 
@@ -31,8 +31,8 @@ class Progress:
     def __init__(self, videos: Sequence[VideoRow], ledger: Ledger, console: Console) -> None:
         self._folders = [VideoFolder.of(v) for v in videos]
         places = {Path(v["work"]) for v in videos} | {Path(v["output"]).parent for v in videos}
-        self._places = sorted(places)
-        self._waits_for_room = False
+        noted = [folder.job_folder for folder in self._folders]
+        self._room = RoomTeller(noted, sorted(places), console)
         self._ledger = ledger
         self._console = console
         self._total: Counter[str] = Counter()
@@ -72,27 +72,15 @@ class Progress:
         counters = [p for f in self._folders for p in f.job_folder.glob("*.frames")]
         return sum(_count(path) for path in counters)
 
-    def tell_of_room(self) -> None:
-        """Says once that work waits for room on a full disk, and once that it goes on."""
-        waits = any(True for folder in self._folders for _ in folder.job_folder.glob("no-room.*"))
-        if waits and not self._waits_for_room:
-            self._console.print(
-                f"no room left on the disk of {fullest(self._places)}: waiting for some, "
-                f"{WAIT_S / 60:.0f} min at most; free some to go on"
-            )
-        if self._waits_for_room and not waits:
-            self._console.print("no longer waiting for room")
-        self._waits_for_room = waits
-
     def _show(self) -> None:
         if not self._console.is_terminal:
             while not self._stopped.wait(PLAIN_PERIOD_S):
-                self.tell_of_room()
+                self._room.tell()
                 self._console.print(self.line(), highlight=False)
             return
         with Live(console=self._console, transient=True, auto_refresh=False) as live:
             while not self._stopped.wait(LIVE_PERIOD_S):
-                self.tell_of_room()
+                self._room.tell()
                 live.update(self.line(), refresh=True)
 
     def __enter__(self) -> Progress:

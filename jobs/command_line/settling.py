@@ -8,13 +8,49 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+
+from pipeline.errors import MediaError
+from pipeline.media.opening import is_text, open_video
 
 SETTLE_S = 3.0
 """How long a file must have stayed as it is."""
 MOST_S = 60.0
 """How long files are waited for, together."""
 LOOK_S = 0.2
+
+
+def unfit_sources(
+    sources: Iterable[Path], looked_at: Iterable[Path], *, wait: bool, say: Callable[[str], None]
+) -> dict[Path, str]:
+    """Why footage cannot be used; all that waiting cannot mend is known at once.
+
+    Args:
+        looked_at: those to be opened, known before Ray is started.
+        wait, say: as in `unsettled`.
+    """
+    looked_at = list(looked_at)
+    unfit = _unopened([path for path in looked_at if _is_text(path)])
+    unfit |= unsettled([path for path in sources if path not in unfit], wait=wait, say=say)
+    return unfit | _unopened([path for path in looked_at if path not in unfit])
+
+
+def _is_text(path: Path) -> bool:
+    with suppress(OSError):  # said where it is opened
+        return is_text(path)
+    return False
+
+
+def _unopened(paths: Iterable[Path]) -> dict[Path, str]:
+    why: dict[Path, str] = {}
+    for path in paths:
+        try:
+            with open_video(str(path)):
+                pass
+        except MediaError as error:
+            why[path] = str(error).removeprefix(f"{path}: ")
+    return why
 
 
 def unsettled(paths: Iterable[Path], *, wait: bool, say: Callable[[str], None]) -> dict[Path, str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from jobs.errors import JobError
 from jobs.ray_cluster import lone_machine
+from jobs.ray_cluster.lean import replaced
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray's own usage report
@@ -52,13 +53,12 @@ def start() -> None:
     """
     be_quiet()
     _show_workers_this_checkout()
-    ray: Any = import_module("ray")  # late: be_quiet() must come first
-
-    if ray.is_initialized():
+    if _is_there():
         return
     address = os.environ.get("RAY_ADDRESS")
     if address:
-        _check_is_ray(address)
+        _check_is_ray(address)  # before the second that importing Ray takes
+    ray: Any = import_module("ray")  # late: be_quiet() must come first
     with (
         warnings.catch_warnings(),
         _native_stderr_closed(),
@@ -74,6 +74,11 @@ def start() -> None:
         except Exception as error:  # Ray raises bare ones
             asked = f"be joined at RAY_ADDRESS={address}" if address else "start on this machine"
             raise JobError(f"Ray could not {asked}: {' '.join(str(error).split())}") from error
+
+
+def _is_there() -> bool:
+    ray: Any = sys.modules.get("ray")
+    return bool(ray and ray.is_initialized())
 
 
 def _check_is_ray(address: str) -> None:
@@ -138,13 +143,21 @@ def _imported_meanwhile(module: str) -> Generator[None]:
 
 @contextmanager
 def _own_sigterm() -> Generator[None]:
-    """Keeps our way of being stopped, where there is one: Ray's ends the process with status 15."""
-    ours = signal.getsignal(signal.SIGTERM)
-    try:
+    """Keeps our way of being stopped, where there is one, while Ray starts.
+
+    Ray takes the signal for itself, twice on its way, to end the process with status 15 or 1: so it
+    is not let, or whoever stops the job just then would be told that it failed.
+    """
+    ours, register = signal.getsignal(signal.SIGTERM), signal.signal
+    if not callable(ours) or threading.current_thread() is not threading.main_thread():
         yield
-    finally:
-        if callable(ours) and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, ours)
+        return
+
+    def register_others(number: int, handler: Any) -> Any:
+        return ours if number == signal.SIGTERM else register(number, handler)
+
+    with replaced(signal, signal=register_others):
+        yield
 
 
 @contextmanager
@@ -172,9 +185,32 @@ def _show_workers_this_checkout() -> None:
 
 def leave() -> None:
     """Takes leave of Ray now: its own way at exit sleeps 0.5 s for output that is not shown."""
-    ray: Any = sys.modules.get("ray")
-    if ray and ray.is_initialized():
-        ray.shutdown()
+    if _is_there():
+        sys.modules["ray"].shutdown()
+
+
+@contextmanager
+def ended_when_stopped() -> Generator[None]:
+    """Ends the Ray that is started within, and its workers, where the work is stopped or it died.
+
+    When this is over, nobody writes for the run any more. A Ray that was there before stays, as in
+    a notebook: its workers end what they are at.
+    """
+    was_there = _is_there()
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if not was_there:
+            _leave_with_workers()
+        raise
+    if _is_there() and lone_machine.has_died():
+        _leave_with_workers()
+
+
+def _leave_with_workers() -> None:
+    left = lone_machine.workers(), lone_machine.orphans()
+    leave()
+    lone_machine.end(*left)
 
 
 def gpus() -> float:
@@ -184,10 +220,10 @@ def gpus() -> float:
         JobError: that cluster cannot be joined.
     """
     be_quiet()
-    ray: Any = import_module("ray")  # late: be_quiet() must come first
-    if not ray.is_initialized() and not os.environ.get("RAY_ADDRESS"):
+    if not _is_there() and not os.environ.get("RAY_ADDRESS"):
         counted = lone_machine.count_gpus()
         if counted is not None:
             return counted
     start()
+    ray: Any = import_module("ray")
     return float(ray.cluster_resources().get("GPU", 0.0))

@@ -40,10 +40,10 @@ def lean_start(on_gone: OnGone) -> Generator[None]:
     Args:
         on_gone: told what this Ray does not have under the known name, and so starts as always.
     """
-    with ExitStack() as replaced:
+    with ExitStack() as stack:
         for part in (_processes_left_out, _small_agent):
             try:
-                replaced.enter_context(part())
+                stack.enter_context(part())
             except GONE as error:
                 on_gone(str(error))
         yield
@@ -59,7 +59,8 @@ def lean_data(on_gone: OnGone) -> None:
 
 
 @contextmanager
-def _replaced(owner: Any, **new: Any) -> Generator[None]:
+def replaced(owner: Any, **new: Any) -> Generator[None]:
+    """Puts others in the place of an owner's attributes, for a while."""
     kept = {name: getattr(owner, name) for name in new}
     for name, value in new.items():
         setattr(owner, name, value)
@@ -76,7 +77,7 @@ def _processes_left_out() -> Generator[None]:
         self._webui_url = ""
 
     node = import_module("ray._private.node").Node
-    with _replaced(node, **dict.fromkeys(NOT_ALONE, start_nothing)):
+    with replaced(node, **dict.fromkeys(NOT_ALONE, start_nothing)):
         yield
 
 
@@ -99,8 +100,8 @@ def _small_agent() -> Generator[None]:
     utils = import_module("ray._private.utils")
     not_wanted = ImportError("not wanted here")
     with (
-        _replaced(utils, get_dashboard_dependency_error=lambda: not_wanted),
-        _replaced(parameters, __init__=make_with_ports),
+        replaced(utils, get_dashboard_dependency_error=lambda: not_wanted),
+        replaced(parameters, __init__=make_with_ports),
     ):
         yield
 

@@ -19,6 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from jobs.errors import JobError
 from jobs.ray_cluster.lean import lean_data, lean_start
 from pipeline.files import ABANDONED_S, is_running
@@ -39,6 +41,9 @@ SETTINGS = {
 FOLDER = "aureel-"
 LONGEST_BASE = 24
 """Bytes in the path of the folder that holds Ray's: a socket's path may have 107."""
+RAYLET = "raylet"
+ENDS_ITSELF_S = 30.0
+"""How long a worker without its node process may take to see that: a second, on an idle machine."""
 
 
 def start_ray(ray: Any) -> None:
@@ -61,6 +66,53 @@ def start_ray(ray: Any) -> None:
     if gone:
         said = "; ".join(gone)
         _LOG.warning("Ray %s starts the ordinary way, up to 3 s later: %s", ray.__version__, said)
+
+
+def has_died() -> bool:
+    """Whether the Ray that this process has started has lost its node process."""
+    return bool(private_folder.cache_info().currsize) and not _raylets()
+
+
+def _raylets() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if _is_raylet(child)]
+
+
+def _is_raylet(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.name() == RAYLET and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def workers() -> list[psutil.Process]:
+    """The processes that the Ray of this one has started to work."""
+    return [worker for raylet in _raylets() for worker in _below(raylet)]
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return process.children(recursive=True)
+    return []
+
+
+def orphans() -> list[psutil.Process]:
+    """Workers whose node process has died, whosever they were; they end themselves soon."""
+    return [process for process in psutil.process_iter() if _is_orphan(process)]
+
+
+def _is_orphan(process: psutil.Process) -> bool:
+    with suppress(psutil.Error, IndexError):
+        if process.cmdline()[0].startswith("ray::"):
+            parent = process.parent()
+            return parent is None or not _is_raylet(parent)
+    return False
+
+
+def end(workers: list[psutil.Process], orphans: list[psutil.Process]) -> None:
+    """Ends workers that were ours, and waits for orphans; not for ever."""
+    for worker in workers:
+        with suppress(psutil.Error):
+            worker.kill()
+    psutil.wait_procs([*workers, *orphans], timeout=ENDS_ITSELF_S)
 
 
 @cache

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 import psutil
 
-RAYLET = "raylet"
+from jobs.ray_cluster.lone_machine import RAYLET
+
 LOST = "Ray's node process died (killed? out of memory?); run the same command again to go on"
 
 

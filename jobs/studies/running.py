@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from rich.console import Console
 
+from jobs.command_line.room import telling_of_room
 from jobs.errors import JobError
 from pipeline.rows import StageRow, StudyRow
 from pipeline.studies.shares import StudySettings, rows_of
@@ -46,7 +47,8 @@ def make_shares(
         tell(row["frames"])
 
     if todo:
-        study(todo, settings, gpus, on_row)
+        with telling_of_room(Path(todo[0]["work"]), screen):
+            study(todo, settings, gpus, on_row)
     if failed:
         first = failed[0]
         raise JobError(

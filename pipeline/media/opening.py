@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from pipeline.errors import MediaError
 from pipeline.media.info import VideoInfo
 
+HEAD_BYTES = 512
 MAX_PIXELS = 16384 * 8192
 """The largest frame that is decoded; a decoder refuses beyond it before it allocates."""
 
@@ -39,6 +40,17 @@ def one_line_errors(path: str | os.PathLike[str], doing: str) -> Iterator[None]:
     except (av.FFmpegError, OSError, EOFError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise MediaError(f"{path}: cannot {doing}: {reason}") from error
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file begins as text does, a playlist for one: no footage that grows ever does.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    return bool(head) and not any(byte < 0x20 and byte not in b"\t\n\r" for byte in head)
 
 
 @contextmanager

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from jobs.command_line.stopping import stoppable
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 
@@ -45,6 +49,23 @@ def test_a_named_engine_that_is_unknown_is_refused_before_ray_starts(demo: Path,
     done = _call("--editor", "pixie", "--input", str(demo), address="127.0.0.1:9")
     assert done.returncode == 2
     assert "no editor 'pixie'; known: magicface, plate, previz, identity" in done.stderr
+
+
+def test_who_is_stopped_while_ray_starts_ends_as_stopped(monkeypatch: pytest.MonkeyPatch):
+    """Ray takes SIGTERM for itself on its way, and would end the process with status 15 or 1."""
+
+    def start_as_ray_does(_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    monkeypatch.setattr(cluster, "_is_there", lambda: False)
+    monkeypatch.setattr(cluster.lone_machine, "start_ray", start_as_ray_does)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with stoppable(), pytest.raises(SystemExit) as ended:
+        cluster.start()
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert signal.signal.__name__ == "signal"
 
 
 @contextmanager

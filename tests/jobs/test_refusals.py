@@ -15,7 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import pytest
+
+from pipeline.media.read.origin import origin_tag
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_S = 3.0
@@ -32,7 +35,27 @@ def _fifo(folder: Path) -> None:
     os.mkfifo(folder / "pipe.mp4")
 
 
-SMILE = ("--curve", "smile")
+def _results(folder: Path) -> None:
+    (folder / "made").mkdir()
+    with av.open(str(folder / "made/talk.smile.mp4"), "w") as made:
+        made.metadata.update(origin_tag("mp4", {}))
+        stream = made.add_stream("mpeg4", 25)
+        stream.width = stream.height = 64
+        made.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        made.mux(stream.encode(None))
+
+
+def _not_utf8(folder: Path) -> None:
+    (folder / "latin").mkdir()
+    shutil.copy2(folder / "talk.mp4", os.fsencode(folder / "latin") + b"/caf\xe9.mp4")
+
+
+def _long_name(folder: Path) -> None:
+    (folder / "long").mkdir()
+    shutil.copy2(folder / "talk.mp4", folder / "long" / ("n" * 245 + ".mp4"))
+
+
+SMILE, IN, OVER = ("--curve", "smile"), ("--input", "talk.mp4"), ("--overwrite",)
 WRONG = {
     "curve of 2 MB": (
         _text("big.yaml", f"version: 1\nchannels:\n  AU12:\n{KEYS}"),
@@ -49,6 +72,25 @@ WRONG = {
     "ffconcat as x.mp4": (_text("x.mp4", CONCAT), (*SMILE, "--input", "x.mp4"), "x.mp4"),
     "HLS as x.mp4": (_text("x.mp4", HLS), (*SMILE, "--input", "x.mp4"), "x.mp4"),
     "ray://": (None, (*SMILE, "--input", "talk.mp4"), "expected a head's host:port"),
+    "the input as output": (None, (*SMILE, *IN, "--output", "sub/../talk.mp4", *OVER), "the input"),
+    "the input by a linked folder": (
+        lambda folder: (folder / "link").symlink_to("."),
+        (*SMILE, *IN, "--output", "link/talk.mp4", *OVER),
+        "footage is never overwritten",
+    ),
+    "a hard link to the input": (
+        lambda folder: (folder / "o.mp4").hardlink_to(folder / "talk.mp4"),
+        (*SMILE, *IN, "--output", "o.mp4", *OVER),
+        "footage is never overwritten",
+    ),
+    "a folder of results alone": (_results, (*SMILE, "--input", "made"), "were left out"),
+    "a folder without videos": (
+        lambda folder: (folder / "empty").mkdir(),
+        (*SMILE, "--input", "empty"),
+        "no video in this folder",
+    ),
+    "a name that is not UTF-8": (_not_utf8, (*SMILE, "--input", "latin"), "its name is not UTF-8"),
+    "a name of 249 bytes": (_long_name, (*SMILE, "--input", "long"), "result's name would have"),
     "RAY_ADDRESS, silent": (None, (*SMILE, "--input", "talk.mp4"), "who is no Ray head"),
     "RAY_ADDRESS, nobody": (None, (*SMILE, "--input", "talk.mp4"), "no Ray at RAY_ADDRESS"),
 }
@@ -89,6 +131,7 @@ def test_each_wrong_call_is_refused_in_one_line_within_seconds(demo: Path, tmp_p
             folder = tmp_path / str(number)
             folder.mkdir()
             shutil.copy2(demo, folder / "talk.mp4")
+            os.utime(folder / "talk.mp4", (1e9, 1e9))  # or it would be waited for
             if prepare is not None:
                 prepare(folder)
             wall_s, cpu_s, line = _refused(folder, arguments, addresses.get(name, ""))
@@ -96,7 +139,8 @@ def test_each_wrong_call_is_refused_in_one_line_within_seconds(demo: Path, tmp_p
             print(f"{name:24} {wall_s:5.2f} s  {cpu_s:5.2f} CPU-s  {line.strip()[:100]}")
             assert says in line
             assert "root:" not in line, "what another file says is no part of a message"
-            assert not list(folder.glob("*.smile.*"))
+            assert (folder / "talk.mp4").read_bytes() == demo.read_bytes()
+            assert not list(folder.rglob("_work"))
     assert {name: cpu_s for name, (_, cpu_s) in took.items() if cpu_s > MOST_S} == {}
 
 

@@ -69,20 +69,27 @@ def _environment(**more: str) -> dict[str, str]:
     return {**inherited, **quiet, "PYTHONPATH": str(ROOT), **more}
 
 
+HIDDEN = {
+    "out": "is not this machine's folder there",
+    "work": "is not this machine's folder there",
+    "footage": "cannot be seen there: No such file or directory",
+}
+"""Folders of a job → what is said where a node has a disk of its own there."""
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_node_with_a_disk_of_its_own_is_named_with_the_path_before_the_work(
     demo: Path, tmp_path: Path
 ):
-    """The second node sees an empty disk over the output folder."""
+    """A job per kind of folder: the second node sees an empty disk over that one."""
     if os.geteuid() != 0:
         pytest.skip("only root can give a node a disk of its own")
-    for name in ("out", "work", "footage"):
-        (tmp_path / name).mkdir()
-    shutil.copy2(demo, tmp_path / "footage" / "talk.mp4")
-    call = [sys.executable, str(ROOT / "jobs/animate.py"), "--curve", "smile", "--editor", "previz"]
-    call += ["--input", str(tmp_path / "footage/talk.mp4"), "--output", f"{tmp_path}/out/"]
-    call += ["--work", str(tmp_path / "work")]
+    for job in HIDDEN:
+        for name in HIDDEN:
+            (tmp_path / job / name).mkdir(parents=True)
+        shutil.copy2(demo, tmp_path / job / "footage/talk.mp4")
+    hide = " && ".join(f"mount -t tmpfs none {tmp_path / name / name}" for name in HIDDEN)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -91,23 +98,33 @@ def test_a_node_with_a_disk_of_its_own_is_named_with_the_path_before_the_work(
     try:
         with (
             node(*head, "--temp-dir", str(temporary)),
-            node("--address", address, before=f"mount -t tmpfs none {tmp_path / 'out'}"),
+            node("--address", address, before=hide),
         ):
-            done = subprocess.run(
-                call,
-                env=_environment(RAY_ADDRESS=address),
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=200,
-            )
-        assert done.returncode == 2, done.stdout + done.stderr
-        assert "animate: node " in done.stderr
-        assert f"{tmp_path / 'out'}: is not this machine's folder there" in done.stderr
-        assert "storage that all nodes share" in done.stderr
+            for hidden, says in HIDDEN.items():
+                line = _refused(tmp_path / hidden, address)
+                assert f"{tmp_path / hidden / hidden}" in line
+                assert says in line
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    assert [p for name in ("out", "work") for p in (tmp_path / name).rglob("*")] == []
+    assert [p for p in tmp_path.rglob("*") if p.is_file() and p.name != "talk.mp4"] == []
+
+
+def _refused(job: Path, address: str) -> str:
+    """The one line of a call in a job's folders on a cluster that cannot make it."""
+    call = [sys.executable, str(ROOT / "jobs/animate.py"), "--curve", "smile", "--editor", "previz"]
+    call += ["--input", str(job / "footage/talk.mp4"), "--output", f"{job}/out/"]
+    done = subprocess.run(
+        [*call, "--work", str(job / "work")],
+        env=_environment(RAY_ADDRESS=address),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "animate: node " in done.stderr
+    assert "storage that all nodes share" in done.stderr
+    return done.stderr
 
 
 def test_an_output_that_only_a_node_sees_is_not_done(tmp_path: Path, monkeypatch):

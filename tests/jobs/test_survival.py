@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from jobs.command_line import progress
+from jobs.command_line.room import RoomTeller
 from pipeline.demo.clip import make_demo_clip
 from pipeline.lease import Run
 from tests.jobs.conftest import SMILE, Animate
@@ -105,6 +106,17 @@ def test_footage_that_is_being_written_is_refused_where_that_is_asked(
     assert not Path("_work").exists()
 
 
+def test_a_playlist_that_was_just_written_is_refused_without_waiting_for_more_of_it(
+    animate: Animate, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("jobs.command_line.settling.SETTLE_S", 3600.0)
+    Path("x.mp4").write_text("ffconcat version 1.0\nfile talk.mp4\n")
+    run = animate(*CALL, "x.mp4")
+    assert run.status == 2
+    assert "x.mp4: cannot be opened as a video" in run.stderr
+    assert "waiting" not in run.stdout
+
+
 def test_a_full_disk_stops_the_run_until_there_is_room(
     animate: Animate, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -112,14 +124,14 @@ def test_a_full_disk_stops_the_run_until_there_is_room(
     with suppress(OSError):  # full
         filler.write_bytes(bytes(32 << 20))
     monkeypatch.setattr(progress, "PLAIN_PERIOD_S", 0.1)
-    tell = progress.Progress.tell_of_room
+    tell = RoomTeller.tell
 
-    def tell_and_make_room(self: progress.Progress) -> None:
+    def tell_and_make_room(self: RoomTeller) -> None:
         tell(self)
-        if self._waits_for_room:
+        if self.waits:
             filler.unlink(missing_ok=True)
 
-    monkeypatch.setattr(progress.Progress, "tell_of_room", tell_and_make_room)
+    monkeypatch.setattr(RoomTeller, "tell", tell_and_make_room)
     run = animate(*CALL, "talk.mp4", "--work", str(small_disk / "work"))
     assert run.video["status"] == "done", run.video
     assert run.stdout.count(f"no room left on the disk of {small_disk}/work: waiting") == 1

@@ -1,5 +1,10 @@
+import errno
+import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -82,6 +87,64 @@ def test_rows_that_ray_gave_up_are_reported():
     countdown.landed(stage_row("a", "analyse", 0))
     countdown.report_lost()
     assert "2 tasks were given up" in seen[-1]["error"]
+
+
+HANGS = """
+import ctypes, sys
+from pathlib import Path
+from types import SimpleNamespace
+from pipeline import actors
+from pipeline.store import video_row
+
+class Hangs:
+    kind, name, identity, gpu_share = "editor", "hangs", "hangs", 0.0
+
+    def make(self):
+        ctypes.PyDLL(None).sleep(100)  # with the interpreter's lock held
+
+here = Path(sys.argv[1])
+row = {**video_row(here / "a.mp4", here / "o.mp4", here / "w", run="r"), "number": 3}
+actors.LOADING_S = 0.3
+settings = SimpleNamespace(editor=Hangs(), editor_digest="d", seed=0)
+print(actors.render_row(row, settings=settings)["error"])
+"""
+
+
+def test_an_engine_that_hangs_while_it_loads_is_ended_and_given_up_after_three_times(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    root = str(Path(__file__).resolve().parents[2])
+    call = [sys.executable, "-c", HANGS, str(tmp_path)]
+    how = {"env": {"PYTHONPATH": root}, "capture_output": True, "text": True, "timeout": 120}
+    first = subprocess.run(call, check=False, **how)
+    assert (first.returncode, first.stdout) == (1, "")
+    (mark,) = tmp_path.rglob("load-render-000003.r.try.0")
+    assert "File" in mark.read_text()  # where it stood
+    for number in "12":
+        mark.with_name(mark.name[:-1] + number).write_text(mark.read_text())
+    last = subprocess.run(call, check=True, **how)
+    assert "loading hangs: made no progress for 0.3 s and was stopped, 3 times" in last.stdout
+
+
+def test_a_share_of_a_study_waits_for_room_on_a_full_disk(tmp_path, monkeypatch):
+    waited = []
+
+    class Settings:
+        engines = ()
+
+        def run(self, row):
+            if not waited:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return stage_row(row["video"], "study", frames=1)
+
+    def room(*_: object) -> bool:
+        waited.append([path.name for path in tmp_path.iterdir()])
+        return True
+
+    monkeypatch.setattr("pipeline.room._grows", room)
+    made = actors.study_row({"video": "v", "work": str(tmp_path)}, settings=Settings())
+    assert (made["error"], made["frames"]) == ("", 1)
+    assert waited == [[f"no-room.{os.getpid()}"]]
+    assert list(tmp_path.iterdir()) == []
 
 
 class Standin:

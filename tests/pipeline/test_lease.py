@@ -7,14 +7,21 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.files import partial_path
 from pipeline.lease import BusyError, Owner, Run, check_claimed, claim_path
 
 HOLD = """
 import sys, time
 from pathlib import Path
+from pipeline.files import partial_path
 from pipeline.lease import Run
 run = Run("other", Path(sys.argv[2]))
 run.claim(Path(sys.argv[1]))
+alone, shared = (Path(sys.argv[2]) / name for name in ("alone", "shared"))
+run.writes_in([alone], [shared])
+for folder in (alone, shared):
+    folder.mkdir()
+    partial_path(folder / "x.mp4").touch()
 print("held", flush=True)
 time.sleep(60)
 """
@@ -51,6 +58,31 @@ def test_a_paused_run_keeps_its_output_and_a_killed_one_loses_it_at_once(other, 
         assert not list((tmp_path / "work").glob(".aureel-other.run"))
         with pytest.raises(PipelineError, match="was taken over by another run"):
             check_claimed(tmp_path / "o.mp4", "other")
+
+
+def half_written(work):
+    return sorted(path.parent.name for path in work.glob("*/.aureel-*"))
+
+
+def test_who_takes_a_dead_runs_output_over_removes_what_it_left_half_written(other, tmp_path):
+    """Also in the folder of a source that has been replaced since, which nobody visits again."""
+    assert half_written(tmp_path / "work") == ["alone", "shared"]
+    other.kill()
+    other.wait()
+    with Run("ours", tmp_path / "work2") as run:
+        run.claim(tmp_path / "o.mp4")
+        assert half_written(tmp_path / "work") == []
+
+
+def test_a_run_leaves_nothing_half_written_at_its_end_and_others_alone(tmp_path):
+    """What lies in its own folder is litter by then, whoever wrote it; elsewhere, of the dead."""
+    with Run("ours", tmp_path / "work") as run:
+        for name in ("alone", "shared"):
+            (tmp_path / "work" / name).mkdir(parents=True)
+            partial_path(tmp_path / "work" / name / "x.mp4").touch()
+        run.claim(tmp_path / "o.mp4")
+        run.writes_in([tmp_path / "work" / "alone"], [tmp_path / "work" / "shared"])
+    assert half_written(tmp_path / "work") == ["shared"]
 
 
 def test_a_claim_is_known_by_another_name_of_the_folder(other, tmp_path):

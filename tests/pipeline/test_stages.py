@@ -16,13 +16,14 @@ from engines.editors.identity import IdentityEditor
 from engines.estimators.mesh.estimator import MeshAUEstimator
 from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.load import parse_sheet
-from pipeline import stages
+from pipeline import stages, strikes
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.errors import MediaError, PipelineError
 from pipeline.files import read_json, write_json
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, ElementWish, RenderSettings
 from pipeline.store import VideoFolder, video_row
+from pipeline.watchdog import LEAST_S
 
 ANALYSIS = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
 WHOLE = RenderSettings(
@@ -72,6 +73,14 @@ def test_a_source_is_opened_as_often_as_its_frames_are_needed(row, monkeypatch):
         return really(file, mode, **options)
 
     monkeypatch.setattr(av, "open", counted)
+    watched: dict[str, float] = {}
+    over = strikes.watchdog.over
+
+    def noted(mark: Path, limit_s: float) -> Any:
+        watched[mark.name.partition("-")[0]] = limit_s
+        return over(mark, limit_s)
+
+    monkeypatch.setattr(strikes.watchdog, "over", noted)
     segments = planned(row)
     chunks = 1
     assert len(segments) >= 2
@@ -81,6 +90,10 @@ def test_a_source_is_opened_as_often_as_its_frames_are_needed(row, monkeypatch):
     stages.finish_stage(row, WHOLE)
     # Sound is copied from it, then the output is held against it: packets and a few pictures.
     assert opened[row["source"]] <= 2 + chunks + len(segments) + 4
+    # Hung work of each of these is ended, and counts as a strike.
+    assert set(watched) == {"analyse", "assemble", "plan", "render", "finish"}
+    assert min(watched.values()) >= LEAST_S
+    assert not list(Path(row["work"]).rglob("*.try.*"))
     opened.clear()
     assert planned({**row, "request": "another"}) != []
     assert opened[row["source"]] == 0  # a second curve

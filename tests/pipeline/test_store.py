@@ -40,6 +40,16 @@ def test_start_marks_count_and_clear_within_a_run_only(tmp_path):
     assert folder.strikes("render-3") == []
 
 
+def test_start_marks_of_other_runs_stay_and_count_for_nothing(tmp_path):
+    """Nothing else keeps three stops by an operator from counting as three deaths."""
+    before = folder_for(tmp_path, run="one")
+    mark = before.strike("render-3")
+    now = folder_for(tmp_path, run="two")
+    now.sweep_orphans()
+    assert mark.exists()
+    assert now.strikes("render-3") == []
+
+
 def test_an_output_is_up_to_date_only_for_the_same_request_and_bytes(tmp_path):
     folder, output = folder_for(tmp_path), tmp_path / "o.mp4"
     assert not up_to_date(folder, output, "r")
