@@ -63,7 +63,8 @@ def make_clip(folder: Path, clip: Clip) -> Path:
         video.gop_size = clip.gop
         video.time_base = video.codec_context.time_base = clip.time_base
         context = video.codec_context
-        context.thread_count = 1  # VP8's second thread spins: on busy cores for hours
+        if clip.codec == "libvpx":
+            context.thread_count = 1  # a second one spins: on busy cores for hours
         context.color_primaries, context.color_trc, context.colorspace, context.color_range = (
             clip.colour
         )
