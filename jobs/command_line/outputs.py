@@ -139,9 +139,12 @@ def is_one_of(path: Path, others: Iterable[Path]) -> bool:
 
 
 def _identity(path: Path) -> FileIdentity | None:
-    """What a file is; None where there is none."""
+    """What a file is; None where there is none.
+
+    `gone/../a.mp4` is `a.mp4` as soon as somebody makes the folder, as a run does for its results.
+    """
     try:
-        status = path.stat()
+        status = (path if path.exists() else path.resolve()).stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -102,13 +102,17 @@ def test_two_inputs_whose_results_would_be_one_file_are_refused(footage, tmp_pat
     assert second not in made
 
 
-@pytest.mark.parametrize("way", ["itself", "dots", "linked folder", "symlink", "hard link"])
+@pytest.mark.parametrize(
+    "way", ["itself", "dots", "dots in none", "linked folder", "symlink", "hard link"]
+)
 def test_footage_is_never_overwritten_by_whatever_name_it_is_reached(footage, way):
     clip = footage / "a.mp4"
     if way == "itself":
         output = clip
     elif way == "dots":
         output = footage / "day1" / ".." / "a.mp4"
+    elif way == "dots in none":  # a folder that a run would make
+        output = footage / "none" / ".." / "a.mp4"
     elif way == "linked folder":
         (footage.parent / "link").symlink_to(footage)
         output = footage.parent / "link" / "a.mp4"
