@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -70,16 +71,26 @@ def times_s(info: VideoInfo, index: FrameIndex) -> NDArray[np.float64]:
     return index.pts * base.numerator / base.denominator - info.clock_start_s
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One packet, as the file holds it: of a clip of hours there are as many as frames."""
+@dataclass(frozen=True)
+class _Rows:
+    """Packets, as the file holds them, a column each: of a clip of hours as many as frames.
 
-    pts: int | None
-    is_key: bool
-    duration: int
-    is_shown: bool
-    size: int
-    opens: bool = False
+    Attributes:
+        pts: `(R,)` int64, 0 where there is none.
+        is_timed, is_key, is_shown, opens: `(R,)` bool.
+        duration, size: `(R,)` int64.
+    """
+
+    pts: NDArray[np.int64]
+    is_timed: NDArray[np.bool_]
+    is_key: NDArray[np.bool_]
+    is_shown: NDArray[np.bool_]
+    opens: NDArray[np.bool_]
+    duration: NDArray[np.int64]
+    size: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.pts)
 
 
 def scan(path: str, info: VideoInfo) -> FrameIndex:
@@ -97,42 +108,48 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
         raise MediaError(f"{path}: cut short, {missing} bytes of what it declares are missing")
     with open_video(path) as container, one_line_errors(path, "read its packets"):
         stream = video_stream(container, info)
-        form = unit_format(info.codec, stream.codec_context.extradata)
-        rows = [
-            _Row(
-                packet.pts,
-                packet.is_keyframe,
-                packet.duration or 0,
-                _is_shown(packet, info),
-                packet.size,
-                packet.is_keyframe and _opens(packet, info, form),
-            )
-            for packet in container.demux(stream)
-            if packet.size
-        ]
+        rows = _read_rows(container, stream, info)
         declared_s = min(_declared_end_s(stream), _container_end_s(container, stream))
         if not info.times_by_order:
             _check_timed(path, rows)
     if info.times_by_order:
         rows = _timed_by_order(rows)
     lost = _without_reference(path, info, rows)
-    is_whole = [row.is_shown and row.pts not in lost for row in rows]
-    if not any(is_whole):
+    is_whole = rows.is_shown & ~np.isin(rows.pts, list(lost))
+    if not is_whole.any():
         raise MediaError(f"{path}: its video stream holds no frames")
-    order = sorted((n for n, whole in enumerate(is_whole) if whole), key=lambda n: rows[n].pts or 0)
-    shown = [rows[n] for n in order]
+    found = np.flatnonzero(is_whole)
+    order = found[np.argsort(rows.pts[found], kind="stable")]
     index = FrameIndex(
-        pts=np.array([row.pts for row in shown], np.int64),
-        is_key=np.array([row.is_key for row in shown], np.bool_),
-        duration=np.array([row.duration for row in shown], np.int64),
+        pts=rows.pts[order],
+        is_key=rows.is_key[order],
+        duration=rows.duration[order],
         notes=_note_lost(len(lost)),
-        size=np.array([row.size for row in shown], np.int64),
+        size=rows.size[order],
         coded=np.argsort(np.argsort(order)),
-        group=_groups(rows, np.array(is_whole))[order],
+        group=_groups(rows, is_whole)[order],
     )
     _check_distinct(path, index, is_reordered=bool(np.any(np.diff(index.coded) < 0)))
     _check_complete(path, index, info.time_base, declared_s)
     return index
+
+
+def _read_rows(container: InputContainer, stream: VideoStream, info: VideoInfo) -> _Rows:
+    form = unit_format(info.codec, stream.codec_context.extradata)
+    numbers = [array("q") for _ in range(3)]
+    flags = [bytearray() for _ in range(4)]
+    for packet in container.demux(stream):
+        if not packet.size:
+            continue
+        is_key = packet.is_keyframe
+        told = packet.pts or 0, packet.duration or 0, packet.size
+        opens = is_key and _opens(packet, info, form)
+        marks = packet.pts is not None, is_key, _is_shown(packet, info), opens
+        for column, value in zip((*numbers, *flags), (*told, *marks), strict=True):
+            column.append(value)
+    pts, duration, size = (np.array(column, np.int64) for column in numbers)
+    is_timed, is_key, is_shown, opens = (np.array(column, np.bool_) for column in flags)
+    return _Rows(pts, is_timed, is_key, is_shown, opens, duration, size)
 
 
 def _opens(packet: Packet[VideoStream], info: VideoInfo, form: UnitFormat | None) -> bool:
@@ -142,13 +159,12 @@ def _opens(packet: Packet[VideoStream], info: VideoInfo, form: UnitFormat | None
     return info.codec in KEYS_STAND_ALONE
 
 
-def _groups(rows: list[_Row], is_whole: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _groups(rows: _Rows, is_whole: NDArray[np.bool_]) -> NDArray[np.int64]:
     """`(R,)` number of the closed group each packet is of, in the order of the file.
 
     A group opens where no earlier packet is shown later and no later one earlier.
     """
-    pts = np.array([row.pts or 0 for row in rows], np.int64)
-    opens = np.array([row.opens for row in rows])
+    pts, opens = rows.pts, rows.opens.copy()
     opens[1:] &= np.maximum.accumulate(pts)[:-1] < pts[1:]
     opens &= np.minimum.accumulate(pts[::-1])[::-1] == pts
     group = np.cumsum(opens) - 1
@@ -156,8 +172,8 @@ def _groups(rows: list[_Row], is_whole: NDArray[np.bool_]) -> NDArray[np.int64]:
     return group
 
 
-def _check_timed(path: str, rows: list[_Row]) -> None:
-    untimed = sum(row.pts is None for row in rows)
+def _check_timed(path: str, rows: _Rows) -> None:
+    untimed = int(np.count_nonzero(~rows.is_timed))
     if untimed:
         raise MediaError(
             f"{path}: {untimed} of {len(rows)} frames have no time stamp; "
@@ -165,30 +181,26 @@ def _check_timed(path: str, rows: list[_Row]) -> None:
         )
 
 
-def _timed_by_order(rows: list[_Row]) -> list[_Row]:
+def _timed_by_order(rows: _Rows) -> _Rows:
     """AVI counts frames and knows no reordering: shown frame k is at k frames.
 
     Where decoding can start again is not told by its packets, so only the first frame is a key.
     """
-    return [
-        replace(row, pts=number, duration=1, is_key=number == 0) for number, row in enumerate(rows)
-    ]
+    number = np.arange(len(rows))
+    return replace(rows, pts=number, duration=np.ones_like(number), is_key=number == 0)
 
 
-def _without_reference(path: str, info: VideoInfo, rows: list[_Row]) -> set[int]:
+def _without_reference(path: str, info: VideoInfo, rows: _Rows) -> set[int]:
     """pts of first frames that no decoder shows: the recording began after what they refer to.
 
     Whether leading frames decode is not in the packets, so the first group is decoded to see.
     """
-    first_key = next((n for n, row in enumerate(rows) if row.is_key), None)
-    if first_key is None:
+    keys = np.flatnonzero(rows.is_key)
+    if not len(keys):
         return set()
-    key_pts = rows[first_key].pts or 0
-    doubtful = {
-        row.pts or 0
-        for n, row in enumerate(rows)
-        if row.is_shown and (n < first_key or (row.pts or 0) < key_pts)
-    }
+    first_key, key_pts = keys[0], rows.pts[keys[0]]
+    before = (np.arange(len(rows)) < first_key) | (rows.pts < key_pts)
+    doubtful: set[int] = set(rows.pts[rows.is_shown & before].tolist())
     if not doubtful:
         return set()
     with open_video(path) as container, one_line_errors(path, "decode its first frames"):
