@@ -113,7 +113,11 @@ def video_stream(container: InputContainer, info: VideoInfo) -> VideoStream:
 
 
 def ready_decoder(stream: VideoStream, threads: int) -> None:
-    """Set the stream's decoder up: frame and slice threads, and no frame beyond MAX_PIXELS."""
+    """Set the stream's decoder up: frame and slice threads, and no frame beyond MAX_PIXELS.
+
+    H.264 has one thread, whatever is asked: its frame threads may hand a picture out before they
+    know that it is damaged, its slice threads never say so.
+    """
     stream.thread_type = "AUTO"
-    stream.thread_count = threads
+    stream.thread_count = 1 if stream.codec_context.codec.canonical_name == "h264" else threads
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}

@@ -136,3 +136,15 @@ def test_a_frame_that_was_damaged_is_refused_with_its_number(footage, tmp_path):
     copy.write_bytes(broken)
     with pytest.raises(MediaError, match=r"broken\.mp4: .*(damaged|missing)"):
         decoded(str(copy))
+
+
+def test_a_damaged_picture_is_seen_as_such_every_time(footage, tmp_path):
+    """With frame threads half of the tries saw nothing, with slice threads all."""
+    broken = bytearray(Path(footage(name="one.mp4", size=(320, 240), pts=(0,))).read_bytes())
+    at = broken.index(b"mdat") + len(broken) // 2
+    broken[at : at + 300] = b"\x5a" * 300
+    copy = tmp_path / "broken.mp4"
+    copy.write_bytes(broken)
+    for _ in range(20):
+        with pytest.raises(MediaError, match=r"broken\.mp4: .*damaged"):
+            decoded(str(copy))
