@@ -17,6 +17,7 @@ from jobs.ray_cluster.node_watch import NodeLostError, while_ray_lives
 from pipeline.graph import Job, run
 from pipeline.rows import StageRow, VideoRow
 
+NOWHERE = EventPlaces()
 UNENDED = "not ended: the run is going on, or was killed; run the same command again to go on"
 REPORT_PERIOD_S = 2.0
 """Least time between two reports while a run goes on."""
@@ -33,7 +34,7 @@ def run_job(
     ledger: Ledger,
     console: Console,
     publish: Callable[[float, str], Report],
-    places: EventPlaces,
+    places: EventPlaces = NOWHERE,
 ) -> Report:
     """Runs a job to its end, shows it, and publishes its report whatever happens.
 
