@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from jobs.animation.announcing import announce
 from jobs.animation.call import Call, refuse_a_single_standing_output, standing_output
+from jobs.animation.outlook import Promise, outlook
 from keyframes.au import AU_NAMES, LID_NAMES, AUIntensity
 from keyframes.errors import KeyframeError
 from keyframes.sheet import KeyframeSheet
@@ -18,7 +20,8 @@ from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.read.reader import check_reader
 from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
-from pipeline.media.write.elements.check import check_elements
+from pipeline.media.write.elements.check import check_elements, estimated_bytes
+from pipeline.media.write.elements.element import elements_of
 from pipeline.rows import VideoRow
 from pipeline.stages import encode_settings
 
@@ -42,9 +45,12 @@ def describe(call: Call, screen: Console) -> int:
     for heading in ("input", *(["curve"] if sheets[1:] else []), *HEADINGS):
         table.add_column(heading, overflow="fold")
     failed = len(call.shots.refused)
+    promised: list[tuple[VideoRow, Promise]] = []
     for video in call.videos:
         try:
-            cells = _promise(call, video)
+            promise = _promise(call, video)
+            promised.append((video, promise))
+            cells = (*_cells(promise), video["output"])
         except (PipelineError, KeyframeError) as error:
             failed += 1
             cells = ("—", f"would fail: {error}", "", "")
@@ -53,6 +59,7 @@ def describe(call: Call, screen: Console) -> int:
         curve = [asked.curve] if sheets[1:] else []
         table.add_row(entry, *curve, "—", f"would fail: {why}", "", output)
     screen.print(table)
+    screen.print(outlook(call, promised, failed))
     return 1 if failed else 0
 
 
@@ -63,7 +70,17 @@ def _curve(call: Call, video: VideoRow) -> str:
     return ", ".join((call.sheet_of(video).name, *told))
 
 
-def _promise(call: Call, video: VideoRow) -> tuple[str, str, str, str]:
+def _cells(promise: Promise) -> tuple[str, str, str]:
+    if promise.is_standing:
+        asked = "nothing: up to date"
+    elif promise.edited is None:
+        asked = "what its driving video shows"
+    else:
+        asked = f"{promise.edited} frames"
+    return str(promise.frames), asked, promise.units
+
+
+def _promise(call: Call, video: VideoRow) -> Promise:
     muxer_of(video["output"])
     inspection = inspect_video(video["source"])
     check_reader(video["source"], inspection.info, inspection.index, call.analysis.reader)
@@ -71,17 +88,19 @@ def _promise(call: Call, video: VideoRow) -> tuple[str, str, str, str]:
     check_output(inspection.info, encode, video["output"], inspection.index)
     places = Path(video["output"]), Path(video["work"])
     check_elements(inspection, call.render.elements, *places)
-    frames = str(inspection.frames)
+    frames, wish = inspection.frames, elements_of(call.render.elements)
+    beside = sum(estimated_bytes(one, inspection.info, frames) for one in wish)
     if call.sheet_of(video).videos():
-        return frames, "what its driving video shows", "", video["output"]
+        return Promise(frames, None, "", is_standing=False, sample=frames // 2, beside=beside)
     stands = standing_output(call, video)
     if stands:
         raise PipelineError(stands)
-    asked, units = _asked_for(call.sheet_of(video), inspection)
-    return frames, "nothing: up to date" if stands == "" else asked, units, video["output"]
+    edited, units = _asked_for(call.sheet_of(video), inspection)
+    sample = int(edited[len(edited) // 2]) if len(edited) else frames // 2
+    return Promise(frames, len(edited), units, stands == "", sample, beside)
 
 
-def _asked_for(sheet: KeyframeSheet, inspection: Inspection) -> tuple[str, str]:
+def _asked_for(sheet: KeyframeSheet, inspection: Inspection) -> tuple[NDArray[np.intp], str]:
     """Frames with a delta and the AUs that move, taking every face as present and neutral."""
     neutral = AUIntensity.level(inspection.frames)
     active = np.zeros(inspection.frames, bool)
@@ -91,4 +110,4 @@ def _asked_for(sheet: KeyframeSheet, inspection: Inspection) -> tuple[str, str]:
         active |= delta.active
         moved |= (np.hstack([delta.values, delta.lids]) != 0).any(axis=0)
     units = " ".join(name for name, moves in zip(_NAMES, moved, strict=True) if moves)
-    return f"{int(active.sum())} frames", units
+    return np.flatnonzero(active), units

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shlex
 import shutil
-from collections import Counter
 from pathlib import Path
 
+import av
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from jobs.animation import shots
 from jobs.animation.shots import find_shots
+from jobs.command_line.failures import retry_command, write_failures
 from jobs.command_line.options import AnimateOptions
+from jobs.command_line.report import Ledger
 from jobs.errors import JobError
+from pipeline.demo.clip import make_demo_clip
 from tests.jobs.conftest import SMILE, Animate
 
 FROWN = SMILE.replace("AU12", "AU4")
@@ -49,11 +54,11 @@ def test_a_manifest_makes_each_row_by_its_own_curve_and_only_the_failures_are_tr
     Path("cut").mkdir()
     for name, text in {"smile2": SMILE, "frown": FROWN, "wrong": WRONG}.items():
         Path(f"cut/{name}.yaml").write_text(text)
-    Path("talk.mp4").rename("cut/talk.mp4")
+    make_demo_clip(Path("cut/talk.mp4"), seconds=0.8)
     Path("cut/jobs.csv").write_text(
         "input,output,curve,range,fade\n"
         "talk.mp4,../out/,smile2.yaml,,\n"
-        "talk.mp4,../out/late.mp4,smile2.yaml,1s to 1.6s,100ms\n"
+        "talk.mp4,../out/late.mp4,smile2.yaml,0.4s to 0.6s,100ms\n"
         "talk.mp4,../out/frown.mp4,frown.yaml,,\n"
         "talk.mp4,../out/wrong.mp4,wrong.yaml,,\n"
         "gone.mp4,../out/gone.mp4,smile2.yaml,,\n"
@@ -62,6 +67,10 @@ def test_a_manifest_makes_each_row_by_its_own_curve_and_only_the_failures_are_tr
     dry = animate(*call, "--dry-run")
     assert dry.status == 1
     assert dry.stdout.count("would fail: ") == 2
+    assert "3 to make, 0 up to date, 2 would fail" in dry.stdout
+    assert re.search(r"frames *│ 60, of which 4\d are edited", dry.stdout)
+    assert re.search(r"measuring *│ 20 frames, about ", dry.stdout), "a clip is measured once"
+    assert "in 3 of the 3 clips looked at" in dry.stdout
     assert "AU13" in dry.stdout, "a curve that does not parse is known before the work"
     assert not Path("out").exists()
 
@@ -73,7 +82,7 @@ def test_a_manifest_makes_each_row_by_its_own_curve_and_only_the_failures_are_tr
         "talk.smile2.mp4": "done", "late.mp4": "done", "frown.mp4": "done",
         "wrong.mp4": "failed", "gone.mp4": "failed",
     }  # fmt: skip
-    assert by_name["late.mp4"]["range"] == "1s to 1.6s"
+    assert by_name["late.mp4"]["range"] == "0.4s to 0.6s"
     assert 0 < by_name["late.mp4"]["edited_frames"] < by_name["talk.smile2.mp4"]["edited_frames"]
     assert {Path(v["curve"]).stem for v in report["videos"]} == {"smile2", "frown", "wrong"}
     assert len(report["settings"]["curves"]) == 3
@@ -93,37 +102,54 @@ def test_a_manifest_makes_each_row_by_its_own_curve_and_only_the_failures_are_tr
     assert {Path(v["output"]).name for v in told["videos"]} == {"wrong.mp4", "gone.mp4"}
     assert not Path("out/failures.csv").exists(), "nothing is left to try again"
 
-    rerun = animate(*call)
-    skipped = Counter(
-        v["status"] for v in json.loads(Path("out/report.json").read_text())["videos"]
-    )
-    assert (rerun.status, skipped) == (0, {"skipped": 5})
     Path("cut/frown.yaml").write_text(FROWN.replace("3]", "2]"))
-    changed = animate(*call)
-    stale = [
-        Path(v["output"]).name
-        for v in json.loads(Path("out/report.json").read_text())["videos"]
-        if v["status"] == "failed"
-    ]
-    assert (changed.status, stale) == (1, ["frown.mp4"]), "another curve is another request"
+    rerun = animate(*call)
+    ended = json.loads(Path("out/report.json").read_text())["videos"]
+    stale = [Path(v["output"]).name for v in ended if v["status"] != "skipped"]
+    assert (rerun.status, len(ended), stale) == (1, 5, ["frown.mp4"]), "another curve, that row"
 
 
-def test_a_folder_with_a_clip_that_fails_leaves_a_manifest_of_it_too(animate: Animate):
-    Path("day").mkdir()
-    Path("day/empty.mp4").touch()
-    shutil.copy2("talk.mp4", "day/talk.mp4")
-    call = ("--curve", "smile2.yaml", "--input", "day", "--output", "out", "--editor", "identity")
-    run = animate(*call, "--report", "report.json")
-    assert run.status == 1
-    (row,) = rows_of(Path("failures.csv"))
-    assert row["input"].endswith("day/empty.mp4")
-    assert row["output"].endswith("out/empty.smile2.mp4")
-    assert row["curve"] == str(run.folder / "smile2.yaml")
-    again = shlex.split(run.stdout.splitlines()[-1].partition("only those again: ")[2])
-    assert again[2:] == [
-        "--manifest", str(run.folder / "failures.csv"), "--report", str(run.folder / "retry.json"),
-        "--curve", "smile2.yaml", "--output", "out", "--editor", "identity",
+def test_a_clip_of_a_folder_that_fails_leaves_a_manifest_and_its_command_too(clips):
+    said = {"output": str(clips / "out"), "overwrite": True, "plot": False, "allow": ("alpha",)}
+    curve, inputs = str(clips / "smile2.yaml"), (str(clips / "a.mp4"),)
+    options = AnimateOptions(curve=curve, inputs=inputs, log_json="log", **said)
+    told = find_shots(options, lambda _: None)
+    ledger = Ledger(told.videos, "animate", told.refused, told.asked)
+    ledger.fail(told.videos[0]["video"], "render", "no,\nnever")
+    write_failures(ledger.report({}, 0.0), clips / "report.json")
+    (row,) = rows_of(clips / "failures.csv")
+    assert row == {
+        "input": str(clips / "a.mp4"), "output": str(clips / "out/a.smile2.mp4"), "curve": curve,
+        "faces": "", "range": "", "fade": "", "why": "no,\nnever",
+    }  # fmt: skip
+    assert shlex.split(retry_command(options, clips / "report.json")) == [
+        "aureel", "animate", "--manifest", str(clips / "failures.csv"),
+        "--report", str(clips / "retry.json"), "--curve", curve, "--output", str(clips / "out"),
+        "--overwrite", "--allow", "alpha", "--no-plot",
     ]  # fmt: skip
+    again = find_shots(AnimateOptions(manifest=str(clips / "failures.csv")), lambda _: None)
+    assert again.videos == told.videos
+    assert again.asked == told.asked
+    good = Ledger([], "animate").report({}, 0.0)
+    write_failures(good, clips / "report.json")
+    assert not (clips / "failures.csv").exists()
+    (clips / "failures.csv").write_text("somebody's own\n")
+    write_failures(good, clips / "report.json")
+    assert (clips / "failures.csv").exists()
+
+
+def test_a_dry_run_names_clips_in_which_no_face_is_seen(animate: Animate):
+    with av.open("grey.mp4", "w") as made:
+        stream = made.add_stream("libx264", rate=25, width=128, height=128, pix_fmt="yuv420p")
+        for _ in range(3):
+            grey = av.VideoFrame.from_ndarray(np.full((128, 128, 3), 90, np.uint8))
+            made.mux(stream.encode(grey))
+        made.mux(stream.encode())
+    run = animate("--curve", "smile", "--input", "grey.mp4", "talk.mp4", "--dry-run")
+    assert run.status == 0
+    assert "in 1 of the 2 clips looked at, in one frame each; none in grey.mp4 (frame " in (
+        run.stdout
+    )
 
 
 def test_csv_jsonl_and_parquet_say_the_same(clips):

@@ -1,0 +1,191 @@
+"""What a whole job would take, told before any of it is done: frames, faces, time and room."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from engines.devices.cpu_rate import cpu_tflops
+from engines.errors import EngineError
+from engines.interface import AUEstimator, FaceTracker
+from jobs.animation.call import Call
+from pipeline.errors import PipelineError
+from pipeline.media.read.inspection import inspect_video
+from pipeline.rows import VideoRow
+from pipeline.source import Identity
+from pipeline.store import VideoFolder
+
+SAMPLED = 16
+"""Clips in which faces are looked for, in one frame each."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a run would do with one video.
+
+    Attributes:
+        frames: it has.
+        edited: that would be; None where a driving video says, which is not measured yet.
+        units: that move.
+        is_standing: its output is up to date.
+        sample: the frame in the middle of its edit.
+        beside: bytes of what compositors get beside it, roughly.
+    """
+
+    frames: int
+    edited: int | None
+    units: str
+    is_standing: bool
+    sample: int
+    beside: int = 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """Faces in a sample of frames, and what it took to find and measure one frame's, in seconds."""
+
+    looked: int
+    faceless: tuple[str, ...]
+    seconds: float
+
+
+Made = Sequence[tuple[VideoRow, Promise]]
+
+
+def outlook(call: Call, promised: Made, failing: int) -> Table:
+    """The table that ends a dry run.
+
+    Args:
+        promised: of all videos that could be made.
+        failing: entries that could not.
+    """
+    table = Table("before the work", "", title=None)
+    made = [(video, promise) for video, promise in promised if not promise.is_standing]
+    standing = len(promised) - len(made)
+    table.add_row("videos", f"{len(made)} to make, {standing} up to date, {failing} would fail")
+    if not made:
+        return table
+    edited = sum(promise.edited or 0 for _, promise in made)
+    driven = sum(promise.edited is None for _, promise in made)
+    more = f", and what the driving videos of {driven} clips show" if driven else ""
+    frames = sum(promise.frames for _, promise in made)
+    table.add_row("frames", f"{frames}, of which {edited} are edited{more}")
+    look = _look(call, made)
+    table.add_row("faces", look if isinstance(look, str) else _faces(look))
+    table.add_row("measuring", _measuring(call, made, look))
+    table.add_row("editing", _editing(call, edited))
+    for told in _room(made):
+        table.add_row("room", told)
+    return table
+
+
+def _look(call: Call, made: Made) -> Look | str:
+    """A look at some of the clips, spread over all; or why there is none."""
+    if call.analysis.gpu_share:
+        return "not looked for: the tracker waits for a GPU"
+    from pipeline.actors import loaded
+
+    try:
+        tracker, estimator = loaded(call.analysis.tracker), loaded(call.analysis.estimator)
+        seen = [_seen(*one, tracker, estimator) for one in made[:: -(-len(made) // SAMPLED)]]
+    except (EngineError, PipelineError) as error:
+        return f"not looked for: {error}"
+    seconds = [seconds for _, seconds in seen if seconds]
+    faceless = tuple(where for where, _ in seen if where)
+    return Look(len(seen), faceless, statistics.median(seconds) if seconds else 0.0)
+
+
+def _seen(
+    video: VideoRow, promise: Promise, tracker: FaceTracker, estimator: AUEstimator
+) -> tuple[str, float]:
+    """Clip and frame where no face is, else nothing; and the seconds that one frame took."""
+    from pipeline.quality.clip import frame_at
+
+    frames = [frame_at(inspect_video(video["source"]), promise.sample)]
+    begun = time.perf_counter()
+    faces = tracker.track(frames)
+    estimator.measure(frames, faces)
+    taken = time.perf_counter() - begun
+    if faces[0]:
+        return "", taken
+    return f"{Path(video['source']).name} (frame {promise.sample})", 0.0
+
+
+def _faces(look: Look) -> str:
+    found = look.looked - len(look.faceless)
+    told = f"in {found} of the {look.looked} clips looked at, in one frame each"
+    return f"{told}; none in {', '.join(look.faceless)}" if look.faceless else told
+
+
+def _measuring(call: Call, made: Made, look: Look | str) -> str:
+    """Each clip's frames once, whatever the number of curves; nothing where that is kept."""
+    clips = {
+        (video["work"], Identity.parse(video["identity"]).state): (video, promise.frames)
+        for video, promise in made
+    }
+    left = sum(
+        frames
+        for video, frames in clips.values()
+        if not VideoFolder.of(video).analysis(call.analysis_digest).is_file()
+    )
+    if isinstance(look, str) or not look.seconds:
+        return f"{left} frames"
+    cores = os.cpu_count() or 1
+    wall = _time(left * look.seconds / cores)
+    return f"{left} frames, about {wall} on the {cores} cores of this machine (as the sample took)"
+
+
+def _editing(call: Call, edited: int) -> str:
+    editor = call.editor
+    if editor.gpu_share:
+        actors = max(1, int(call.gpus / editor.gpu_share))
+        seconds = edited * editor.seconds_per_edit
+        return (
+            f"about {_time(seconds)} of a GPU, {_time(seconds / actors)} on {call.gpus:g}, "
+            f"at {editor.seconds_per_edit:g} s a frame"
+        )
+    if editor.cpu_needs is not None and editor.cpu_needs.tflop:
+        return f"about {_time(edited * editor.cpu_needs.tflop / cpu_tflops())} of all cores"
+    seconds = edited * editor.seconds_per_edit / (os.cpu_count() or 1)
+    return f"about {_time(seconds)} on this machine, at {editor.seconds_per_edit:g} s a frame"
+
+
+def _room(made: Made) -> list[str]:
+    """What would be written by disk, and what is free, if outputs take what their sources do.
+
+    All is written twice: as pieces in the work folder, and as the output.
+    """
+    needs: Counter[int] = Counter()
+    places: dict[int, Path] = {}
+    for video, promise in made:
+        size = Identity.parse(video["identity"]).size + promise.beside
+        for folder in (Path(video["output"]).parent, Path(video["work"])):
+            place = next(p for p in (folder, *folder.parents) if p.exists())
+            device = place.stat().st_dev
+            places.setdefault(device, place)
+            needs[device] += size
+    return [_told(need, places[device]) for device, need in needs.items()]
+
+
+def _told(need: int, place: Path) -> str:
+    free = shutil.disk_usage(place).free
+    short = "; NOT ENOUGH: the run would wait for room" if free < need else ""
+    return f"about {_size(need)} to write, {_size(free)} free in {place}{short}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
