@@ -135,7 +135,7 @@ def inspect_row(
     return caught("inspect", row, lambda: stages.inspect_stage(row, settings, render))
 
 
-def analyse_row(row: Row, *, settings: AnalysisSettings) -> StageRow:
+def analyse_row(row: Row, settings: AnalysisSettings) -> StageRow:
     """Task: one chunk in, its verdict out."""
 
     def work() -> list[StageRow]:
@@ -199,7 +199,7 @@ def qa_row(row: Row, settings: JudgeSettings) -> list[StageRow]:
     return caught("qa", row, work)
 
 
-def study_row(row: Row, *, settings: StudySettings) -> StageRow:
+def study_row(row: Row, settings: StudySettings) -> StageRow:
     """Task: a share of a study made and measured, its rows on disk; it waits for room as well."""
     place = Path(row["work"])
 
@@ -249,7 +249,7 @@ def renew_editor(settings: RenderSettings) -> None:
             _engines.pop(_key(settings.editor), None)
 
 
-def render_row(row: Row, *, settings: RenderSettings) -> StageRow:
+def render_row(row: Row, settings: RenderSettings) -> StageRow:
     """Task: one segment in, its verdict out; decode → edit → encode."""
 
     def work() -> list[StageRow]:

@@ -1,10 +1,15 @@
-"""The whole job as Ray Data datasets, on one screen.
+"""The whole job, on one screen: every video goes its own way through the stages, all at once.
 
     inspect   1 task per video   packets only                        tiny
-    analyse   1 row per chunk    faces, AUs → run folder             tasks (actors on a GPU)
-    plan      1 task per video   curve → deltas → segments           tiny
-    render    1 row per segment  decode → edit → encode → piece      tasks (actors on a GPU)
+    analyse   1 row per chunk    faces, AUs → run folder             tasks, or actors on GPUs
+    plan      1 task per video   curve → deltas → segments           as soon as its last chunk lands
+    render    1 row per segment  decode → edit → encode → piece      tasks, or actors on GPUs
     finish    1 task per video   join, copy, verify, publish         as soon as its last piece lands
+
+No stage waits for another video: while the first clip is rendered, the next is analysed. Later
+stages go first, and only as many videos are begun as keep all of them busy, so what waits in
+between does not grow with the job. Tasks are Ray's; the actors that keep GPUs busy are operators of
+Ray Data, fed while they run (pipeline/flow).
 
 Rows are descriptors (pipeline/rows.py); pixels never leave the process that decoded them, since
 one frame costs about 20 ms of CPU against 50 ms to 5 s of GPU. This shape was measured at +14 %
@@ -13,29 +18,29 @@ over a plain loop; frames as rows at +57 to +74 %.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, cast
-
-import ray
-import ray.data
-from ray.data import ActorPoolStrategy, DataContext
-from ray.exceptions import RayError
+from typing import Any
 
 from pipeline import actors
-from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, StudyRow, VideoRow, stage_row
+from pipeline.flow.flow import Flow, Place, Stage
+from pipeline.flow.places import (
+    CALLS_PER_ACTOR,
+    actors_on,
+    for_analysis,
+    for_rendering,
+    for_study,
+    on_cores,
+)
+from pipeline.flow.tasks import Countdown, Tasks
+from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, StudyRow, VideoRow
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings
 from pipeline.source import Identity
 from pipeline.studies.shares import StudySettings
 
-WAVE_ROWS = 5000
-"""Rows of one dataset at most: `from_items` costs 1 ms per block before anything runs."""
-CALLS_PER_ACTOR = 3
-"""Segments at once in a GPU actor: 92 % GPU busy, 66 % with one."""
-SEE_LOGS = "its logs say why; run again to resume"
+TURN_VIDEOS = 250
+"""Analysed, then rendered, where both need the same GPUs."""
 
 OnRow = Callable[[StageRow], None]
 
@@ -54,53 +59,176 @@ class Job:
     gpus: float = 0.0
     qa: JudgeSettings | None = None
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether analysis and rendering need the same GPUs, and so exclude each other."""
+        return bool(self.analysis.gpu_share and self.render and self.render.editor.gpu_share)
+
 
 def run(videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
     """Takes every video through all stages; every verdict goes to `on_row` as it is reached."""
-    _settle_context()
-    for wave in _waves(videos, max(1, WAVE_ROWS // 20)):
-        planned = list(_analysed(wave, job, on_row))
-        if job.render is not None:
-            _rendered({v["video"]: v for v in wave}, planned, job, job.render, on_row)
+    long_first = sorted(videos, key=lambda v: -Identity.parse(v["identity"]).size)
+    for turn in _waves(long_first, TURN_VIDEOS if job.takes_turns else max(1, len(videos))):
+        _Course(turn, job, on_row).run()
 
 
-def _settle_context() -> None:
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # `lost` rows say it in one line
-    context = DataContext.get_current()
-    context.max_errored_blocks = -1  # a backstop only: errors travel as rows
-    context.execution_options.preserve_order = False  # order is by (video, segment)
-    context.execution_no_progress_timeout_s = -1  # a job may wait for GPUs as long as it takes
-    context.actor_init_retry_on_errors = True
-    context.max_consecutive_actor_init_deaths = 3
-    context.enable_progress_bars = False  # jobs/command_line/progress.py prints one line of its own
+class _Course:
+    """All videos of a run: what lands of a stage leads on to the next."""
+
+    def __init__(self, videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
+        self._job, self._on_row = job, on_row
+        self._videos = {video["video"]: video for video in videos}
+        self._rank = {name: number for number, name in enumerate(self._videos)}
+        self._sharing = _by_source(videos)
+        self._chunks = Countdown(self._tell_all)
+        self._pieces = Countdown(on_row)
+        self._beside: Counter[str] = Counter()
+        self._under_way = _UnderWay(self._sharing)
+        self._flow = flow = Flow()
+        both = job.analysis, job.render
+        finishing = on_cores("finish", actors.finish_row, job.render)
+        plans = on_cores("plan", actors.plan_row, *both)
+        renderers = for_rendering(job.render, job.gpus, self._segments_left)
+        analysers = for_analysis(job.analysis, job.gpus, self._chunks_left)
+        # The last stages first: videos end rather than begin; what lies beside an output is last.
+        self._finish = flow.stage(finishing, self._finished)
+        self._render = flow.stage(renderers, self._rendered, self._gpus_are_free)
+        self._plan = flow.stage(plans, self._planned, self._lacks)
+        self._analyse = flow.stage(analysers, self._analysed)
+        inspections = Tasks("inspect", actors.inspect_row, *both)
+        self._inspect = flow.stage(inspections, self._inspected, self._may_begin)
+        self._plot = flow.stage(Tasks("plot", actors.plot_row, *both), self._told)
+        self._judge = flow.stage(Tasks("qa", actors.qa_row, job.qa), self._told)
+
+    def run(self) -> None:
+        """Takes every video through all stages."""
+        for first in self._sharing:
+            self._put(self._inspect, self._videos[first])
+        self._flow.run()
+
+    def _inspected(self, rows: list[StageRow]) -> None:
+        summary, *chunks = rows
+        first = summary["video"]
+        self._tell_all(summary)
+        self._chunks.expect(first, len(chunks))
+        for chunk in chunks:
+            self._put(self._analyse, _span(self._videos[first], chunk))
+        if summary["error"]:
+            self._under_way.end_all(first)
+        elif not chunks:
+            self._plan_all(first)
+
+    def _analysed(self, rows: list[StageRow]) -> None:
+        (row,) = rows
+        if self._chunks.landed(row):
+            self._plan_all(row["video"])
+        elif not self._chunks.waits(row["video"]):
+            self._under_way.end_all(row["video"])
+
+    def _plan_all(self, first: str) -> None:
+        for video in self._sharing[first]:
+            self._put(self._plan, video)
+
+    def _planned(self, rows: list[StageRow]) -> None:
+        video = self._videos[rows[0]["video"]]
+        todo = [_span(video, row) for row in rows if _is_segment(row)]
+        for row in rows:
+            if not _is_segment(row):
+                self._on_row(row)
+        self._pieces.expect(video["video"], len(todo))
+        for segment in todo:
+            self._put(self._render, segment)
+        if self._job.render is None or any(row["error"] for row in rows):
+            self._under_way.end(video["video"])
+        elif not todo:
+            self._put(self._finish, video)
+
+    def _rendered(self, rows: list[StageRow]) -> None:
+        (row,) = rows
+        if self._pieces.landed(row):
+            self._put(self._finish, self._videos[row["video"]])
+        elif not self._pieces.waits(row["video"]):
+            self._under_way.end(row["video"])
+
+    def _finished(self, rows: list[StageRow]) -> None:
+        (row,) = rows
+        self._on_row(row)
+        settings = self._job.render
+        asked = {self._plot: settings and settings.plot, self._judge: self._job.qa}
+        beside = [stage for stage, wanted in asked.items() if wanted and not row["error"]]
+        self._beside[row["video"]] = len(beside)
+        for stage in beside:
+            self._put(stage, self._videos[row["video"]])
+        if not beside:
+            self._under_way.end(row["video"])
+
+    def _told(self, rows: list[StageRow]) -> None:
+        for row in rows:
+            self._on_row(row)
+        self._beside[rows[0]["video"]] -= 1
+        if not self._beside[rows[0]["video"]]:
+            self._under_way.end(rows[0]["video"])
+
+    def _tell_all(self, row: StageRow) -> None:
+        for video in self._sharing[row["video"]]:
+            self._on_row({**row, "video": video["video"]})
+
+    def _put(self, stage: Stage, row: Any) -> None:
+        stage.put(row, self._rank[row["video"]])
+
+    def _may_begin(self) -> bool:
+        """Back-pressure: whether another source may be begun."""
+        begun = len(self._sharing) - len(self._inspect) - self._under_way.ended
+        return self._job.takes_turns or begun < self._enough()
+
+    def _lacks(self) -> bool:
+        """Back-pressure: whether too few segments wait for being rendered."""
+        return len(self._render) < self._enough()
+
+    def _enough(self) -> int:
+        """Twice what can run at once: so much waits for each stage that none must wait."""
+        share = self._job.render.editor.gpu_share if self._job.render else 0.0
+        calls = CALLS_PER_ACTOR * actors_on(self._job.gpus, share)
+        return 2 * int(self._flow.cores.there() + calls) + 2
+
+    def _gpus_are_free(self) -> bool:
+        """Whether rendering has its GPUs: where it takes turns with analysis, after that."""
+        if not self._job.takes_turns:
+            return True
+        if self._comes_from(self._inspect, self._analyse):
+            return False
+        self._analyse.place.close(at_once=False)
+        return True
+
+    def _comes_from(self, *stages: Stage) -> bool:
+        return any(len(stage) or stage.place.is_busy() for stage in stages)
+
+    def _chunks_left(self) -> int | None:
+        return None if self._comes_from(self._inspect) else len(self._analyse) + 1
+
+    def _segments_left(self) -> int | None:
+        before = self._inspect, self._analyse, self._plan
+        return None if self._comes_from(*before) else len(self._render) + 1
 
 
-def _analysed(wave: list[VideoRow], job: Job, on_row: OnRow) -> Iterator[StageRow]:
-    """Inspects, analyses and plans; yields a row per segment (those already rendered included)."""
-    sharing = _by_source(wave)
-    plans = SingleTasks(actors.plan_row, "plan")
+class _UnderWay:
+    """Counts the sources all of whose videos have ended."""
 
-    def plan(first: str) -> None:
-        for video in sharing[first]:
-            plans.start(video, job.analysis, job.render)
+    def __init__(self, sharing: dict[str, list[VideoRow]]) -> None:
+        self.ended = 0
+        self._first = {v["video"]: first for first, videos in sharing.items() for v in videos}
+        self._open = Counter(self._first.values())
 
-    def tell(row: StageRow) -> None:
-        for video in sharing[row["video"]]:
-            on_row({**row, "video": video["video"]})
+    def end(self, video: str) -> None:
+        """One video has ended, well or not."""
+        first = self._first[video]
+        self._open[first] -= 1
+        self.ended += not self._open[first]
 
-    chunks = Countdown(tell, "analyse")
-    todo = _inspected({first: videos[0] for first, videos in sharing.items()}, job, tell, chunks)
-    for video in chunks.complete():
-        plan(video)
-    for row in _rows(todo, lambda ds: _analyse(ds, job)):
-        if chunks.landed(row):
-            plan(row["video"])
-    chunks.report_lost()
-    for row in plans.landed():
-        if row["number"] == WHOLE_VIDEO:
-            on_row(row)
-        else:
-            yield row
+    def end_all(self, first: str) -> None:
+        """All that share a source have ended."""
+        self._open[first] = 0
+        self.ended += 1
 
 
 def _by_source(wave: list[VideoRow]) -> dict[str, list[VideoRow]]:
@@ -112,232 +240,8 @@ def _by_source(wave: list[VideoRow]) -> dict[str, list[VideoRow]]:
     return {videos[0]["video"]: videos for videos in sharing.values()}
 
 
-def _inspected(
-    by_video: dict[str, VideoRow], job: Job, on_row: OnRow, chunks: Countdown
-) -> list[SpanRow]:
-    """Reads every video's packets; the chunks to analyse, which `chunks` then waits for."""
-    inspections = SingleTasks(actors.inspect_row, "inspect")
-    for video in by_video.values():
-        inspections.start(video, job.analysis, job.render)
-    todo: list[SpanRow] = []
-    for row in inspections.landed():
-        if row["number"] != WHOLE_VIDEO:
-            chunks.expect(row["video"])
-            todo.append(_span(by_video[row["video"]], row))
-            continue
-        on_row(row)
-        if not row["error"]:
-            chunks.expect(row["video"], 0)
-    return todo
-
-
-def _rendered(
-    by_video: dict[str, VideoRow],
-    segments: list[StageRow],
-    job: Job,
-    settings: RenderSettings,
-    on_row: OnRow,
-) -> None:
-    """Renders the planned segments; finishes each video as soon as its last piece is there."""
-    todo: list[SpanRow] = []
-    pieces = Countdown(on_row, "render")
-    finishing = SingleTasks(actors.finish_row, "finish")
-
-    def finish(video: str) -> None:
-        finishing.start(by_video[video], settings)
-
-    for row in segments:
-        if row["stage"] == "plan":
-            pieces.expect(row["video"])
-            todo.append(_span(by_video[row["video"]], row))
-        else:
-            pieces.expect(row["video"], 0)
-            on_row(row)
-    for video in pieces.complete():
-        finish(video)
-    for row in _rows(todo, lambda ds: _render(ds, job, settings, len(todo))):
-        if pieces.landed(row):
-            finish(row["video"])
-    pieces.report_lost()
-    _finished(finishing, by_video, job, settings, on_row)
-
-
-def _finished(
-    finishing: SingleTasks,
-    by_video: dict[str, VideoRow],
-    job: Job,
-    settings: RenderSettings,
-    on_row: OnRow,
-) -> None:
-    """What comes after an output stands: its plots, its verdict."""
-    plots = SingleTasks(actors.plot_row, "plot")
-    judging = SingleTasks(actors.qa_row, "qa")
-    for row in finishing.landed():
-        on_row(row)
-        if settings.plot and not row["error"]:
-            plots.start(by_video[row["video"]], job.analysis, settings)
-        if job.qa and not row["error"]:
-            judging.start(by_video[row["video"]], job.qa)
-    for row in (*plots.landed(), *judging.landed()):
-        on_row(row)
-
-
-def evaluate(videos: list[VideoRow], settings: JudgeSettings, on_row: OnRow) -> None:
-    """Judges outputs that are there already, a task per video."""
-    judging = SingleTasks(actors.qa_row, "qa")
-    for video in videos:
-        judging.start(video, settings)
-    for row in judging.landed():
-        on_row(row)
-
-
-def study(rows: list[StudyRow], settings: StudySettings, gpus: float, on_row: OnRow) -> None:
-    """Makes and measures the shares of a study; every verdict goes to `on_row`."""
-    _settle_context()
-    shares = Countdown(on_row, "study")
-    for row in rows:
-        shares.expect(row["video"])
-    for row in _rows(rows, lambda ds: _study(ds, settings, gpus)):
-        shares.landed(row)
-    shares.report_lost()
-
-
-def _study(dataset: ray.data.Dataset, settings: StudySettings, gpus: float) -> ray.data.Dataset:
-    share = max(engine.gpu_share for engine in settings.engines)
-    if not share:
-        make: Any = partial(actors.study_row, settings=settings)
-        return dataset.map(make)
-    pool = ActorPoolStrategy(size=max(1, int(gpus / share)))
-    actor: Any = actors.Study
-    return dataset.map(actor, fn_constructor_args=(settings,), num_gpus=share, compute=pool)
-
-
-class SingleTasks:
-    """A stage of one task per video, beside the datasets; a task that dies becomes a row as well.
-
-    A dataset would cost such a stage its own start, and each video must not wait for all others.
-    """
-
-    def __init__(self, work: Callable[..., list[StageRow]], stage: str) -> None:
-        self._task: Any = ray.remote(work).options(scheduling_strategy="SPREAD")
-        self._stage = stage
-        self._running: dict[Any, str] = {}
-
-    def start(self, video: VideoRow, *settings: Any) -> None:
-        self._running[self._task.remote(video, *settings)] = video["video"]
-
-    def landed(self) -> Iterator[StageRow]:
-        """Rows, as the tasks end."""
-        while self._running:
-            (ended,), _ = ray.wait(list(self._running))
-            yield from self._rows(ended, self._running.pop(ended))
-
-    def _rows(self, ended: Any, video: str) -> list[StageRow]:
-        try:
-            return ray.get(ended)
-        except RayError as error:
-            line = f"its task was given up by Ray ({type(error).__name__}); {SEE_LOGS}"
-            return [stage_row(video, self._stage, error=line)]
-
-
-class Countdown:
-    """Says when the last row of a video has landed, and which videos lost rows on the way."""
-
-    def __init__(self, on_row: OnRow, stage: str) -> None:
-        self._on_row = on_row
-        self._stage = stage
-        self._open: Counter[str] = Counter()
-        self._failed: set[str] = set()
-
-    def expect(self, video: str, rows: int = 1) -> None:
-        self._open[video] += rows
-
-    def complete(self) -> list[str]:
-        """Videos that wait for nothing."""
-        return [video for video, count in self._open.items() if count == 0]
-
-    def landed(self, row: StageRow) -> bool:
-        """Counts a row; True when it was its video's last and none had failed."""
-        self._on_row(row)
-        self._open[row["video"]] -= 1
-        if row["error"]:
-            self._failed.add(row["video"])
-        return self._open[row["video"]] == 0 and row["video"] not in self._failed
-
-    def report_lost(self) -> None:
-        """Ray drops a row whose task it gives up; nothing may be lost silently."""
-        for video, count in self._open.items():
-            if count > 0:
-                error = f"{count} tasks were given up by Ray; {SEE_LOGS}"
-                self._on_row(stage_row(video, self._stage, error=error))
-
-
-def _analyse(dataset: ray.data.Dataset, job: Job) -> ray.data.Dataset:
-    share = job.analysis.gpu_share
-    if not share:
-        analyse: Any = partial(actors.analyse_row, settings=job.analysis)
-        return dataset.map(analyse)
-    pool = ActorPoolStrategy(size=max(1, int(job.gpus / share)))
-    actor: Any = actors.Analyse
-    return dataset.map(actor, fn_constructor_args=(job.analysis,), num_gpus=share, compute=pool)
-
-
-def _render(
-    dataset: ray.data.Dataset, job: Job, settings: RenderSettings, segments: int
-) -> ray.data.Dataset:
-    share = settings.editor.gpu_share
-    if not share:
-        render: Any = partial(actors.render_row, settings=settings)
-        return dataset.map(render, **_room_for(settings))
-    pool = ActorPoolStrategy(
-        size=max(1, min(int(job.gpus / share), segments)),
-        max_concurrent_calls_per_actor=CALLS_PER_ACTOR,
-        max_tasks_in_flight_per_actor=CALLS_PER_ACTOR,  # no work stealing: a queued one is bound
-        enable_true_multi_threading=True,
-    )
-    return dataset.map_batches(
-        actors.Render,
-        fn_constructor_args=(settings,),
-        batch_size=1,
-        num_gpus=share,
-        compute=pool,
-    )
-
-
-def _room_for(settings: RenderSettings) -> Any:
-    needs = settings.editor.cpu_needs
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return {} if needs is None else cpu_room(needs.memory, nodes)
-
-
-def cpu_room(memory: int, nodes: list[dict[str, float]]) -> dict[str, float]:
-    """What Ray is to keep for a task that takes so much memory: as many at once as nodes hold.
-
-    They share a node's cores; of unlike nodes, the one with fewest per task says how many. A task
-    larger than every node runs alone on the largest.
-
-    Args:
-        memory: bytes of one task.
-        nodes: their resources, as Ray counts them.
-    """
-    able = [node for node in nodes if node.get("CPU") and node.get("memory")]
-    if not able:
-        return {}
-    largest = max(node["memory"] for node in able)
-    able = [node for node in able if node["memory"] >= min(memory, largest)]
-    at_once = [(int(node["CPU"]), max(1, int(node["memory"] // memory))) for node in able]
-    cpus = min(max(1, cores // count) for cores, count in at_once)
-    return {"num_cpus": cpus, "memory": min(memory, int(largest))}
-
-
-def _rows(
-    rows: Iterable[Any], build: Callable[[ray.data.Dataset], ray.data.Dataset]
-) -> Iterator[StageRow]:
-    """Runs rows through an operator, in waves; one row = one block = one task."""
-    for wave in _waves(list(rows), WAVE_ROWS):
-        dataset = ray.data.from_items(wave, override_num_blocks=len(wave))
-        for row in build(dataset).iter_rows():
-            yield cast(StageRow, row)
+def _is_segment(row: StageRow) -> bool:
+    return row["stage"] == "plan" and row["number"] != WHOLE_VIDEO
 
 
 def _span(video: VideoRow, row: StageRow) -> SpanRow:
@@ -348,6 +252,29 @@ def _span(video: VideoRow, row: StageRow) -> SpanRow:
         "last": row["last"],
         "digest": row["digest"],
     }
+
+
+def evaluate(videos: list[VideoRow], settings: JudgeSettings, on_row: OnRow) -> None:
+    """Judges outputs that are there already, a task per video."""
+    _run_alone(Tasks("qa", actors.qa_row, settings), videos, on_row)
+
+
+def study(rows: list[StudyRow], settings: StudySettings, gpus: float, on_row: OnRow) -> None:
+    """Makes and measures the shares of a study; every verdict goes to `on_row`."""
+    _run_alone(for_study(settings, gpus), rows, on_row)
+
+
+def _run_alone(place: Place, rows: Iterable[Any], on_row: OnRow) -> None:
+    flow = Flow()
+
+    def told(landed: list[StageRow]) -> None:
+        for row in landed:
+            on_row(row)
+
+    stage = flow.stage(place, told)
+    for row in rows:
+        stage.put(row)
+    flow.run()
 
 
 def _waves(rows: list[Any], size: int) -> Iterator[list[Any]]:

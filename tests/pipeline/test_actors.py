@@ -17,7 +17,8 @@ from keyframes.sheet import KeyframeSheet
 from pipeline import actors, stages
 from pipeline.actors import Gate, caught
 from pipeline.edit.batcher import CropRequest
-from pipeline.graph import Countdown, cpu_room
+from pipeline.flow.places import cpu_beside_gpu, cpu_room
+from pipeline.flow.tasks import Countdown
 from pipeline.rows import stage_row
 from pipeline.settings import RenderSettings
 
@@ -69,24 +70,16 @@ def test_a_struck_segment_runs_alone():
 
 def test_the_last_row_of_a_video_is_known_and_a_failed_one_never_completes():
     seen = []
-    countdown = Countdown(seen.append, "render")
-    for video in ("a", "a", "b", "b"):
-        countdown.expect(video)
-    countdown.expect("empty", 0)
-    assert countdown.complete() == ["empty"]
+    countdown = Countdown(seen.append)
+    countdown.expect("a", 2)
+    countdown.expect("b", 2)
     assert not countdown.landed(stage_row("a", "render", 0))
     assert not countdown.landed(stage_row("b", "render", 0, error="broken"))
+    assert countdown.waits("a")
     assert countdown.landed(stage_row("a", "render", 1))
     assert not countdown.landed(stage_row("b", "render", 1))
-
-
-def test_rows_that_ray_gave_up_are_reported():
-    seen = []
-    countdown = Countdown(seen.append, "analyse")
-    countdown.expect("a", 3)
-    countdown.landed(stage_row("a", "analyse", 0))
-    countdown.report_lost()
-    assert "2 tasks were given up" in seen[-1]["error"]
+    assert not countdown.waits("b")
+    assert len(seen) == 4
 
 
 HANGS = """
@@ -230,3 +223,17 @@ GB = 1e9
 )
 def test_as_many_cpu_tasks_run_as_memory_holds_and_they_share_the_cores(nodes, room):
     assert cpu_room(int(9 * GB), nodes) == room
+
+
+@pytest.mark.parametrize(
+    ("share", "nodes", "cpus"),
+    [
+        (1.0, [{"CPU": 64.0, "GPU": 8.0}], 1.0),
+        (1.0, [{"CPU": 8.0, "GPU": 8.0}], 0.5),
+        (0.5, [{"CPU": 8.0, "GPU": 8.0}], 0.25),
+        (1.0, [{"CPU": 64.0}, {"CPU": 64.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 2.0}], 0.5),
+        (1.0, [{"CPU": 64.0}], 0.0),
+    ],
+)
+def test_actors_on_gpus_keep_cores_for_themselves_and_leave_half_to_analysis(share, nodes, cpus):
+    assert cpu_beside_gpu(share, nodes) == cpus

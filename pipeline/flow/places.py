@@ -1,0 +1,152 @@
+"""Where the rows of a stage that takes time run: tasks on cores, or actors on GPUs by Ray Data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray.data import ActorPoolStrategy, Dataset
+
+from pipeline import actors
+from pipeline.flow.flow import Place
+from pipeline.flow.pool import Pool
+from pipeline.flow.tasks import Tasks
+from pipeline.settings import AnalysisSettings, RenderSettings
+from pipeline.studies.shares import StudySettings
+
+CALLS_PER_ACTOR = 3
+"""Segments at once in a GPU actor: 92 % GPU busy, 66 % with one."""
+RETRIES = 10
+"""Of work that counts its own deaths: three of them end it, lost machines come on top."""
+MOST_FOR_GPUS = 0.5
+"""Of a node's cores: what actors on GPUs may keep to decode and encode; the rest is analysis's."""
+
+AtMost = Callable[[], int | None]
+"""How many rows will still come, where that is known when a pool begins: it holds no more GPUs."""
+
+
+def unknown() -> None:
+    """More rows may come than are known."""
+
+
+def on_cores(stage: str, work: Callable[..., Any], *settings: Any, **needs: Any) -> Tasks:
+    """Tasks that count their own deaths; `needs` by Ray's names."""
+    return Tasks(stage, work, *settings, retries=RETRIES, **needs)
+
+
+def for_analysis(settings: AnalysisSettings, gpus: float, at_most: AtMost) -> Place:
+    """Where chunks are analysed."""
+    if not settings.gpu_share:
+        return on_cores("analyse", actors.analyse_row, settings)
+
+    def operator(rows: Dataset, size: int) -> Dataset:
+        return _mapped(rows, size, actors.Analyse, settings, settings.gpu_share)
+
+    return Pool("analyse", operator, _sized(gpus, settings.gpu_share, at_most), calls=1)
+
+
+def for_rendering(settings: RenderSettings | None, gpus: float, at_most: AtMost) -> Place:
+    """Where segments are rendered: several at once in an actor, whose batches mix them."""
+    share = settings.editor.gpu_share if settings else 0.0
+    if settings is None or not share:
+        return on_cores("render", actors.render_row, settings, **_room_for(settings))
+    cpus = cpu_beside_gpu(share, _nodes())
+
+    def operator(rows: Dataset, size: int) -> Dataset:
+        pool = ActorPoolStrategy(
+            size=size,
+            max_concurrent_calls_per_actor=CALLS_PER_ACTOR,
+            max_tasks_in_flight_per_actor=CALLS_PER_ACTOR,  # no stealing: a queued one is bound
+            enable_true_multi_threading=True,
+        )
+        return rows.map_batches(
+            actors.Render,
+            fn_constructor_args=(settings,),
+            batch_size=1,
+            num_gpus=share,
+            num_cpus=cpus,
+            compute=pool,
+        )
+
+    size = _sized(gpus, share, at_most)
+    return Pool("render", operator, size, calls=CALLS_PER_ACTOR, num_cpus=cpus)
+
+
+def for_study(settings: StudySettings, gpus: float) -> Place:
+    """Where shares of a study are made."""
+    share = max(engine.gpu_share for engine in settings.engines)
+    if not share:
+        return Tasks("study", actors.study_row, settings)
+
+    def operator(rows: Dataset, size: int) -> Dataset:
+        return _mapped(rows, size, actors.Study, settings, share)
+
+    return Pool("study", operator, _sized(gpus, share, unknown), calls=1)
+
+
+def _mapped(rows: Dataset, size: int, actor: Any, settings: Any, share: float) -> Dataset:
+    return rows.map(
+        actor,
+        fn_constructor_args=(settings,),
+        num_gpus=share,
+        compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2),
+    )
+
+
+def actors_on(gpus: float, share: float) -> int:
+    """Actors that GPUs hold, one at least; 0 where an actor needs none."""
+    return max(1, int(gpus / share)) if share else 0
+
+
+def _sized(gpus: float, share: float, at_most: AtMost) -> Callable[[], int]:
+    def size() -> int:
+        rows = at_most()
+        most = actors_on(gpus, share)
+        return most if rows is None else max(1, min(most, rows))
+
+    return size
+
+
+def _room_for(settings: RenderSettings | None) -> dict[str, float]:
+    needs = settings and settings.editor.cpu_needs
+    return cpu_room(needs.memory, _nodes()) if needs else {}
+
+
+def _nodes() -> list[dict[str, float]]:
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def cpu_room(memory: int, nodes: list[dict[str, float]]) -> dict[str, float]:
+    """What Ray is to keep for a task that takes so much memory: as many at once as nodes hold.
+
+    They share a node's cores; of unlike nodes, the one with fewest per task says how many. A task
+    larger than every node runs alone on the largest.
+
+    Args:
+        memory: bytes of one task.
+        nodes: their resources, as Ray counts them.
+    """
+    able = [node for node in nodes if node.get("CPU") and node.get("memory")]
+    if not able:
+        return {}
+    largest = max(node["memory"] for node in able)
+    able = [node for node in able if node["memory"] >= min(memory, largest)]
+    at_once = [(int(node["CPU"]), max(1, int(node["memory"] // memory))) for node in able]
+    cpus = min(max(1, cores // count) for cores, count in at_once)
+    return {"num_cpus": cpus, "memory": min(memory, int(largest))}
+
+
+def cpu_beside_gpu(share: float, nodes: list[dict[str, float]]) -> float:
+    """Cores that an actor on a share of a GPU keeps, so that analysis does not take them all.
+
+    One is enough to decode and encode beside an editor; where cores are few, the actors of a node
+    share half of them.
+
+    Args:
+        share: of a GPU, of one actor.
+        nodes: their resources, as Ray counts them.
+    """
+    able = [node for node in nodes if node.get("GPU") and node.get("CPU")]
+    each = [MOST_FOR_GPUS * node["CPU"] * share / node["GPU"] for node in able]
+    return int(100 * min(1.0, *each)) / 100 if each else 0.0

@@ -1,0 +1,216 @@
+"""A Ray Data operator whose rows are put while it runs: actors on GPUs, kept busy for a whole job.
+
+A dataset knows its rows when it begins. Here its source is a task that asks a desk (an actor, as
+tasks cannot ask the driver) for one row after the other, and Ray Data takes each as a block of its
+own as it comes. Desk and task take no CPU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from functools import partial
+from itertools import count
+from threading import Thread
+from typing import Any, cast
+
+import ray
+import ray.data
+from ray.data import DataContext, Dataset
+
+from pipeline.flow.flow import Cores, Message, Tell
+from pipeline.flow.tasks import lost
+from pipeline.rows import StageRow
+
+TRIES = 3
+"""Times that a row is put, when Ray gives up the dataset it was in."""
+CLOSE_S = 30.0
+
+Build = Callable[[Dataset, int], Dataset]
+"""From a source of rows and a number of actors to the dataset of their verdicts."""
+
+
+class Pool:
+    """A stage whose rows go through actors of one dataset, which begins with the first row.
+
+    Should Ray give the dataset up, another begins with the rows that had not come out.
+    """
+
+    on_cores = False
+
+    def __init__(
+        self,
+        stage: str,
+        build: Build,
+        actors: Callable[[], int],
+        *,
+        calls: int,
+        num_cpus: float = 0.0,
+    ) -> None:
+        """
+        Args:
+            actors: says how many, when the dataset begins.
+            calls: rows at once in an actor.
+            num_cpus: of one actor.
+        """
+        self._stage, self._build, self._actors = stage, build, actors
+        self._calls, self._cpus = calls, num_cpus
+        self._under_way: dict[tuple[str, int], _Put] = {}
+        self._run: _Run | None = None
+
+    def open(self, tell: Tell, cores: Cores) -> None:
+        """As `Place` (pipeline/flow/flow.py), like the others."""
+        self._tell, self._cores = tell, cores
+
+    def has_room(self) -> bool:
+        """While every actor has its calls, and as many wait: a row takes 0.3 s to come and go."""
+        return self._run is None or len(self._under_way) < 2 * self._run.actors * self._calls
+
+    def is_busy(self) -> bool:
+        """As `Place`."""
+        return bool(self._under_way)
+
+    def start(self, row: Any) -> None:
+        """As `Place`; the first begins the dataset."""
+        put = self._under_way.setdefault((row["video"], row["number"]), _Put(row))
+        put.tries += 1
+        if self._run is None:
+            self._run = _Run(self._actors(), self._build, self._tell)
+            self._cores.take(self._run.actors * self._cpus)
+        put.number = self._run.put(row)
+
+    def landed(self, message: Message) -> Iterator[list[StageRow]]:
+        """As `Place`."""
+        run, verdict = message
+        if run is not self._run:
+            return
+        if isinstance(verdict, BaseException):
+            yield from self._again(verdict)
+        elif put := self._under_way.pop((verdict["video"], verdict["number"]), None):
+            run.done(put.number)
+            yield [verdict]
+
+    def _again(self, error: BaseException) -> Iterator[list[StageRow]]:
+        """Puts the rows of a dataset that was given up into another; tells those tried before."""
+        self.close(at_once=True)
+        for key, put in list(self._under_way.items()):
+            if put.tries < TRIES:
+                self.start(put.row)
+            else:
+                del self._under_way[key]
+                yield [lost(put.row, self._stage, error)]
+
+    def close(self, *, at_once: bool) -> None:
+        """As `Place`: the GPUs are free then, and the next row begins another dataset."""
+        if self._run is not None:
+            self._cores.take(-self._run.actors * self._cpus)
+            self._run.close(at_once=at_once)
+            self._run = None
+
+
+class _Put:
+    """A row on its way: how often it was put, and its number at the desk."""
+
+    def __init__(self, row: Any) -> None:
+        self.row, self.tries, self.number = row, 0, 0
+
+
+class _Run:
+    """One execution of the dataset, read by a thread that hands each verdict on."""
+
+    def __init__(self, actors: int, build: Build, tell: Tell) -> None:
+        _settle()
+        self.actors = actors
+        self._desk: Any = ray.remote(_Desk).options(num_cpus=0).remote()
+        self._numbers = count()
+        self._done: list[int] = []
+        source = ray.data.from_items([{"of": "the desk"}])
+        rows = source.flat_map(partial(_from_desk, desk=self._desk), num_cpus=0)
+        self._reader = Thread(
+            target=self._read, args=(build(rows, actors), tell), name="pool", daemon=True
+        )
+        self._reader.start()
+
+    def put(self, row: Any) -> int:
+        """Puts a row on the desk; its number there."""
+        self._desk.put.remote(row, self._done)
+        self._done = []
+        return next(self._numbers)
+
+    def done(self, number: int) -> None:
+        """The row of that number has come out, and need not be kept."""
+        self._done.append(number)
+
+    def _read(self, verdicts: Dataset, tell: Tell) -> None:
+        # With one batch ahead, Ray's default, a verdict would wait for the next one.
+        how: Any = {"batch_size": None, "batch_format": "pyarrow", "prefetch_batches": 0}
+        try:
+            for batch in verdicts.iter_batches(**how):
+                for verdict in cast(Any, batch).to_pylist():
+                    tell((self, verdict))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the rows go on or are told
+            tell((self, error))
+
+    def close(self, *, at_once: bool) -> None:
+        """Ends the dataset; `at_once`: without its last rows, and whatever has become of Ray."""
+        if not at_once:
+            self._desk.close.remote()
+            self._reader.join(CLOSE_S)
+        elif ray.is_initialized():  # else `kill` would start another Ray
+            with suppress(Exception):
+                ray.kill(self._desk)
+
+
+class _Desk:
+    """Actor: rows by number, in the order they were put, each kept until it has come out.
+
+    So a source task that dies and is run again gives the same rows again, as Ray expects of it.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[int, Any] = {}
+        self._count = 0
+        self._closed = False
+        self._changed = asyncio.Condition()
+
+    async def put(self, row: Any, done: list[int]) -> None:
+        async with self._changed:
+            self._rows[self._count] = row
+            self._count += 1
+            for number in done:
+                del self._rows[number]
+            self._changed.notify_all()
+
+    async def close(self) -> None:
+        async with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    async def row(self, number: int) -> Any:
+        """The row of that number, once it is there; one of nothing for a row that has come out."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: number < self._count or self._closed)
+            return self._rows.get(number, {}) if number < self._count else None
+
+
+def _from_desk(_: Any, desk: Any) -> Generator[Any]:
+    """Task: the rows on the desk, until it is closed."""
+    for number in count():
+        row = ray.get(desk.row.remote(number))
+        if row is None:
+            return
+        yield row
+
+
+def _settle() -> None:
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # `lost` rows say it in one line
+    context = DataContext.get_current()
+    context.max_errored_blocks = 0  # a dropped row would be waited for in vain
+    context.target_max_block_size = 1  # each row of a stream is a block as soon as it is there
+    context.execution_options.preserve_order = False  # order is by (video, segment)
+    context.execution_no_progress_timeout_s = -1  # a job may wait for GPUs as long as it takes
+    context.actor_init_retry_on_errors = True
+    context.max_consecutive_actor_init_deaths = 3
+    context.enable_progress_bars = False  # jobs/command_line/progress.py prints one line of its own

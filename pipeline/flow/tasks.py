@@ -1,0 +1,112 @@
+"""A stage's rows as Ray tasks, and how the rows of a video are counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from pipeline.flow.flow import Cores, Message, Tell
+from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
+
+SEE_LOGS = "its logs say why; run again to resume"
+RETRIES = 3
+"""Of a task whose process died."""
+
+
+class Tasks:
+    """A stage whose rows are tasks; one that dies for good becomes a row as well."""
+
+    on_cores = True
+
+    def __init__(
+        self,
+        stage: str,
+        work: Callable[..., Any],
+        *settings: Any,
+        retries: int = RETRIES,
+        num_cpus: float = 1.0,
+        **needs: Any,
+    ) -> None:
+        """
+        Args:
+            work: from a row and the settings to its rows, or to its one row.
+            needs: of one task, by Ray's names.
+        """
+        needs |= {"num_cpus": num_cpus, "max_retries": retries, "scheduling_strategy": "SPREAD"}
+        self._stage, self._cpus = stage, num_cpus
+        self._task: Any = ray.remote(work).options(**needs)
+        self._settings = [ray.put(each) for each in settings]
+        self._under_way = 0
+
+    def open(self, tell: Tell, cores: Cores) -> None:
+        """As `Place`."""
+        self._tell, self._cores = tell, cores
+
+    def has_room(self) -> bool:
+        """As `Place`."""
+        return self._cores.has(self._cpus)
+
+    def is_busy(self) -> bool:
+        """As `Place`."""
+        return self._under_way > 0
+
+    def start(self, row: Any) -> None:
+        """As `Place`."""
+        self._under_way += 1
+        self._cores.take(self._cpus)
+        future = self._task.remote(row, *self._settings).future()
+        future.add_done_callback(partial(self._ended, row))
+
+    def _ended(self, row: Any, future: Any) -> None:
+        self._tell((row, future))  # in a thread of Ray's, which is to be left at once
+
+    def landed(self, message: Message) -> Iterator[list[StageRow]]:
+        """As `Place`."""
+        row, future = message
+        self._under_way -= 1
+        self._cores.take(-self._cpus)
+        try:
+            rows = future.result()
+        except RayError as error:
+            rows = [lost(row, self._stage, error)]
+        yield rows if isinstance(rows, list) else [rows]
+
+    def close(self, *, at_once: bool) -> None:
+        """As `Place`: there is nothing to give back."""
+
+
+def lost(row: Any, stage: str, error: BaseException) -> StageRow:
+    """The row of work that Ray gave up: nothing may be lost silently."""
+    number = row.get("number", WHOLE_VIDEO)
+    line = f"its task was given up by Ray ({type(error).__name__}); {SEE_LOGS}"
+    return stage_row(row["video"], stage, number, error=line)
+
+
+class Countdown:
+    """Says when the last row of a video has landed."""
+
+    def __init__(self, on_row: Callable[[StageRow], None]) -> None:
+        self._on_row = on_row
+        self._open: Counter[str] = Counter()
+        self._failed: set[str] = set()
+
+    def expect(self, video: str, rows: int = 1) -> None:
+        """So many more rows are to come."""
+        self._open[video] += rows
+
+    def waits(self, video: str) -> bool:
+        """Whether rows are still to come."""
+        return self._open[video] > 0
+
+    def landed(self, row: StageRow) -> bool:
+        """Counts a row; True when it was its video's last and none had failed."""
+        self._on_row(row)
+        self._open[row["video"]] -= 1
+        if row["error"]:
+            self._failed.add(row["video"])
+        return self._open[row["video"]] == 0 and row["video"] not in self._failed

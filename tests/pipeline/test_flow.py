@@ -1,0 +1,159 @@
+"""Many videos through the stages without Ray: order, back-pressure, and rows that are given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from pipeline import graph
+from pipeline.flow import pool
+from pipeline.flow.flow import Cores, Flow
+from pipeline.rows import stage_row
+
+ROOM = 3
+SEGMENTS = 2
+
+
+class Instant:
+    """A place that has a row's verdict ready at once, for `ROOM` rows at a time."""
+
+    on_cores = True
+
+    def __init__(self, verdicts: Callable[[Any], list[Any]]) -> None:
+        self.verdicts, self.under_way = verdicts, 0
+
+    def open(self, tell: Callable[[Any], None], cores: Cores) -> None:
+        self.tell = tell
+
+    def has_room(self) -> bool:
+        return self.under_way < ROOM
+
+    def is_busy(self) -> bool:
+        return self.under_way > 0
+
+    def start(self, row: Any) -> None:
+        self.under_way += 1
+        self.tell(row)
+
+    def landed(self, message: Any) -> Iterator[list[Any]]:
+        self.under_way -= 1
+        yield self.verdicts(message)
+
+    def close(self, *, at_once: bool) -> None:
+        pass
+
+
+def _verdicts(stage: str, row: Any) -> list[Any]:
+    name = row["video"]
+    if stage == "inspect":
+        return [stage_row(name, stage), stage_row(name, stage, 0)]
+    if stage == "plan":
+        todo = [stage_row(name, stage, number) for number in range(SEGMENTS)]
+        return [stage_row(name, "assemble"), stage_row(name, stage), *todo]
+    error = "broken" if name == "v7" and stage == "render" else ""
+    return [stage_row(name, stage, row.get("number", -1), error=error)]
+
+
+@pytest.fixture
+def instant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graph over places of this file, on one core."""
+
+    def place(stage: str) -> Instant:
+        return Instant(lambda row: _verdicts(stage, row))
+
+    monkeypatch.setattr(Cores, "there", lambda _: 1.0)
+    monkeypatch.setattr(graph, "Tasks", lambda stage, *_: place(stage))
+    monkeypatch.setattr(graph, "on_cores", lambda stage, *_: place(stage))
+    monkeypatch.setattr(graph, "for_analysis", lambda *_: place("analyse"))
+    monkeypatch.setattr(graph, "for_rendering", lambda *_: place("render"))
+
+
+def _videos(count: int) -> list[Any]:
+    return [
+        {"video": f"v{n}", "source": f"{n}", "identity": f"{1000 - n}-1-1-{n}", "work": "w"}
+        for n in range(count)
+    ]
+
+
+def _job(**kinds: Any) -> graph.Job:
+    render: Any = mock.Mock(plot=True, **{"editor.gpu_share": kinds.get("render_share", 0.0)})
+    analysis: Any = mock.Mock(gpu_share=kinds.get("analysis_share", 0.0))
+    return graph.Job(analysis, render, gpus=1.0)
+
+
+@pytest.mark.usefixtures("instant")
+def test_few_videos_are_under_way_at_once_however_many_there_are_the_longest_first():
+    begun, ended, most = set[str](), dict[str, None](), 0
+
+    def on_row(row: Any) -> None:
+        nonlocal most
+        begun.add(row["video"])
+        if row["stage"] == "plot" or row["error"]:
+            ended[row["video"]] = None
+        most = max(most, len(begun) - len(ended))
+
+    graph.run(list(reversed(_videos(600))), _job(), on_row)
+    assert len(ended) == len(begun) == 600
+    assert most <= 8
+    assert set(list(ended)[:20]) <= {f"v{n}" for n in range(30)}  # the largest files
+
+
+@pytest.mark.usefixtures("instant")
+def test_analysis_and_rendering_on_the_same_gpus_take_turns():
+    stages: list[str] = []
+    job = _job(render_share=1.0, analysis_share=0.5)
+    graph.run(_videos(20), job, lambda row: stages.append(row["stage"]))
+    assert stages.count("finish") == 19  # all but the broken one
+    assert stages.index("render") > max(n for n, stage in enumerate(stages) if stage == "analyse")
+
+
+def test_small_work_does_not_keep_large_work_waiting():
+    started: list[str] = []
+    flow = Flow()
+
+    def place(name: str, *, room: bool) -> Any:
+        place = Instant(lambda _: [stage_row("v", name)])
+        place.has_room = lambda: room or not any(s.is_busy() for s in places)
+        place.start = lambda row, start=place.start: (started.append(name), start(row))
+        places.append(place)
+        return place
+
+    places: list[Any] = []
+    large = flow.stage(place("large", room=False), lambda _: None)
+    small = flow.stage(place("small", room=True), lambda _: None)
+    for _ in range(3):
+        large.put({})
+        small.put({})
+    flow.run()
+    assert started == ["large"] * 3 + ["small"] * 3
+
+
+def test_rows_of_a_dataset_that_ray_gives_up_are_put_again_and_then_told(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    runs: list[Any] = []
+
+    def begin(actors: int, *_: Any) -> Any:
+        runs.append(mock.Mock(actors=actors, put=mock.Mock(side_effect=range(100))))
+        return runs[-1]
+
+    monkeypatch.setattr(pool, "_Run", begin)
+    there = pool.Pool("render", mock.Mock(), lambda: 1, calls=3)
+    there.open(lambda _: None, Cores())
+    for number in range(2):
+        there.start({"video": "v", "number": number})
+    good = stage_row("v", "render", 0)
+    assert list(there.landed((runs[0], good))) == [[good]]
+    runs[0].done.assert_called_once_with(0)
+    for tried in range(pool.TRIES - 1):
+        assert list(there.landed((runs[tried], RuntimeError("node died")))) == []
+        assert list(there.landed((runs[tried], good))) == []  # late, of a run that is over
+        runs[tried].close.assert_called_once_with(at_once=True)
+    ((lost,),) = there.landed((runs[-1], RuntimeError("node died")))
+    assert (lost["video"], lost["number"]) == ("v", 1)
+    assert "given up by Ray (RuntimeError)" in lost["error"]
+    assert not there.is_busy()
+    assert len(runs) == pool.TRIES
