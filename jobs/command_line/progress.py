@@ -17,60 +17,87 @@ from rich.table import Table
 from jobs.command_line.report import Ledger, VideoEntry
 from jobs.command_line.room import RoomTeller
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
+from pipeline.source import Identity
 from pipeline.store import VideoFolder
 
 PLAIN_PERIOD_S = 5.0
 LIVE_PERIOD_S = 0.5
 STAGES = ("analyse", "render")
 """The stages that take time, in frames."""
+ADDED = {"plot": "plots", "qa": "verdicts"}
+"""What comes after an output stands."""
 
 
 class Progress:
     """Counts frames by stage and shows them; a context manager around a run."""
 
     def __init__(self, videos: Sequence[VideoRow], ledger: Ledger, console: Console) -> None:
-        self._folders = [VideoFolder.of(v) for v in videos]
+        self._folders = {v["video"]: VideoFolder.of(v) for v in videos}
+        self._bytes = {v["video"]: Identity.parse(v["identity"]).size for v in videos}
+        self._all_bytes = sum(self._bytes.values())
         places = {Path(v["work"]) for v in videos} | {Path(v["output"]).parent for v in videos}
-        noted = [folder.job_folder for folder in self._folders]
+        noted = [folder.job_folder for folder in self._folders.values()]
         self._room = RoomTeller(noted, sorted(places), console)
         self._ledger = ledger
         self._console = console
-        self._total: Counter[str] = Counter()
-        self._done: Counter[str] = Counter()
         self._begun: dict[str, float] = {}
+        self._done: Counter[str] = Counter()
+        self._frames_seen = self._bytes_seen = 0
+        self._under_way: dict[str, VideoFolder] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._show, name="progress", daemon=True)
 
     def on_row(self, row: StageRow) -> None:
         """Counts one verdict; call it from the driver."""
-        stage = row["stage"]
-        if row["number"] == WHOLE_VIDEO:
-            if stage == "inspect":
-                self._total.update(dict.fromkeys(STAGES, row["frames"]))
-            return
-        self._begun.setdefault(stage, time.monotonic() - row["seconds"])
-        self._done[stage] += row["frames"]
+        stage, video = row["stage"], row["video"]
+        if stage == "inspect":
+            self._under_way[video] = self._folders[video]
+            self._frames_seen += row["frames"]
+            self._bytes_seen += self._bytes[video]
+        if row["error"] or self._ledger.entries[video].status == "done":
+            self._under_way.pop(video, None)
+        if stage in ADDED:
+            self._done[stage] += 1
+        elif row["number"] != WHOLE_VIDEO:
+            self._begun.setdefault(stage, time.monotonic() - row["seconds"])
+            self._done[stage] += row["frames"]
 
     def line(self) -> str:
-        """One line: stage, frames, fps, time left, failures."""
-        stage = "render" if self._done["render"] or self._in_flight() else "analyse"
-        done, total = self._done[stage], self._total[stage]
-        if stage == "render":
-            done += self._in_flight()
-            self._begun.setdefault(stage, time.monotonic())
+        """One line over the whole job: clips, frames by stage, fps, time left, failures."""
+        entries = list(self._ledger.entries.values())
+        ended = sum(e.status != "failed" or bool(e.error) for e in entries)
+        in_flight = self._in_flight()
+        if in_flight:
+            self._begun.setdefault("render", time.monotonic())
+        done = {"analyse": self._done["analyse"], "render": self._done["render"] + in_flight}
+        last = "render" if done["render"] else "analyse"
+        parts = [f"{ended}/{len(entries)} clips"] if len(entries) > 1 else []
+        parts += [f"{stage} {done[stage]}" for stage in STAGES if stage != last and done[stage]]
+        parts += [f"{last} {done[last]}/{self._total()} frames", *self._pace(last, done[last])]
+        parts += [
+            f"{self._done[stage]} {told}" for stage, told in ADDED.items() if self._done[stage]
+        ]
+        failed = sum(bool(e.error) for e in entries)
+        return " · ".join([*parts, *([f"{failed} failed"] if failed else [])])
+
+    def _total(self) -> str:
+        """Frames of the whole job; about, while some files are known by their size alone."""
+        is_known = self._bytes_seen >= self._all_bytes
+        return f"{self._frames()}" if is_known else f"≈{self._frames()}"
+
+    def _frames(self) -> int:
+        return round(self._frames_seen * self._all_bytes / max(1, self._bytes_seen))
+
+    def _pace(self, stage: str, done: int) -> tuple[str, str]:
         elapsed = time.monotonic() - self._begun.get(stage, time.monotonic())
         fps = done / elapsed if elapsed > LIVE_PERIOD_S else 0.0
-        left = f"{(total - done) / fps:.0f} s left" if fps > 0 and total > done else "—"
-        failed = f" · {n} failed" if (n := sum(bool(e.error) for e in self._entries())) else ""
-        return f"{stage} {done}/{total} frames · {fps:.1f} fps · {left}{failed}"
-
-    def _entries(self) -> list[VideoEntry]:
-        return list(self._ledger.entries.values())
+        to_do = self._frames() - done
+        return f"{fps:.1f} fps", f"{to_do / fps:.0f} s left" if fps > 0 and to_do > 0 else "—"
 
     def _in_flight(self) -> int:
         """Frames of segments that are being rendered right now, from their workers' counters."""
-        counters = [p for f in self._folders for p in f.job_folder.glob("*.frames")]
-        return sum(_count(path) for path in counters)
+        under_way = list(self._under_way.values())
+        return sum(_count(path) for f in under_way for path in f.job_folder.glob("*.frames"))
 
     def _show(self) -> None:
         if not self._console.is_terminal:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from unittest import mock
+
+import pytest
+from rich.console import Console
+
+from jobs.command_line import progress as progress_line
+from jobs.command_line.progress import Progress
 from jobs.command_line.report import Ledger
-from pipeline.rows import VideoRow, stage_row
+from pipeline.rows import StageRow, VideoRow, stage_row
 
 VIDEO: VideoRow = {
     "video": "v",
@@ -38,3 +46,36 @@ def test_what_segments_count_is_added_up():
         stage_row("v", "render", 1, notes="mask: face: 25 frames"),
         stage_row("v", "render", 2, notes="mask: face: 4 frames"),
     ) == ["mask: face: 54 frames", "mask: person: 3 frames"]
+
+
+def test_the_line_of_progress_is_over_the_whole_job_also_while_files_are_not_yet_opened(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(progress_line, "time", mock.Mock(**{"monotonic.return_value": 100.0}))
+    sizes = {"a": 100, "b": 300}
+    videos: list[VideoRow] = [
+        {**VIDEO, "video": name, "identity": f"{size}-1-1-x"} for name, size in sizes.items()
+    ]
+    ledger = Ledger(videos, "animate")
+    progress = Progress(videos, ledger, Console(file=io.StringIO()))
+
+    def land(*rows: StageRow) -> str:
+        for row in rows:
+            ledger.on_row(row)
+            progress.on_row(row)
+        return progress.line()
+
+    assert "0/2 clips · analyse 0/≈0 frames" in progress.line()
+    opened = land(stage_row("a", "inspect", frames=50), stage_row("a", "analyse", 0, frames=50))
+    assert "0/2 clips · analyse 50/≈200 frames" in opened
+    rendered = land(
+        stage_row("a", "render", 0, frames=20, seconds=10.0), stage_row("b", "inspect", frames=70)
+    )
+    assert "analyse 50 · render 20/120 frames · 2.0 fps · 50 s left" in rendered
+    ended = land(
+        stage_row("a", "finish", frames=50),
+        stage_row("a", "plot"),
+        stage_row("b", "plan", error="no face"),
+    )
+    assert ended.startswith("2/2 clips")
+    assert ended.endswith("1 plots · 1 failed")
