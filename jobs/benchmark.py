@@ -6,6 +6,7 @@ python jobs/benchmark.py preview
 python jobs/benchmark.py memory
 python jobs/benchmark.py curves
 python jobs/benchmark.py busy
+python jobs/benchmark.py scale --gpus 1,8 --videos 64
 python jobs/benchmark.py evaluation
 python jobs/benchmark.py magicface --random-weights
 python jobs/benchmark.py magicface --random-weights --backend auto
@@ -14,6 +15,7 @@ python jobs/benchmark.py magicface --random-weights --backend auto
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -140,6 +142,38 @@ def busy(*, frames: int = 120) -> int:
     from jobs.benchmarks.busy import measure_busy
 
     print(json.dumps(measure_busy(frames), indent=1))
+    return 0
+
+
+@app.command
+def scale(
+    *,
+    gpus: str = "1,4",
+    videos: int = 40,
+    seconds_per_segment: float = 2.0,
+    clip_seconds: float = 0.4,
+    side: int = 96,
+) -> int:
+    """Many clips on pretended GPUs, whose editor sleeps: share of the ideal, idle GPUs, driver.
+
+    Parameters
+    ----------
+    gpus
+        How many, in one job after the other.
+    videos
+        Equal clips in each job, a segment each.
+    seconds_per_segment
+        That the editor sleeps for each.
+    clip_seconds
+        Of each clip; this machine's cores decode and encode them all.
+    side
+        Of its square frames, pixels.
+    """
+    from jobs.benchmarks.scale import measure_scale
+
+    counts = [int(each) for each in gpus.split(",")]
+    told = [measure_scale(n, videos, seconds_per_segment, clip_seconds, side) for n in counts]
+    print(json.dumps({"cores": len(os.sched_getaffinity(0)), "jobs": told}, indent=1))
     return 0
 
 

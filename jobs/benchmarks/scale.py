@@ -1,0 +1,152 @@
+"""How busy a job keeps many GPUs, which are pretended: an editor that sleeps as long as one takes.
+
+Everything else is real: Ray, the stages, every frame decoded, pasted and encoded. So this machine's
+cores must do all of that for all GPUs: with few, choose short clips or long segments.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import tempfile
+import time
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from engines.choice import resolve
+from engines.editors.identity import IdentityEditor
+from engines.interface import AlignedCrops, EditedCrops
+from engines.traits import Option, Traits
+from jobs.benchmarks.pipeline import CONSTANT_SMILE
+from jobs.ray_cluster import cluster
+from keyframes.au import AUDelta
+from keyframes.load import parse_sheet
+from pipeline.demo.clip import make_demo_clip
+from pipeline.rows import StageRow, VideoRow
+from pipeline.settings import AnalysisSettings, RenderSettings
+from pipeline.store import video_row
+
+SIDE = 96
+RATE = 25
+
+
+class SleepingEditor(IdentityEditor):
+    """Sleeps for every frame, and writes down from when to when, in a file per process."""
+
+    traits = Traits(
+        options=(
+            Option("seconds", float, "of a frame", least=0.0),
+            Option("marks", str, "folder that takes what it writes down"),
+        ),
+        gpu_share=1.0,
+    )
+
+    def __init__(self, seconds: float, marks: str) -> None:
+        super().__init__(SIDE)
+        self._seconds = seconds
+        self._marks = Path(marks) / str(os.getpid())
+
+    @staticmethod
+    def crop_size_for(**_: object) -> int:
+        """Of any settings."""
+        return SIDE
+
+    def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:
+        """As `identity`, after a while."""
+        begun = time.time()
+        time.sleep(self._seconds * len(crops))
+        with self._marks.open("a") as file:
+            file.write(f"{begun} {time.time()}\n")
+        return super().edit(crops, delta, seed=seed)
+
+
+def measure_scale(
+    gpus: int, videos: int, seconds_per_segment: float, clip_seconds: float, side: int
+) -> dict[str, Any]:
+    """One job of equal clips, a segment each, after one of a single clip.
+
+    Args:
+        clip_seconds: of each clip, at 25 frames per second.
+        side: of its frames, pixels.
+    """
+    os.environ["RAY_OVERRIDE_RESOURCES"] = f'{{"GPU": {gpus}}}'
+    cluster.start()
+    try:
+        with tempfile.TemporaryDirectory(prefix="aureel-benchmark-") as place:
+            folder = Path(place)
+            clip = make_demo_clip(folder / "clip.mp4", seconds=clip_seconds, size=(side, side))
+            each = seconds_per_segment / round(clip_seconds * RATE)
+            alone = _Job(folder / "alone", clip, 1, each).run(gpus)
+            together = _Job(folder / "together", clip, videos, each).run(gpus)
+    finally:
+        cluster.leave()
+        del os.environ["RAY_OVERRIDE_RESOURCES"]
+    ideal = videos * seconds_per_segment / gpus
+    return {
+        "gpus": gpus,
+        "videos": videos,
+        "seconds_per_segment": seconds_per_segment,
+        "single_clip_s": round(alone["seconds"], 2),
+        "ideal_s": round(ideal, 2),
+        "efficiency": round(ideal / together["seconds"], 3),
+        "efficiency_between_first_and_last_edit": round(ideal / together["editing_s"], 3),
+        **together,
+    }
+
+
+class _Job:
+    """A job over copies of one clip, each of which is a source of its own."""
+
+    def __init__(self, folder: Path, clip: Path, videos: int, seconds_per_frame: float) -> None:
+        self._marks = folder / "marks"
+        self._marks.mkdir(parents=True)
+        self._videos = [_copy(clip, folder, number) for number in range(videos)]
+        settings = {"seconds": seconds_per_frame, "marks": str(self._marks)}
+        editor = resolve("editor", f"{__name__}:SleepingEditor", settings)
+        # One segment per clip, whatever an edit takes.
+        self._editor = replace(editor, seconds_per_edit=0.02, gpu_share=1.0)
+        self._landed: list[float] = []
+
+    def run(self, gpus: int) -> dict[str, Any]:
+        graph: Any = import_module("pipeline.graph")  # late: the cluster speaks to Ray first
+        analysis = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
+        render = RenderSettings(parse_sheet(CONSTANT_SMILE, "benchmark"), self._editor)
+        begun, cpu = time.time(), time.process_time()
+        graph.run(self._videos, graph.Job(analysis, render, float(gpus)), self._on_row)
+        ended = time.time()
+        edits = [self._edits(marks) for marks in sorted(self._marks.iterdir())]
+        first = min(spans[0][0] for spans in edits)
+        last = max(spans[-1][1] for spans in edits)
+        return {
+            "seconds": round(ended - begun, 2),
+            "first_edit_s": round(first - begun, 2),
+            "first_output_s": round(min(self._landed) - begun, 2),
+            "editing_s": round(last - first, 2),
+            "idle_share_by_gpu": [
+                round(1 - sum(b - a for a, b in spans) / (last - first), 3) for spans in edits
+            ],
+            "driver_cpu_s": round(time.process_time() - cpu, 2),
+            "driver_peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        }
+
+    def _on_row(self, row: StageRow) -> None:
+        if row["error"]:
+            raise SystemExit(f"benchmark: {row['stage']}: {row['error']}")
+        if row["stage"] == "finish":
+            self._landed.append(time.time())
+
+    def _edits(self, marks: Path) -> list[tuple[float, float]]:
+        lines = [line.split() for line in marks.read_text().splitlines()]
+        return [(float(begun), float(ended)) for begun, ended in lines]
+
+
+def _copy(clip: Path, folder: Path, number: int) -> VideoRow:
+    """The clip again, changed at another time and so another source."""
+    path = folder / f"{number:05d}.mp4"
+    shutil.copy2(clip, path)
+    os.utime(path, (number + 1, number + 1))
+    output = folder / "out" / path.name
+    return {**video_row(path, output, folder / "_work"), "request": "benchmark"}
