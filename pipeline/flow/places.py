@@ -54,12 +54,7 @@ def for_rendering(settings: RenderSettings | None, gpus: float, at_most: AtMost)
     cpus = cpu_beside_gpu(share, _nodes())
 
     def operator(rows: Dataset, size: int) -> Dataset:
-        pool = ActorPoolStrategy(
-            size=size,
-            max_concurrent_calls_per_actor=CALLS_PER_ACTOR,
-            max_tasks_in_flight_per_actor=CALLS_PER_ACTOR,  # no stealing: a queued one is bound
-            enable_true_multi_threading=True,
-        )
+        pool, needs = _several_calls(size)
         return rows.map_batches(
             actors.Render,
             fn_constructor_args=(settings,),
@@ -67,10 +62,21 @@ def for_rendering(settings: RenderSettings | None, gpus: float, at_most: AtMost)
             num_gpus=share,
             num_cpus=cpus,
             compute=pool,
+            **needs,
         )
 
     size = _sized(gpus, share, at_most)
     return Pool("render", operator, size, calls=CALLS_PER_ACTOR, num_cpus=cpus)
+
+
+def _several_calls(size: int) -> tuple[ActorPoolStrategy, dict[str, Any]]:
+    """Actors that take several rows at once, and what each needs for it, by Ray's names."""
+    how: dict[str, Any] = {"size": size, "enable_true_multi_threading": True}
+    how["max_tasks_in_flight_per_actor"] = CALLS_PER_ACTOR  # no stealing: a queued one is bound
+    try:
+        return ActorPoolStrategy(**how, max_concurrent_calls_per_actor=CALLS_PER_ACTOR), {}
+    except TypeError:  # Ray 2.54 has no such argument, and takes the actor's own
+        return ActorPoolStrategy(**how), {"max_concurrency": CALLS_PER_ACTOR}
 
 
 def for_study(settings: StudySettings, gpus: float) -> Place:
