@@ -126,10 +126,10 @@ def mirror_settings(
         )
     changes = changes_of(info, target)
     copies = wish.untouched == "copy" and wish.quality == "match" and not changes
-    alone = target.codec in SELF_CONTAINED or (
-        settings.gop == 1 and (settings.copies_groups or has_groups_of_one(target.codec, index))
-    )
     groups = settings.copies_groups or _has_groups_to_copy(target)
+    alone = target.codec in SELF_CONTAINED or (
+        groups and settings.gop == 1 and (target.codec not in GROUPED or _has_groups_of_one(index))
+    )
     return replace(
         settings,
         changes=changes,
@@ -146,9 +146,9 @@ def _has_groups_to_copy(info: VideoInfo) -> bool:
     return info.codec in GROUPED and not layered
 
 
-def has_groups_of_one(codec: str, index: FrameIndex | None) -> bool:
-    """Whether every frame of an H.264 or HEVC clip is a closed group by itself."""
-    if codec not in GROUPED or index is None or len(index.group) != len(index):
+def _has_groups_of_one(index: FrameIndex | None) -> bool:
+    """Whether every frame is a closed group by itself."""
+    if index is None or len(index.group) != len(index):
         return False
     return bool((index.group >= 0).all() and (np.diff(index.group) > 0).all())
 

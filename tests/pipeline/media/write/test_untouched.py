@@ -256,6 +256,10 @@ def test_wishes_that_change_all_pictures_copy_none(footage):
     layered = replace(seen.info, layers=2)
     allowed = EncodeWish(allow=("second-eye",))
     assert not mirror_settings(layered, index=seen.index, wish=allowed).copies_groups
+    alone = inspect_video(footage(name="i.mov", options=INTRA, pix_fmt="yuv422p10le", gop=1))
+    assert mirror_settings(alone.info, index=alone.index, wish=allowed).copies_untouched
+    layered = replace(alone.info, layers=2)
+    assert not mirror_settings(layered, index=alone.index, wish=allowed).copies_untouched
 
 
 def test_a_header_that_ends_too_soon_is_no_crash(footage):
