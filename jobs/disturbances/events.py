@@ -54,9 +54,7 @@ class Scene:
         Returns:
             False where the run ended before.
         """
-        passed = {point for point in POINTS if any(self.before.intersection(self._at(point)))}
-        left = [point for point in POINTS if point in COME_AGAIN or point not in passed]
-        chosen = "" if event.is_slow else self.chance.choice(["", *left])
+        chosen = "" if event.is_slow else self.chance.choice(["", *self._points_ahead()])
         point = event.point or chosen
         if event.times > 1 and self.target:
             point = f"{self.target}.*"
@@ -70,6 +68,14 @@ class Scene:
             fresh = next(iter(set(self._at(point)) - self.before), None)
             self.target = _work_of(fresh.relative_to(self.work)) if fresh else ""
         return True
+
+    def _points_ahead(self) -> list[str]:
+        """Those that this run can still come to: a table that is there is not made again."""
+        firsts = [point for point in POINTS if point not in COME_AGAIN]
+        passed = [n for n, point in enumerate(firsts) if self.before.intersection(self._at(point))]
+        all_stand = len(self.before.intersection(self._at(OUTPUT))) == len(self.footage.names)
+        again = [point for point in COME_AGAIN if point != OUTPUT or not all_stand]
+        return [*firsts[max(passed, default=-1) + 1 :], *again]
 
     def _at(self, point: str) -> list[Path]:
         return list((self.output if point == OUTPUT else self.work).glob(point))
