@@ -21,6 +21,7 @@ def stoppable() -> Generator[None]:
         return
 
     def leave(number: int, _frame: FrameType | None) -> NoReturn:
+        signal.alarm(0)  # Ray's native code may have set one, to abort who is not gone in 3 s
         raise SystemExit(128 + number)
 
     before = signal.signal(signal.SIGTERM, leave)

@@ -62,8 +62,8 @@ def start() -> None:
     with (
         warnings.catch_warnings(),
         _native_stderr_closed(),
-        _own_sigterm(),
         _imported_meanwhile("pipeline.graph"),
+        _own_sigterm(),
     ):
         warnings.simplefilter("ignore")
         try:
@@ -158,6 +158,7 @@ def _own_sigterm() -> Generator[None]:
 
     with replaced(signal, signal=register_others):
         yield
+    register(signal.SIGTERM, ours)  # before Ray's native code, which has put itself there as well
 
 
 @contextmanager
