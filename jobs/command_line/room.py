@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from rich.console import Console
 from pipeline.room import NOTES, WAIT_S, fullest
 
 PERIOD_S = 1.0
+LOOK_SHARE = 20
+"""How many times longer than a look took there is none: of many videos it takes long."""
 
 
 class RoomTeller:
@@ -26,9 +29,18 @@ class RoomTeller:
         self._noted, self._written = noted, written
         self._console = console
         self.waits = False
+        self._next = 0.0
 
     def tell(self) -> None:
-        """Looks, and says what has changed."""
+        """Looks, unless it has just taken long to, and says what has changed."""
+        begun = time.monotonic()
+        if begun < self._next:
+            return
+        self._look()
+        ended = time.monotonic()
+        self._next = ended + LOOK_SHARE * (ended - begun)
+
+    def _look(self) -> None:
         waits = any(True for folder in self._noted for _ in folder.glob(NOTES))
         if waits and not self.waits:
             self._console.print(
