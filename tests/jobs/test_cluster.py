@@ -104,15 +104,23 @@ def test_an_address_of_another_kind_is_refused_at_once(address):
         cluster._check_is_ray(address)
 
 
+def interrupt_when(begun: threading.Event) -> None:
+    """Not before, or the thread would look for a module of a test that is over."""
+    assert begun.wait(120)
+    raise KeyboardInterrupt
+
+
 def test_who_interrupts_the_start_does_not_wait_for_what_is_being_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """As where Ctrl-C had left the import lock taken: then that import never ends."""
-    never = threading.Event()
+    begun, never = threading.Event(), threading.Event()
+    monkeypatch.setattr(sys, "has_begun", begun, raising=False)
     monkeypatch.setattr(sys, "never_set", never, raising=False)
-    (tmp_path / "imported_for_ever.py").write_text("import sys\nsys.never_set.wait()\n")
+    module = "import sys\nnever = sys.never_set\nsys.has_begun.set()\nnever.wait()\n"
+    (tmp_path / "imported_for_ever.py").write_text(module)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(KeyboardInterrupt), cluster._imported_meanwhile("imported_for_ever"):
-        raise KeyboardInterrupt
+        interrupt_when(begun)
     assert not never.is_set()
     never.set()
