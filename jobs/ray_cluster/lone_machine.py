@@ -62,15 +62,28 @@ def start_ray(ray: Any) -> None:
             logging_level=logging.ERROR,
         )
     _warm_up(ray)
-    lean_data(gone.append)
+    if ray.cluster_resources().get("GPU"):  # else no actors, and Ray Data need not be imported
+        lean_data(gone.append)
     if gone:
         said = "; ".join(gone)
         _LOG.warning("Ray %s starts the ordinary way, up to 3 s later: %s", ray.__version__, said)
 
 
+def data() -> Any:
+    """Ray Data, lean where the Ray is this process's own."""
+    module = import_module("ray.data")
+    if _is_ours():
+        lean_data(_LOG.debug)
+    return module
+
+
 def has_died() -> bool:
     """Whether the Ray that this process has started has lost its node process."""
-    return bool(private_folder.cache_info().currsize) and not _raylets()
+    return _is_ours() and not _raylets()
+
+
+def _is_ours() -> bool:
+    return bool(private_folder.cache_info().currsize)
 
 
 def _raylets() -> list[psutil.Process]:
@@ -184,7 +197,6 @@ def _warm_up(ray: Any) -> None:
 def import_pipeline() -> None:
     """What a worker needs before its first frame."""
     for module in (
-        "ray.data",
         "pipeline.actors",
         "engines.trackers.mesh.tracker",
         "engines.editors.plate.editor",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +18,7 @@ from jobs.command_line.outputs import is_one_of, refuse_working_copy
 from jobs.command_line.places import check_folder_place
 from jobs.command_line.progress import console
 from jobs.errors import JobError
+from jobs.ray_cluster import lone_machine
 from jobs.training.pair_options import PairOptions, provenance_of, read_provenance
 from pipeline import lease
 from pipeline.errors import PipelineError
@@ -130,7 +130,7 @@ def _cut(
     items: list[dict[str, Any]], rules: PairRules, crops: CropSettings
 ) -> list[dict[str, Any]]:
     """The clips with `error`, in the order they came; those that were cut before are not again."""
-    data: Any = import_module("ray.data")
+    data = lone_machine.data()
     todo = [item for item in items if not Path(item["part"]).is_file()]
     made: dict[str, dict[str, Any]] = {}
     if todo:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
-from ray.data import ActorPoolStrategy, Dataset
 
 from pipeline import actors
 from pipeline.flow.flow import Place
-from pipeline.flow.pool import Pool
 from pipeline.flow.tasks import Tasks
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.studies.shares import StudySettings
+
+if TYPE_CHECKING:  # Ray Data takes a second to import, and only actors on GPUs are its
+    from ray.data import ActorPoolStrategy, Dataset
+
+    from pipeline.flow.pool import Build, Pool
 
 CALLS_PER_ACTOR = 3
 """Segments at once in a GPU actor: 92 % GPU busy, 66 % with one."""
@@ -43,7 +46,7 @@ def for_analysis(settings: AnalysisSettings, gpus: float, at_most: AtMost) -> Pl
     def operator(rows: Dataset, size: int) -> Dataset:
         return _mapped(rows, size, actors.Analyse, settings, settings.gpu_share)
 
-    return Pool("analyse", operator, _sized(gpus, settings.gpu_share, at_most), calls=1)
+    return _pool("analyse", operator, _sized(gpus, settings.gpu_share, at_most), calls=1)
 
 
 def for_rendering(settings: RenderSettings | None, gpus: float, at_most: AtMost) -> Place:
@@ -66,11 +69,19 @@ def for_rendering(settings: RenderSettings | None, gpus: float, at_most: AtMost)
         )
 
     size = _sized(gpus, share, at_most)
-    return Pool("render", operator, size, calls=CALLS_PER_ACTOR, num_cpus=cpus)
+    return _pool("render", operator, size, calls=CALLS_PER_ACTOR, num_cpus=cpus)
+
+
+def _pool(stage: str, build: Build, size: Callable[[], int], **needs: Any) -> Pool:
+    from pipeline.flow.pool import Pool
+
+    return Pool(stage, build, size, **needs)
 
 
 def _several_calls(size: int) -> tuple[ActorPoolStrategy, dict[str, Any]]:
     """Actors that take several rows at once, and what each needs for it, by Ray's names."""
+    from ray.data import ActorPoolStrategy
+
     how: dict[str, Any] = {"size": size, "enable_true_multi_threading": True}
     how["max_tasks_in_flight_per_actor"] = CALLS_PER_ACTOR  # no stealing: a queued one is bound
     try:
@@ -88,10 +99,12 @@ def for_study(settings: StudySettings, gpus: float) -> Place:
     def operator(rows: Dataset, size: int) -> Dataset:
         return _mapped(rows, size, actors.Study, settings, share)
 
-    return Pool("study", operator, _sized(gpus, share, unknown), calls=1)
+    return _pool("study", operator, _sized(gpus, share, unknown), calls=1)
 
 
 def _mapped(rows: Dataset, size: int, actor: Any, settings: Any, share: float) -> Dataset:
+    from ray.data import ActorPoolStrategy
+
     return rows.map(
         actor,
         fn_constructor_args=(settings,),

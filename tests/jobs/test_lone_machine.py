@@ -65,6 +65,7 @@ def test_one_line_of_the_log_says_why_a_ray_starts_later(
         __version__="9.1",
         init=lambda **settings: started.append(settings),
         remote=lambda _: SimpleNamespace(remote=lambda: None),
+        cluster_resources=dict,
     )
     monkeypatch.setattr(lean, "NOT_ALONE", ("start_something_new",))
     lone_machine.start_ray(ray)
@@ -98,6 +99,7 @@ def test_no_process_runs_that_only_a_larger_cluster_needs():
     import ray.data
     from ray.util import list_named_actors
 
+    lean.lean_data(pytest.fail)
     rows = ray.data.from_items([1, 2, 3]).map(lambda row: {"item": row["item"] + 1}).take_all()
     assert sorted(row["item"] for row in rows) == [2, 3, 4]
     actors: list[Any] = list_named_actors(all_namespaces=True)

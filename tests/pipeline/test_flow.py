@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -13,6 +16,7 @@ from pipeline.flow import pool
 from pipeline.flow.flow import Cores, Flow
 from pipeline.rows import stage_row
 
+ROOT = Path(__file__).resolve().parents[2]
 ROOM = 3
 SEGMENTS = 2
 
@@ -157,3 +161,16 @@ def test_rows_of_a_dataset_that_ray_gives_up_are_put_again_and_then_told(
     assert "given up by Ray (RuntimeError)" in lost["error"]
     assert not there.is_busy()
     assert len(runs) == pool.TRIES
+
+
+def test_a_job_without_actors_on_gpus_does_not_import_ray_data():
+    """It takes a second of each process."""
+    code = """
+import sys
+from jobs.ray_cluster.lone_machine import import_pipeline
+from pipeline import graph
+import_pipeline()
+assert "ray" in sys.modules
+assert "ray.data" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
