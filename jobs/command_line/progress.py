@@ -137,7 +137,8 @@ def closing_table(entries: Sequence[VideoEntry], seconds: float) -> Table:
     for heading in ("status", "frames", "edited", "no face", "output"):
         table.add_column(heading, overflow="fold")
     for entry in entries:
-        where = f"{entry.stage}: {entry.error}" if entry.error else entry.output
+        failed = entry.input if entry.stage == "input" else entry.stage  # the rest name their file
+        where = f"{failed}: {entry.error}" if entry.error else entry.output
         counts = (entry.frames, entry.edited_frames, entry.faceless_frames)
         table.add_row(entry.status, *map(str, counts), where)
     return table

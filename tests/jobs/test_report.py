@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from jobs.command_line import progress as progress_line
-from jobs.command_line.progress import Progress
+from jobs.command_line.inputs import Refused
+from jobs.command_line.progress import Progress, closing_table
 from jobs.command_line.report import Ledger
 from pipeline.rows import StageRow, VideoRow, stage_row
 
@@ -79,3 +80,10 @@ def test_the_line_of_progress_is_over_the_whole_job_also_while_files_are_not_yet
     )
     assert ended.startswith("2/2 clips")
     assert ended.endswith("1 plots · 1 failed")
+
+
+def test_the_closing_table_names_an_input_that_could_not_be_used():
+    ledger = Ledger([VIDEO], "animate", [Refused("/in/gone.mov", "does not exist")])
+    screen = Console(width=200, record=True, file=io.StringIO())
+    screen.print(closing_table(list(ledger.entries.values()), 1.0))
+    assert "/in/gone.mov: does not exist" in screen.export_text()
