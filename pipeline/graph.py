@@ -12,8 +12,8 @@ between does not grow with the job. Tasks are Ray's; the actors that keep GPUs b
 Ray Data, fed while they run (pipeline/flow).
 
 Rows are descriptors (pipeline/rows.py); pixels never leave the process that decoded them, since
-one frame costs about 20 ms of CPU against 50 ms to 5 s of GPU. This shape was measured at +14 %
-over a plain loop; frames as rows at +57 to +74 %.
+one frame costs about 20 ms of CPU against 50 ms to 5 s of GPU. As datasets, descriptors were
+measured at +14 % over a plain loop, frames as rows at +57 to +74 %.
 """
 
 from __future__ import annotations

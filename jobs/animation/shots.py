@@ -218,7 +218,7 @@ def element_wish(options: AnimateOptions) -> ElementWish:
 
 
 def _demo_clip(*, keep: bool) -> Path:
-    """The demo clip, made where it is not there yet; unless it is to be kept, only for now."""
+    """The demo clip, made where it is not there yet; for this process only, unless it is kept."""
     from pipeline.demo.clip import make_demo_clip
 
     path = DEMO_FOLDER.expanduser() / "demo.mp4"
