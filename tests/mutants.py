@@ -172,14 +172,14 @@ MUTANTS = (
     ),
     Mutant(
         "no AU vector is dropped",
-        "engines/editors/magicface/training/draws.py",
+        "engines/editors/magicface/training/examples/draws.py",
         "torch.where(draws.dropped.to(au.device)[:, None], 0.0, shown)",
         "shown",
         ("tests/engines/editors/magicface/training/test_training.py",),
     ),
     Mutant(
         "draws do not depend on the step",
-        "engines/editors/magicface/training/draws.py",
+        "engines/editors/magicface/training/examples/draws.py",
         "np.random.SeedSequence([recipe.seed, step, place])",
         "np.random.SeedSequence([recipe.seed, place])",
         ("tests/engines/editors/magicface/training/test_training.py",),
@@ -193,7 +193,7 @@ MUTANTS = (
     ),
     Mutant(
         "what the ID encoder does not need is not saved",
-        "engines/editors/magicface/training/trainee.py",
+        "engines/editors/magicface/training/network/trainee.py",
         '        states["ID_enc"] |= self.tail\n',
         "",
         ("tests/engines/editors/magicface/training/test_training.py",),
@@ -207,17 +207,17 @@ MUTANTS = (
     ),
     Mutant(
         "footage without consent is trained on",
-        "engines/editors/magicface/training/pairs.py",
+        "engines/editors/magicface/training/examples/pairs.py",
         "        if fault:\n            name",
         "        if False:\n            name",
-        ("tests/engines/editors/magicface/training/test_pairs.py",),
+        ("tests/engines/editors/magicface/training/examples/test_pairs.py",),
     ),
     Mutant(
         "a person may be on both sides of the split",
-        "engines/editors/magicface/training/pairs.py",
+        "engines/editors/magicface/training/examples/pairs.py",
         "    if both:\n",
         "    if False:\n",
-        ("tests/engines/editors/magicface/training/test_pairs.py",),
+        ("tests/engines/editors/magicface/training/examples/test_pairs.py",),
     ),
     Mutant(
         "pairs cross cuts",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from engines.editors.magicface.training.pairs import FACTS, PairsFacts, Provenance
+from engines.editors.magicface.training.examples.pairs import FACTS, PairsFacts, Provenance
 from engines.errors import EngineError
 from engines.weights.file_hash import file_sha256
 from jobs.animation.measurement import measure

@@ -10,7 +10,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from engines.editors.magicface.training.pairs import LEAST_SIZE, Provenance
+from engines.editors.magicface.training.examples.pairs import LEAST_SIZE, Provenance
 from jobs.command_line.command import one_line
 from jobs.command_line.engine_options import EngineOptions
 from jobs.command_line.options import ESTIMATOR_HELP, TRACKER_HELP, Flag, Inputs, Said

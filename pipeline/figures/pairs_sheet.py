@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engines.editors.magicface.training.pairs import part_files
+from engines.editors.magicface.training.examples.pairs import part_files
 from keyframes.au import AU_NAMES
 from pipeline.files import published
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engines.editors.magicface.conditioning.background import Conditioner, dotted, to_uint8
-from engines.editors.magicface.training.pairs import SCHEMA
+from engines.editors.magicface.training.examples.pairs import SCHEMA
 from pipeline import affine
 from pipeline.faces.align import display_from_squares, face_squares
 from pipeline.faces.faces import Analysis

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engines.editors.magicface.training.pairs import (
+from engines.editors.magicface.training.examples.pairs import (
     FACTS,
     HELD_OUT,
     PARTS,

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engines.editors.magicface.conditioning.dots import jaw_dots
-from engines.editors.magicface.training.pairs import open_pairs, part_files
+from engines.editors.magicface.training.examples.pairs import open_pairs, part_files
 from jobs.command_line.command import run_command
 from jobs.make_pairs import app
 

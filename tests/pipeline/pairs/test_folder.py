@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engines.editors.magicface.training.pairs import SCHEMA, open_pairs, part_files
+from engines.editors.magicface.training.examples.pairs import SCHEMA, open_pairs, part_files
 from pipeline.errors import PipelineError
 from pipeline.figures.pairs_sheet import draw_pairs_sheet
 from pipeline.pairs.clip import COUNTS, CropSettings

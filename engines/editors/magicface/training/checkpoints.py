@@ -22,9 +22,13 @@ import torch
 from torch import nn
 
 from engines.editors.magicface.folders import BASE_FOLDERS, WeightFolders
-from engines.editors.magicface.training.averages import Averages, holding, learning
+from engines.editors.magicface.training.network.averages import Averages, holding, learning
+from engines.editors.magicface.training.network.trainee import (
+    Trainee,
+    official_config,
+    write_official,
+)
 from engines.editors.magicface.training.recipe import Recipe
-from engines.editors.magicface.training.trainee import Trainee, official_config, write_official
 from engines.errors import EngineError
 
 _STATE = "resume.pt"

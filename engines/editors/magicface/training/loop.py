@@ -19,9 +19,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from engines.editors.magicface.folders import WeightFolders
 from engines.editors.magicface.training import checkpoints
-from engines.editors.magicface.training.averages import Averages, holding, learning
-from engines.editors.magicface.training.draws import Draws, condition, draw
-from engines.editors.magicface.training.latents import Batch, Latents
+from engines.editors.magicface.training.examples.draws import Draws, condition, draw
+from engines.editors.magicface.training.examples.latents import Batch, Latents
 from engines.editors.magicface.training.loss import (
     Question,
     guided,
@@ -29,8 +28,9 @@ from engines.editors.magicface.training.loss import (
     question,
     squared_errors,
 )
+from engines.editors.magicface.training.network.averages import Averages, holding, learning
+from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import Recipe
-from engines.editors.magicface.training.trainee import Trainee
 from engines.errors import EngineError
 
 PROGRESS = "progress.jsonl"

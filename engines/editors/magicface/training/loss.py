@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from engines.editors.magicface.sampling.sampler import generators, initial_noise, make_scheduler
-from engines.editors.magicface.training.draws import TIMESTEPS
-from engines.editors.magicface.training.latents import Batch, Latents
+from engines.editors.magicface.training.examples.draws import TIMESTEPS
+from engines.editors.magicface.training.examples.latents import Batch, Latents
 
 Network = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 """(noised latents, background, timesteps, AUs, source latents) → eps."""

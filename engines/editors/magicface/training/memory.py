@@ -13,10 +13,10 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from engines.editors.magicface.checkpoint import build_unet
 from engines.editors.magicface.folders import read_config
-from engines.editors.magicface.training.averages import learning
+from engines.editors.magicface.training.network.averages import learning
+from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import Recipe
 from engines.editors.magicface.training.start import Start
-from engines.editors.magicface.training.trainee import Trainee
 from engines.errors import EngineError
 
 GB = 1e9

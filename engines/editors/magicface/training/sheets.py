@@ -20,8 +20,8 @@ from engines.editors.magicface.sampling.sampler import (
     make_scheduler,
     sample,
 )
-from engines.editors.magicface.training.latents import Latents
-from engines.editors.magicface.training.trainee import Trainee
+from engines.editors.magicface.training.examples.latents import Latents
+from engines.editors.magicface.training.network.trainee import Trainee
 
 PAIRS = 4
 STEPS = 8

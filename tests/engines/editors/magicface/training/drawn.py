@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from engines.editors.magicface.bench.weights import SCHEDULER
 from engines.editors.magicface.model.unet import IDProjection, transformer_blocks
 from engines.editors.magicface.sampling.sampler import make_scheduler, sample
-from engines.editors.magicface.training.latents import Latents
+from engines.editors.magicface.training.examples.latents import Latents
 from engines.editors.magicface.training.loop import Run
 from engines.editors.magicface.training.loss import signal_shares
+from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import Recipe
-from engines.editors.magicface.training.trainee import Trainee
 
 SIDE = 4
 SCALE = 0.18215

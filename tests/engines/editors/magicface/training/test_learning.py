@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from engines.editors.magicface.training import checkpoints
-from engines.editors.magicface.training.averages import holding
 from engines.editors.magicface.training.loop import PROGRESS, train
+from engines.editors.magicface.training.network.averages import holding
+from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import Recipe
-from engines.editors.magicface.training.trainee import Trainee
 from tests.engines.editors.magicface.training import drawn
 from tests.engines.editors.magicface.training.drawn import a_run, drawn_latents, gains, trainee
 

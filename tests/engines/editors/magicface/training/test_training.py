@@ -19,14 +19,14 @@ from engines.editors.magicface.model.unet import (
     IDProjection,
 )
 from engines.editors.magicface.training import checkpoints
-from engines.editors.magicface.training.au_encoders import denoiser_from
-from engines.editors.magicface.training.averages import Averages, learning
-from engines.editors.magicface.training.draws import condition, draw
-from engines.editors.magicface.training.latents import Latents
+from engines.editors.magicface.training.examples.draws import condition, draw
+from engines.editors.magicface.training.examples.latents import Latents
 from engines.editors.magicface.training.loop import PROGRESS, train
+from engines.editors.magicface.training.network.au_encoders import denoiser_from
+from engines.editors.magicface.training.network.averages import Averages, learning
+from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import AU_ENCODERS, Recipe
 from engines.editors.magicface.training.start import load_unets
-from engines.editors.magicface.training.trainee import Trainee
 from engines.errors import EngineError
 from tests.engines.editors.magicface.training import drawn
 from tests.engines.editors.magicface.training.drawn import (

@@ -16,8 +16,8 @@ from torch import distributed
 from engines.editors.magicface import checkpoint
 from engines.editors.magicface.folders import WeightFolders, read_config, weight_files
 from engines.editors.magicface.model.vae import VAEEncoder, to_network
-from engines.editors.magicface.training.latents import Latents
-from engines.editors.magicface.training.pairs import Pairs
+from engines.editors.magicface.training.examples.latents import Latents
+from engines.editors.magicface.training.examples.pairs import Pairs
 from engines.weights.file_hash import file_sha256
 
 _NAMES = ("source", "target", "background")

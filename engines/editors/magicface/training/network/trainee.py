@@ -23,7 +23,7 @@ from engines.editors.magicface.model.unet import (
     live_prompt,
     transformer_blocks,
 )
-from engines.editors.magicface.training.au_encoders import (
+from engines.editors.magicface.training.network.au_encoders import (
     AU_LAYER,
     MLP_CONV_CHANNELS,
     MLPConvDenoiser,

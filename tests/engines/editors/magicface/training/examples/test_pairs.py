@@ -15,9 +15,13 @@ from engines.editors.magicface import checkpoint
 from engines.editors.magicface.bench.weights import FULL, write_weights
 from engines.editors.magicface.folders import find_folders
 from engines.editors.magicface.model.vae import VAEDecoder, VAEEncoder, to_network, to_pixels
-from engines.editors.magicface.training.cache import cached_latents, latents_digest, vae_scale
+from engines.editors.magicface.training.examples.cache import (
+    cached_latents,
+    latents_digest,
+    vae_scale,
+)
+from engines.editors.magicface.training.examples.pairs import FACTS, open_pairs
 from engines.editors.magicface.training.memory import GB, check_memory, needed
-from engines.editors.magicface.training.pairs import FACTS, open_pairs
 from engines.editors.magicface.training.recipe import Recipe
 from engines.editors.magicface.training.sheets import paint_sheet
 from engines.editors.magicface.training.start import TINY_SIZE, Start, find_start
