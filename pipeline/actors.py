@@ -1,4 +1,4 @@
-"""Thin Ray actors and tasks around pipeline/stages.py: they hold engines and catch what is raised.
+"""Thin Ray actors and tasks around pipeline/stages: they hold engines and catch what is raised.
 
 This is the one place where any exception becomes a row: a bad video must neither stop the job nor
 vanish from it (Ray's own choices when a row raises).

@@ -90,7 +90,7 @@ class VideoFolder:
     def plan(self, request: str) -> Path:
         return self.job_folder / f"plan-{request}.parquet"
 
-    def library(self, request: str) -> Path:
+    def mouths(self, request: str) -> Path:
         return self.job_folder / f"library-{request}.npz"
 
     def spans(self, request: str) -> Path:

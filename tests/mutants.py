@@ -46,7 +46,7 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "committed pieces are rendered again",
-        "pipeline/stages.py",
+        "pipeline/stages/plan.py",
         "    if marker:\n",
         "    if False:\n",
         ("tests/jobs/test_animate.py", "-k", "killed_run"),

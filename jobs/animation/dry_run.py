@@ -22,8 +22,8 @@ from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
 from pipeline.media.write.elements.check import check_elements, estimated_bytes
 from pipeline.media.write.elements.element import elements_of
+from pipeline.pieces import encode_settings
 from pipeline.rows import VideoRow
-from pipeline.stages import encode_settings
 
 HEADINGS = ("frames", "asked for", "AUs", "output")
 _NAMES = (*AU_NAMES, *LID_NAMES)

@@ -28,7 +28,7 @@ VERSIONED = (
     *("tensorrt", "tensorrt-rtx-cu13"),
 )
 COUNTED = re.compile(r"(?P<what>.*): (?P<frames>\d+) frames")
-"""What a segment tells of its editor (pipeline/stages.py)."""
+"""What a segment tells of its editor (pipeline/stages/render.py)."""
 SHOWN = {
     "status": "status",
     "frames": "frames",

@@ -15,6 +15,7 @@ from pipeline.actors import render_row
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.store import video_row
+from pipeline.strikes import work_of
 from tests.pipeline.hot_editor import HotEditor
 
 RAISED = parse_sheet("version: 1\nchannels:\n  AU1: [[0s, 3]]\n", "raised")
@@ -54,7 +55,7 @@ def test_the_whole_segment_is_repeated_in_the_wider_format_and_the_report_says_s
     folder = stages.folder_of(row)
     marker = folder.marker(row["number"], row["digest"])
     assert json.loads(marker.read_text())["edited"] == verdict["edited"]
-    assert not folder.strikes(stages.work_of("render", row["number"]))
+    assert not folder.strikes(work_of("render", row["number"]))
 
 
 def test_without_a_wider_format_the_segment_fails_with_the_editor_s_line(planned):

@@ -1,0 +1,82 @@
+"""Finish: pieces become an output that is verified and published."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.edit.plan import read_plan
+from pipeline.errors import PipelineError
+from pipeline.lease import check_claimed
+from pipeline.media.read.inspection import (
+    Inspection,
+    read_inspection,
+)
+from pipeline.media.write.elements.publishing import elements_beside
+from pipeline.media.write.mux import finish
+from pipeline.media.write.shared_header import NotCopyableError
+from pipeline.media.write.untouched import encoded_anew
+from pipeline.pieces import (
+    encode_settings,
+    planned_pieces,
+)
+from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.settings import RenderSettings
+from pipeline.source import check_unchanged
+from pipeline.stages.common import Stopwatch, folder_of, sweep
+from pipeline.store import VideoFolder, write_done
+from pipeline.strikes import counted_start, whole_s, work_of
+
+FINISHED_S = 0.5
+"""Of a frame at the end: packets are joined, copied and verified, or, at worst, encoded there."""
+
+
+def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
+    """Joins the pieces, copies all other streams, verifies and publishes the output.
+
+    Plan, segments, pieces and request are held against each other first, the source against what
+    it was and the run's claim against the output's last; `done.json` lets a rerun skip the video.
+    """
+    folder = folder_of(row)
+    check_unchanged(row["source"], row["identity"])
+    inspection = read_inspection(row["source"], folder.inspection)
+    limit_s = whole_s(inspection.frames, FINISHED_S, settings.stuck_after)
+    with counted_start(folder, work_of("finish", 0), "joining its pieces", limit_s):
+        return _finished(row, folder, inspection, settings)
+
+
+def _finished(
+    row: VideoRow, folder: VideoFolder, inspection: Inspection, settings: RenderSettings
+) -> StageRow:
+    clock, output = Stopwatch(), Path(row["output"])
+    encode = encode_settings(inspection, settings)
+    pieces, names = planned_pieces(folder, row["request"], inspection, settings, encode)
+
+    def check() -> None:
+        check_unchanged(row["source"], row["identity"])
+        if output.exists() and output.samefile(row["source"]):
+            raise PipelineError(f"{output}: is the input itself; footage is never overwritten")
+        if row["run"]:
+            check_claimed(output, row["run"])
+
+    what = inspection.info, inspection.index
+    how: dict[str, Any] = {"replace": settings.overwrite, "check": check}
+    notes: list[str] = []
+    strength = read_plan(folder.plan(row["request"])).strength(inspection.frames)
+    beside = (output, inspection, names, settings.elements, strength)
+    with elements_beside(*beside, replace=settings.overwrite) as elements:
+        try:
+            finished = finish(*what, pieces, str(output), encode, **how)
+        except NotCopyableError as error:
+            notes.append(f"frames without an edit were encoded, not copied: {error}")
+            encoded = encoded_anew(pieces, folder.job_folder, *what, encode)
+            alone = replace(encode, copies_untouched=False)
+            finished = finish(*what, encoded, str(output), alone, **how)
+    folder.sweep_job(row["request"])
+    sweep(row)
+    write_done(folder, output, row["request"])
+    told: dict[str, Any] = {"notes": "\n".join((*notes, *finished.warnings))}
+    told |= {"encoded": finished.encoded, "copied": finished.copied}
+    told["elements"] = "\n".join(map(str, elements.values()))
+    return stage_row(row["video"], "finish", frames=finished.frames, **clock.read(), **told)

@@ -1,0 +1,76 @@
+"""Inspect: headers and packets are read, and what is to be analysed is counted out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.edit.segments import Span, plan_chunks
+from pipeline.media.read.inspection import (
+    Inspection,
+    inspect_video,
+    read_inspection,
+    write_inspection,
+)
+from pipeline.media.read.reader import check_reader
+from pipeline.media.write.check import check_output
+from pipeline.media.write.elements.check import check_elements
+from pipeline.pieces import (
+    encode_settings,
+)
+from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.settings import AnalysisSettings, RenderSettings
+from pipeline.source import check_unchanged
+from pipeline.stages.common import Stopwatch, folder_of, sweep
+from pipeline.store import VideoFolder
+
+
+def inspect_stage(
+    row: VideoRow, settings: AnalysisSettings, render: RenderSettings | None = None
+) -> list[StageRow]:
+    """Reads headers and packets; gives one row for the video and one per chunk still to analyse.
+
+    Args:
+        render: of a run that will write: what it could not is refused here, before any work.
+    """
+    clock = Stopwatch()
+    folder = folder_of(row)
+    sweep(row)
+    check_unchanged(row["source"], row["identity"])
+    inspection = _inspection(row)
+    check_reader(row["source"], inspection.info, inspection.index, settings.reader)
+    told: tuple[str, ...] = ()
+    if render is not None:
+        encode = encode_settings(inspection, render)
+        told = check_output(inspection.info, encode, row["output"], inspection.index)
+        told += check_elements(inspection, render.elements, Path(row["output"]), Path(row["work"]))
+    rows = [
+        stage_row(row["video"], "inspect", c.number, first=c.first, last=c.last, frames=c.frames)
+        for c in _chunks_to_do(inspection, folder, settings)
+    ]
+    summary = stage_row(
+        row["video"],
+        "inspect",
+        frames=inspection.frames,
+        **clock.read(),
+        notes="\n".join((*inspection.info.warnings, *inspection.index.notes, *told)),
+    )
+    return [summary, *rows]
+
+
+def _inspection(row: VideoRow) -> Inspection:
+    """The kept inspection of exactly this source, made where there is none."""
+    path = folder_of(row).inspection
+    if not path.is_file():
+        inspection = inspect_video(row["source"])
+        check_unchanged(row["source"], row["identity"])
+        write_inspection(path, inspection)
+    return read_inspection(row["source"], path)
+
+
+def _chunks_to_do(
+    inspection: Inspection, folder: VideoFolder, settings: AnalysisSettings
+) -> list[Span]:
+    if folder.analysis(settings.digest).is_file():
+        return []
+    chunks = plan_chunks(inspection.index.is_key)
+    return [c for c in chunks if not folder.chunk(settings.digest, c.first, c.last).is_file()]

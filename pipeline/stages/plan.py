@@ -1,0 +1,116 @@
+"""Plan: the curve at every frame becomes crops, deltas and segments to render."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.edit import library
+from pipeline.edit.plan import plan_edits, write_plan
+from pipeline.edit.segments import Span, plan_segments
+from pipeline.edit.told import lending_told
+from pipeline.faces.faces import Analysis
+from pipeline.faces.recognise import recognise, refuse_doubts, told
+from pipeline.media.read.inspection import (
+    Inspection,
+    read_inspection,
+)
+from pipeline.media.write.containers import muxer_of
+from pipeline.media.write.elements.element import Element, elements_of
+from pipeline.media.write.encoding.encode import EncodeSettings
+from pipeline.own_curve import curve_of
+from pipeline.pieces import (
+    committed,
+    encode_settings,
+    frames_to_copy,
+    segment_digest,
+    write_spans,
+)
+from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.settings import RenderSettings
+from pipeline.stages.common import Stopwatch, folder_of
+from pipeline.store import VideoFolder
+from pipeline.strikes import counted_start, whole_s, work_of
+
+PLANNED_S = 0.02
+"""Of a frame where curves are evaluated: generous, with donors decoded."""
+
+
+def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list[StageRow]:
+    """Evaluates the curve at every frame; gives one row per segment still to render.
+
+    Segments whose piece is there already (same edits, engine and encoder) come as rows of stage
+    `render`, as if they had just been made.
+    """
+    folder = folder_of(row)
+    muxer_of(row["output"])  # before the work, not after it
+    inspection = read_inspection(row["source"], folder.inspection)
+    limit_s = whole_s(inspection.frames, PLANNED_S, settings.stuck_after)
+    with counted_start(folder, work_of("plan", 0), "planning its edits", limit_s):
+        return _planned(row, folder, inspection, faces, settings)
+
+
+def _planned(
+    row: VideoRow,
+    folder: VideoFolder,
+    inspection: Inspection,
+    faces: Analysis,
+    settings: RenderSettings,
+) -> list[StageRow]:
+    clock = Stopwatch()
+    sheet = curve_of(row, settings)
+    who = recognise(inspection, faces, sheet)
+    refuse_doubts(who, inspection)
+    editor = settings.editor
+    any_size, side = editor.any_size, editor.crop_size
+    planned = plan_edits(inspection, faces, sheet, side, who, any_size=any_size)
+    if editor.borrows:
+        mouths = folder.mouths(row["request"])
+        plan = library.borrowed(planned.plan, faces, inspection, side, mouths, any_size=any_size)
+        lent = lending_told(plan, faces, inspection.times_s)
+        planned = replace(planned, plan=plan, warnings=(*planned.warnings, *lent))
+    encode = encode_settings(inspection, settings)
+    active = planned.plan.active(inspection.frames)
+    spans = plan_segments(
+        inspection.index.is_key,
+        active,
+        settings.editor.seconds_per_edit,
+        frames_to_copy(inspection.index, active, encode),
+    )
+    digests = [segment_digest(s, planned.plan, settings, encode) for s in spans]
+    write_plan(folder.plan(row["request"]), planned.plan)
+    write_spans(folder, row["request"], spans, digests)
+    summary = stage_row(
+        row["video"],
+        "plan",
+        frames=inspection.frames,
+        edited=int(active.sum()),
+        **clock.read(),
+        notes="\n".join((*encode.warnings, *planned.warnings)),
+        people="\n".join(told(who, inspection)),
+    )
+    return [
+        summary,
+        *(
+            _segment_row(row, folder, span, digest, encode, elements_of(settings.elements))
+            for span, digest in zip(spans, digests, strict=True)
+        ),
+    ]
+
+
+def _segment_row(
+    row: VideoRow,
+    folder: VideoFolder,
+    span: Span,
+    digest: str,
+    encode: EncodeSettings,
+    elements: Sequence[Element],
+) -> StageRow:
+    marker = committed(folder, span, digest, encode, elements)
+    if marker:
+        counts = {"frames": marker["frames"], "edited": marker["edited"]}
+        return stage_row(row["video"], "render", span.number, **counts, notes=marker["notes"])
+    folder.marker(span.number, digest).unlink(missing_ok=True)
+    bounds: dict[str, Any] = {"first": span.first, "last": span.last, "digest": digest}
+    return stage_row(row["video"], "plan", span.number, **bounds)
