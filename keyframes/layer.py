@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from keyframes.au import CODE_COLUMNS
 from keyframes.clock.instant import END, ZERO, Instant
+from keyframes.clock.spans import ALWAYS, NEVER, Spans, overlap
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.channel import Channel, resolved_key
 from keyframes.errors import KeyframeError
@@ -50,12 +51,7 @@ class SoftRange:
         Raises:
             KeyframeError: the end is not after the start on this clip.
         """
-        start, end = self.start.at(timeline), self.end.at(timeline)
-        if end <= start:
-            raise KeyframeError(
-                f"range {self.start} to {self.end} is {start:g} s to {end:g} s on this clip; "
-                "expected the end after the start"
-            )
+        start, end = self.ends_s(timeline)
         fades = [self.fade_in.at(timeline), self.fade_out.at(timeline)]
         squeeze = min(1.0, (end - start) / sum(fades)) if sum(fades) else 1.0
         weight = ((times_s >= start) & (times_s <= end)).astype(np.float64)
@@ -64,6 +60,20 @@ class SoftRange:
                 share = np.clip(distance / (fade * squeeze), 0.0, 1.0)
                 weight *= (1 - np.cos(np.pi * share)) / 2
         return weight
+
+    def ends_s(self, timeline: Timeline) -> tuple[float, float]:
+        """First and last second.
+
+        Raises:
+            KeyframeError: the end is not after the start on this clip.
+        """
+        start, end = self.start.at(timeline), self.end.at(timeline)
+        if end <= start:
+            raise KeyframeError(
+                f"range {self.start} to {self.end} is {start:g} s to {end:g} s on this clip; "
+                "expected the end after the start"
+            )
+        return start, end
 
     def resolved(self) -> dict[str, Any]:
         """Plain values for the report."""
@@ -139,6 +149,23 @@ class Layer:
             return weight * self.span.at(timeline, times)
         except KeyframeError as error:
             raise KeyframeError(f"{self.place}: {error}") from None
+
+    def reach(self, timeline: Timeline) -> Spans:
+        """When it may ask for anything on a clip, whatever is measured there; never too little.
+
+        Raises:
+            KeyframeError: its range or keys do not fit this clip, with the place.
+        """
+        if isinstance(self.weight, Channel):
+            weighs = self.weight.departs(timeline, 0.0)
+        else:
+            weighs = ALWAYS if self.weight else NEVER
+        if self.span is not None:
+            try:
+                weighs = overlap(weighs, (self.span.ends_s(timeline),))
+            except KeyframeError as error:
+                raise KeyframeError(f"{self.place}: {error}") from None
+        return overlap(weighs, self.source.reach(timeline, self.mode))
 
     def apply(
         self,

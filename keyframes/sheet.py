@@ -23,6 +23,7 @@ from keyframes.au import (
     AUIntensity,
 )
 from keyframes.clock.smpte import Timecode
+from keyframes.clock.spans import Spans, union
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
 from keyframes.layer import Layer
@@ -159,6 +160,17 @@ class KeyframeSheet:
             KeyframeError: a key that does not fit the clip, with its place.
         """
         return max((layer.source.last_key_s(timeline) for layer in self.layers), default=0.0)
+
+    def reach(self, timeline: Timeline) -> Spans:
+        """When it may ask any face for anything on a clip, known before a face is measured.
+
+        Never too little: where it cannot be known (a driving video that is not measured yet, a
+        curve in absolute values, a filter that never forgets) it is the whole clip.
+
+        Raises:
+            KeyframeError: the sheet does not fit this clip, with the place.
+        """
+        return union(span for layer in self.layers for span in layer.reach(timeline))
 
     def deltas(self, timeline: Timeline, measured: AUIntensity, *, face: int | str = 0) -> AUDelta:
         """AU change asked for at each frame of a face; see `evaluate`."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keyframes.clock.instant import ZERO, Instant
+from keyframes.clock.spans import ALWAYS, Spans, widened
 from keyframes.clock.timeline import ClipClock, Timeline
 from keyframes.curves.bezier import HandleRequest, place_handles
 from keyframes.curves.curve import CYCLES, Curve
@@ -129,6 +130,17 @@ class Channel:
         if self.smoothing is None:
             return curve.at(times_s)
         return smoothed(curve.at, self.smoothing, timeline, times_s)
+
+    def departs(self, timeline: Timeline, rest: float) -> Spans:
+        """When its values may be others than `rest` on a clip; never too little.
+
+        Raises:
+            KeyframeError: as `curve`.
+        """
+        spans = self.curve(timeline).departs(rest)
+        if self.smoothing is None or not spans:
+            return spans
+        return ALWAYS if rest else widened(spans, self.smoothing.spread_s(timeline))
 
     def __hash__(self) -> int:
         return self._hash

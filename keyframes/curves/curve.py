@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from keyframes.clock.spans import Spans, union
 from keyframes.curves.bezier import limit_to_segment, solve_parameter
 from keyframes.curves.easing import EASED, EASINGS, Shape, ease
 from keyframes.curves.sides import Ends
@@ -36,6 +38,8 @@ EXTRAPOLATIONS: tuple[str, ...] = (
 CYCLES = frozenset({"cycle", "cycle_offset"})
 _CHUNK = 1 << 15
 _SHORTEST = 1e-9
+_ROUNDED = frozenset({"bezier", "pchip"})
+"""Interpolations that give a value between two equal ones but for rounding; 0 exactly."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,38 @@ class Curve:
             piece = slice(start, start + _CHUNK)
             out[piece] = self._at(np.asarray(times_s[piece], np.float64))
         return out
+
+    def departs(self, rest: float) -> Spans:
+        """When its values may be others than `rest`; never too little, at most too much."""
+        moves = np.array([self._moves(key, rest) for key in range(len(self.times_s) - 1)], bool)
+        keys = self.times_s.tolist()
+        segments = [(keys[key], keys[key + 1]) for key in np.flatnonzero(moves).tolist()]
+        ends = [(-inf, keys[0])] * self._moves_beyond(self.before, 0, rest, moves)
+        ends += [(keys[-1], inf)] * self._moves_beyond(self.after, -1, rest, moves)
+        return union((*segments, *ends))
+
+    def _moves(self, key: int, rest: float) -> bool:
+        """Whether a segment may leave `rest`; what its right key holds alone, the next one says."""
+        kind = str(self.interpolations[key])
+        low, high = self.values[key], self.values[key + 1]
+        if low != rest or kind == "constant":
+            return bool(low != rest)
+        if high != rest or (kind in _ROUNDED and rest):
+            return True
+        if kind == "bezier":
+            return bool(self._bezier.first[key, 1] or self._bezier.last[key, 1])
+        if kind == "pchip":
+            return bool(self._tangents[key] or self._tangents[key + 1])
+        return kind == "elastic" and bool(self.amplitude[key])
+
+    def _moves_beyond(self, how: str, end: int, rest: float, moves: NDArray[np.bool_]) -> bool:
+        if self.values[end] != rest:
+            return True
+        if how == "hold":
+            return False
+        if how == "linear" or len(self.times_s) == 1:
+            return bool(self._end_slope(end))
+        return bool(moves.any()) or bool((self.values != rest).any())
 
     def handle_lines(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
         """Bézier handles as they act, for pictures: from a key to a handle's tip."""

@@ -61,6 +61,12 @@ class Smoothing:
         width = self.width.at(timeline)
         return {"gaussian": _GAUSSIAN_REACH, "savgol": 0.5, "spring": _REACTION}[self.kind] * width
 
+    def spread_s(self, timeline: Timeline) -> float:
+        """How far from a change the smoothed curve can differ from one at rest at 0, to the bit."""
+        if self.kind in ("one_euro", "spring"):
+            return np.inf  # what is left of a change shrinks for ever
+        return self.reach_s(timeline) + 3 * self.step_s(timeline)
+
     def resolved(self) -> dict[str, Any]:
         """Plain values for the report."""
         if self.kind == "one_euro":

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from keyframes.au import AUCode
 from keyframes.clock.instant import END, ZERO, Instant
+from keyframes.clock.spans import NEVER, Spans
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.easing import Shape, ease
 from keyframes.errors import KeyframeError
 from keyframes.problems import Place
-from keyframes.sources.source import Sample
+from keyframes.sources.source import RESTS, Sample
 
 Array = NDArray[np.float64]
 
@@ -93,6 +94,11 @@ class Gesture:
         presence = self.envelope(timeline, times_s)
         for au, value in self.pose.items():
             yield Sample(au, np.full(len(times_s), value), presence)
+
+    def reach(self, timeline: Timeline, mode: str) -> Spans:
+        start, _, _, end = self.times_s(timeline)
+        asks = any(value != RESTS.get(mode) for value in self.pose.values())
+        return ((start, end),) if asks and start <= end else NEVER
 
     def warnings(self, timeline: Timeline) -> list[str]:
         where = f"{self.place}: " if self.place else ""

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from keyframes.au import AUCode
 from keyframes.clock.instant import Instant
+from keyframes.clock.spans import ALWAYS, Spans, union
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.channel import Channel, resolved_key
-from keyframes.sources.source import Sample
+from keyframes.sources.source import RESTS, Sample
 
 Array = NDArray[np.float64]
 
@@ -28,6 +29,13 @@ class Keyed:
     def samples(self, timeline: Timeline, times_s: Array) -> Iterator[Sample]:
         for au, channel in self.channels.items():
             yield Sample(au, channel.at(timeline, times_s), mode=self.modes.get(au))
+
+    def reach(self, timeline: Timeline, mode: str) -> Spans:
+        found: list[tuple[float, float]] = []
+        for au, channel in self.channels.items():
+            rest = RESTS.get(self.modes.get(au) or mode)
+            found += ALWAYS if rest is None else channel.departs(timeline, rest)
+        return union(found)
 
     def warnings(self, timeline: Timeline) -> list[str]:
         found: list[str] = []

@@ -22,6 +22,7 @@ from keyframes.clock.instant import ZERO, Instant
 from keyframes.clock.labels import FirstLabel
 from keyframes.clock.rates import rate_of_times
 from keyframes.clock.smpte import parse_timecode
+from keyframes.clock.spans import ALWAYS, NEVER, Spans
 from keyframes.clock.timeline import Timeline
 from keyframes.curves.smooth import Smoothing, smoothed
 from keyframes.errors import KeyframeError
@@ -38,6 +39,7 @@ _GAP_STEPS = 1.5
 """And so are gaps up to this many of the table's own steps, where those are long."""
 _FEWEST_NEUTRAL = 5
 _GAPS_SHOWN = 3
+_A_MOMENT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,18 @@ class MeasuredPerformance:
         rest = np.zeros(values.shape[1])
         rest[known] = np.nanmedian(values[:, known], axis=0)
         return table.values - rest
+
+    def reach(self, timeline: Timeline, mode: str) -> Spans:  # noqa: ARG002 - no table rests
+        if self.table is None:
+            return ALWAYS
+        known = np.isfinite(self.table.values).any(axis=1) & self._used(self.table)
+        if not known.any():
+            return NEVER
+        played, gap = self.table.times_s[known], self.gap_s(timeline)
+        at_zero = float(self._table_times(np.zeros(1), timeline)[0])
+        ends = np.array([played[0] - gap, played[-1] + gap])
+        first, last = ((ends - at_zero) / self.speed).tolist()
+        return ((first - _A_MOMENT, last + _A_MOMENT),)
 
     def warnings(self, timeline: Timeline) -> list[str]:
         table = self._resolved_table()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from keyframes.au import AUCode
 from keyframes.clock.instant import Instant
+from keyframes.clock.spans import Spans
 from keyframes.clock.timeline import Timeline
 
 Array = NDArray[np.float64]
@@ -33,6 +34,10 @@ class Sample:
     mode: str | None = None
 
 
+RESTS: Mapping[str, float] = {"delta": 0.0, "scale": 1.0, "neutralise": 0.0}
+"""The value at which a mode asks for nothing; `absolute` has none."""
+
+
 class Source(Protocol):
     """Gives values over time for some AUs."""
 
@@ -41,6 +46,16 @@ class Source(Protocol):
 
         Raises:
             KeyframeError: it does not fit this clip, with the place.
+        """
+        ...
+
+    def reach(self, timeline: Timeline, mode: str) -> Spans:
+        """When it may ask for anything, known before any face is measured; never too little.
+
+        Args:
+            mode: of its layer.
+        Raises:
+            KeyframeError: as `samples`.
         """
         ...
 
