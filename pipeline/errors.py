@@ -1,7 +1,8 @@
 """PipelineError is the one base of everything that can go wrong between frames.
 
     PipelineError
-    └── MediaError   a file that cannot be read, decoded, written or verified
+    ├── MediaError     a file that cannot be read, decoded, written or verified
+    └── StorageError   a store of objects that cannot be reached, read or written
 
 Positional arguments only, so that every error survives pickling between processes.
 """
@@ -13,3 +14,7 @@ class PipelineError(Exception):
 
 class MediaError(PipelineError):
     """Footage that cannot be read or written faithfully; the line names the file."""
+
+
+class StorageError(PipelineError):
+    """A store that refuses, or what does not lie there; the line names the URL."""

@@ -1,11 +1,11 @@
 """Files that appear whole or not at all: the one place that writes beside a name and renames.
 
 Whoever writes gets a partial file of its own, in the target's folder: two writers of one name never
-touch each other's bytes, and the last to finish wins. A partial's name does not grow with the
-target's, and says who writes it, so that the litter of a dead process can be told from work.
+touch each other's bytes, and the last to finish wins (pipeline/partials.py names them).
 
-Everything durable that the pipeline and the jobs write goes through here; results on other storage
-will be published here too. The engines keep caches of their own machine, which never leave it.
+Everything durable that the pipeline and the jobs write goes through here. A path that stands for an
+object in a store (pipeline/storage) is published there as well, and only whole. The engines keep
+caches of their own machine, which never leave it.
 """
 
 from __future__ import annotations
@@ -14,30 +14,18 @@ import errno
 import hashlib
 import json
 import os
-import shutil
-import socket
-import time
-import uuid
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-PARTIAL = ".aureel-"
-"""What the name of every unfinished file begins with."""
-ABANDONED_S = 24 * 3600.0
-"""Age at which a partial of another machine, whose processes cannot be seen, is litter."""
+from pipeline.partials import partial_path, remove
+from pipeline.storage.sending import publish_object, publish_objects
+from pipeline.storage.stores import facts_of, is_there
+from pipeline.storage.urls import url_of
+
 LONGEST_NAME = 255
 """Bytes in a file's name, on every file system in use."""
-
-
-def partial_path(path: Path) -> Path:
-    """A name nobody else has, beside `path`, with its suffix: `.aureel-HOST-PID-RANDOM.mp4`."""
-    return path.with_name(f"{PARTIAL}{_here()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{path.suffix}")
-
-
-def _here() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 def publish(partial: Path, path: Path, *, replace: bool = True) -> None:
@@ -50,6 +38,9 @@ def publish(partial: Path, path: Path, *, replace: bool = True) -> None:
         OSError: what the disk says.
     """
     _flush(partial)
+    if url_of(path):
+        publish_object(partial, path, replace=replace)
+        return
     if replace:
         partial.replace(path)
     else:
@@ -127,7 +118,7 @@ def unpublished(path: Path, *, replace: bool = True) -> Generator[Path]:
         else:
             publish(partial, path, replace=replace)
     finally:
-        _remove(partial)
+        remove(partial)
 
 
 def publish_folder(partial: Path, path: Path, *, replace: bool = True) -> None:
@@ -140,6 +131,9 @@ def publish_folder(partial: Path, path: Path, *, replace: bool = True) -> None:
     for entry in partial.iterdir():
         _flush(entry)
     _flush(partial)
+    if url_of(path):
+        publish_objects(partial, path, replace=replace)
+        return
     old = partial_path(path)
     if os.path.lexists(path):
         if not replace:
@@ -148,15 +142,45 @@ def publish_folder(partial: Path, path: Path, *, replace: bool = True) -> None:
     try:
         partial.rename(path)
     finally:
-        _remove(old)
+        remove(old)
     _flush(path.parent)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+class State(NamedTuple):
+    """What a published file is, by what it costs nothing to ask.
+
+    Attributes:
+        tag: of its content, where a store says one.
+    """
+
+    size: int
+    changed_ns: int
+    tag: str = ""
+
+
+def state_of(path: Path) -> State | None:
+    """What stands at a path, on this machine or in the store it stands for; None without a file.
+
+    Raises:
+        StorageError: the store cannot be asked.
+    """
+    if url := url_of(path):
+        facts = facts_of(url)
+        return State(*facts) if facts else None
+    if not path.is_file():
+        return None
+    status = path.stat()
+    return State(status.st_size, status.st_mtime_ns)
+
+
+def stands(path: Path) -> bool:
+    """Whether a file or a folder is there, on this machine or in the store it stands for.
+
+    Raises:
+        StorageError: the store cannot be asked.
+    """
+    url = url_of(path)
+    return is_there(url) if url else path.exists()
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -177,45 +201,3 @@ def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file, read now."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sweep_partials(folder: Path, *, every: bool = False) -> None:
-    """Removes the partials in a folder whose writers are gone; those at work are left alone.
-
-    Args:
-        every: all partials, whoever writes them: nobody rightly does.
-    """
-    for partial in folder.glob(f"{PARTIAL}*"):
-        if _writer(partial) and (every or _is_abandoned(partial)):
-            with suppress(OSError):  # another user's, or gone meanwhile
-                _remove(partial)
-
-
-def _writer(partial: Path) -> tuple[str, int] | None:
-    """Host and process of who writes a partial; None of what is no partial, as claims are not."""
-    host, _, rest = partial.name.removeprefix(PARTIAL).partition("-")
-    pid = rest.partition("-")[0]
-    return (host, int(pid)) if pid.isdigit() else None
-
-
-def _is_abandoned(partial: Path) -> bool:
-    writer = _writer(partial)
-    if writer is None:
-        return False
-    host, pid = writer
-    if host == _here() and not is_running(pid):
-        return True
-    with suppress(FileNotFoundError):
-        return time.time() - partial.stat().st_mtime > ABANDONED_S
-    return False
-
-
-def is_running(pid: int) -> bool:
-    """Whether this machine has a process of that number."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -29,7 +29,8 @@ from typing import Any, BinaryIO, Self
 import psutil
 
 from pipeline.errors import PipelineError
-from pipeline.files import PARTIAL, make_folder, read_json, sweep_partials
+from pipeline.files import make_folder, read_json
+from pipeline.partials import PARTIAL, sweep_partials
 
 
 class BusyError(PipelineError):

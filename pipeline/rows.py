@@ -17,7 +17,8 @@ class VideoRow(TypedDict):
 
     `video` names the pair of source and output; `identity` is the source's when the job began
     (pipeline/source.py); `request` names all that the output depends on; `run` is the run's token;
-    `curve` is where its own curve is kept (pipeline/own_curve.py), empty where the job has one.
+    `curve` is where its own curve is kept (pipeline/own_curve.py), empty where the job has one;
+    `cache` is how many bytes copies of objects in stores may take on a machine (pipeline/storage).
     """
 
     video: str
@@ -28,6 +29,7 @@ class VideoRow(TypedDict):
     request: str
     run: str
     curve: str
+    cache: int
 
 
 class SpanRow(VideoRow):

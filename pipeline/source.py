@@ -1,17 +1,24 @@
 """Which file a source is: one that changes while a job runs would give a splice of two takes.
 
 An identity is size, time of change, inode, and a hash of head, tail, index (an mp4's `moov` box)
-and evenly spread blocks between: about 1 MB is read, in a millisecond or two.
+and evenly spread blocks between: about 1 MB is read, in a millisecond or two. Of an object in a
+store it is what the store says of it, so that every machine's copy has the same.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from pipeline.errors import MediaError
+from pipeline.storage.copies import held
+from pipeline.storage.stores import Facts, facts_of
+from pipeline.storage.urls import url_of
 
 END_BYTES = 1 << 18
 INDEX_BYTES = 1 << 20
@@ -58,11 +65,38 @@ def identify(path: Path) -> Identity:
 
     Raises:
         OSError: it cannot be read.
+        StorageError: its store cannot be asked.
     """
+    if url := url_of(path):
+        facts = facts_of(url)
+        if facts is None:
+            raise FileNotFoundError(errno.ENOENT, "is not there", url)
+        return _of_object(facts)
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         content = _content_hash(file, status.st_size)
     return Identity(status.st_size, status.st_mtime_ns, status.st_ino, content)
+
+
+def _of_object(facts: Facts) -> Identity:
+    return Identity(facts.size, facts.changed_ns, 0, facts.content)
+
+
+@contextmanager
+def at_hand(path: str, known: str, limit: int) -> Generator[None]:
+    """While the body runs, a source lies here whole: a file anyway, an object as a copy.
+
+    Args:
+        known: `str` of its identity when the job began; empty takes what is there.
+        limit: bytes that all copies on this machine may take.
+    Raises:
+        StorageError: it cannot be fetched, is another now, or there is no room for it.
+    """
+    if url_of(path) is None:
+        yield
+        return
+    with held(Path(path), limit, lambda facts: known in ("", str(_of_object(facts)))):
+        yield
 
 
 def _content_hash(file: BinaryIO, size: int) -> str:

@@ -24,11 +24,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import read_json, sha256_of, sweep_partials, write_json
+from pipeline.errors import PipelineError
+from pipeline.files import read_json, sha256_of, state_of, write_json
+from pipeline.partials import sweep_partials
 from pipeline.room import NOTES
 from pipeline.rows import VideoRow
 from pipeline.settings import digest_of
 from pipeline.source import Identity, identify
+from pipeline.storage.copies import DEFAULT_BYTES
+from pipeline.storage.sending import sent_sha256
+from pipeline.storage.urls import url_of
 
 MAX_STRIKES = 3
 """Deaths within one run after which a piece of work is given up."""
@@ -37,13 +42,20 @@ INSPECTION_VERSION = 2
 
 
 def video_row(
-    source: Path, output: Path, work: Path, *, run: str = "", identity: Identity | None = None
+    source: Path,
+    output: Path,
+    work: Path,
+    *,
+    run: str = "",
+    identity: Identity | None = None,
+    cache: int = DEFAULT_BYTES,
 ) -> VideoRow:
     """The row of one video, its source identified now.
 
     Args:
         run: names the run, for its start marks and claims; without one, nothing is claimed.
         identity: of the source, where it has just been asked for.
+        cache: bytes that copies of objects in stores may take on a machine.
     Raises:
         OSError: the source cannot be read.
     """
@@ -57,6 +69,7 @@ def video_row(
         "request": "",
         "run": run,
         "curve": "",
+        "cache": cache,
     }
 
 
@@ -164,20 +177,25 @@ def written_folders(rows: Sequence[VideoRow]) -> tuple[set[Path], set[Path]]:
 
 def write_done(folder: VideoFolder, output: Path, request: str) -> None:
     """Notes what a published output was made from, and what it is."""
-    status = output.stat()
-    made = {"output": str(output), "bytes": status.st_size, "changed_ns": status.st_mtime_ns}
-    write_json(folder.done, {"request": request, "sha256": sha256_of(output), **made})
+    state = state_of(output)
+    if state is None:
+        raise PipelineError(f"{output}: went away as soon as it was published; run again")
+    made = {"output": str(output), "bytes": state.size, "changed_ns": state.changed_ns}
+    made["sha256"] = sent_sha256(output) if url_of(output) else sha256_of(output)
+    write_json(folder.done, {"request": request, "tag": state.tag, **made})
 
 
 def up_to_date(folder: VideoFolder, output: Path, request: str) -> bool:
     """Whether the output stands and was made from exactly this request.
 
-    Its bytes are read only where its time has changed since.
+    Its bytes are read only where its time has changed since; of an object, not even then.
     """
     done: Any = read_json(folder.done)
-    if not isinstance(done, dict) or done.get("request") != request or not output.is_file():
+    if not isinstance(done, dict) or done.get("request") != request:
         return False
-    status = output.stat()
-    if status.st_size != done.get("bytes"):
+    state = state_of(output)
+    if state is None or state.size != done.get("bytes"):
         return False
-    return status.st_mtime_ns == done.get("changed_ns") or sha256_of(output) == done.get("sha256")
+    if (state.changed_ns, state.tag) == (done.get("changed_ns"), done.get("tag", "")):
+        return True
+    return not url_of(output) and sha256_of(output) == done.get("sha256")

@@ -1,6 +1,15 @@
 """Fixtures shared by all rooms: where the optional real material lies; and who runs beside whom."""
 
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -70,3 +79,53 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no ../shared beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    """Where an S3 of this session is, or will be once a test asks for it; all processes know it."""
+    with socket.socket() as free, pytest.MonkeyPatch.context() as patch:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+        patch.setenv("AWS_ENDPOINT_URL", address)
+        patch.setenv("AWS_ACCESS_KEY_ID", "aureel")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "unsaid-secret")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        free.close()
+        yield address
+
+
+@pytest.fixture(scope="session")
+def s3_server(s3_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An S3 server on loopback, in a process of its own."""
+    pytest.importorskip("moto")
+    log = tmp_path_factory.mktemp("s3") / "log"
+    port = s3_address.rpartition(":")[2]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port]
+    with log.open("w") as told:
+        server = subprocess.Popen(command, stdout=told, stderr=told, env=dict(os.environ))
+    try:
+        for _ in range(300):
+            with suppress(OSError), urllib.request.urlopen(f"{s3_address}/moto-api/", timeout=1):
+                break
+            if server.poll() is not None:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail(f"no S3 server came up: {log.read_text()}")
+        yield s3_address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
+    """A bucket of the test's own; gives URLs in it. Copies of its objects lie in `tmp_path`."""
+    import s3fs
+
+    monkeypatch.setenv("AUREEL_CACHE", str(tmp_path / "cache"))
+    name = f"b{uuid4().hex[:12]}"
+    s3fs.S3FileSystem().mkdir(name)
+    return lambda *parts: "/".join((f"s3://{name}", *parts))

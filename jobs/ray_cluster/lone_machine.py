@@ -23,7 +23,7 @@ import psutil
 
 from jobs.errors import JobError
 from jobs.ray_cluster.lean import lean_data, lean_start
-from pipeline.files import ABANDONED_S, is_running
+from pipeline.partials import ABANDONED_S, is_running
 
 _LOG = logging.getLogger(__name__)
 SETTINGS = {

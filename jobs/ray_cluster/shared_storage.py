@@ -14,7 +14,8 @@ from typing import Any
 from uuid import uuid4
 
 from jobs.errors import JobError
-from pipeline.files import PARTIAL, make_folder
+from pipeline.files import make_folder
+from pipeline.partials import PARTIAL
 from pipeline.rows import VideoRow
 from pipeline.source import Identity
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.edit.segments import Span
-from pipeline.files import sweep_partials
+from pipeline.partials import sweep_partials
 from pipeline.rows import VideoRow
 from pipeline.store import VideoFolder
 from pipeline.strikes import work_of

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from pipeline.files import LONGEST_NAME, partial_path, published, read_json, sweep_partials
+from pipeline.files import LONGEST_NAME, published, read_json
+from pipeline.partials import partial_path, sweep_partials
 
 
 def test_a_published_file_appears_whole_or_not_at_all(tmp_path):
@@ -60,7 +61,7 @@ def test_the_longest_name_there_is_can_be_published(tmp_path):
 
 
 def test_the_litter_of_a_dead_process_is_swept_and_work_is_left_alone(tmp_path):
-    code = "import sys; from pathlib import Path; from pipeline.files import partial_path\n"
+    code = "import sys; from pathlib import Path; from pipeline.partials import partial_path\n"
     code += "partial_path(Path(sys.argv[1])).touch()"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.mp4")], check=True)
     (dead,) = tmp_path.iterdir()

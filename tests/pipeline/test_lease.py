@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.files import partial_path
 from pipeline.lease import BusyError, Owner, Run, check_claimed, claim_path
+from pipeline.partials import partial_path
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from pipeline.files import partial_path
+from pipeline.partials import partial_path
 from pipeline.lease import Run
 run = Run("other", Path(sys.argv[2]))
 run.claim(Path(sys.argv[1]))

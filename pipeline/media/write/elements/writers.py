@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from pipeline.files import partial_path, publish
+from pipeline.files import publish
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors
 from pipeline.media.planes import VideoFrame
@@ -24,6 +24,7 @@ from pipeline.media.write.elements.painting import (
 from pipeline.media.write.elements.pictures import PictureEncoder
 from pipeline.media.write.encoding.encode import PieceWriter, mirror_settings
 from pipeline.media.write.encoding.mirror import EncodeSettings
+from pipeline.partials import partial_path
 
 
 class ElementWriter(AbstractContextManager["ElementWriter"], Protocol):

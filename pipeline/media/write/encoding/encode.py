@@ -23,7 +23,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from pipeline.errors import MediaError
-from pipeline.files import partial_path, publish
+from pipeline.files import publish
 from pipeline.media.bitstream.units import MARKS, START_CODE
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import close_quietly, one_line_errors
@@ -32,6 +32,7 @@ from pipeline.media.read.envelope import missing_bytes
 from pipeline.media.write.encoding.convert import FrameConverter
 from pipeline.media.write.encoding.mirror import PRESETS, EncodeSettings, mirror_settings
 from pipeline.media.write.encoding.scheduling import scheduling_kept
+from pipeline.partials import partial_path
 
 __all__ = ["PRESETS", "EncodeSettings", "PieceWriter", "mirror_settings"]
 

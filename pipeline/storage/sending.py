@@ -1,0 +1,156 @@
+"""Publishing into a store: sent under another name, verified there, and named last.
+
+Object stores have no rename. A store copies within itself and the first name goes, so that nobody
+sees half of an object under its own; and what stands there stays until the other is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import StorageError
+from pipeline.partials import PARTIAL, is_abandoned, partial_path
+from pipeline.storage.copies import known_of, note_down
+from pipeline.storage.stores import facts_of, is_there, one_line, store_of
+from pipeline.storage.sums import READ_BYTES, Sums, part_bytes, sums_of
+from pipeline.storage.urls import told, url_of
+
+S3 = ("s3", "s3a")
+AT_ONCE = 4
+"""Parts of an upload under way."""
+
+
+def publish_object(partial: Path, path: Path, *, replace: bool) -> None:
+    """Gives a finished partial its name, here and then in the store that the path stands for.
+
+    Until it is there, it is kept here: `unsent` finds it when the sending was cut off.
+
+    Raises:
+        FileExistsError: an object stands there, and `replace` is off.
+        StorageError: what the store complains of.
+    """
+    sums, size = sums_of(partial), partial.stat().st_size
+    note_down(path, size=size, sha256=sums.sha256, unsent=True)
+    partial.replace(path)
+    _send(path, sums, replace=replace)
+
+
+def unsent(path: Path) -> bool:
+    """Whether a finished file lies here whole that has not reached its store."""
+    known = known_of(path) if url_of(path) else {}
+    with suppress(OSError):
+        return bool(known.get("unsent")) and sums_of(path).sha256 == known.get("sha256")
+    return False
+
+
+def send_again(path: Path, *, replace: bool) -> None:
+    """Sends what `unsent` found; raises as `publish_object`."""
+    _send(path, sums_of(path), replace=replace)
+
+
+def sent_sha256(path: Path) -> str | None:
+    """The hash of what was sent, or fetched, last; None where that is not known here."""
+    return known_of(path).get("sha256")
+
+
+def _send(path: Path, sums: Sums, *, replace: bool) -> None:
+    url, size = str(url_of(path)), path.stat().st_size
+    _refuse_standing(url, replace=replace)
+    store, name = store_of(url)
+    folder = name.rpartition("/")[0]
+    _sweep(url.rpartition("/")[0])
+    other = f"{folder}/{partial_path(Path(path.name)).name}"
+    try:
+        with one_line(url, "write it"):
+            store.put_file(str(path), other, **_how(url, size))
+            _verify(store, other, url, size, sums)
+            _refuse_standing(url, replace=replace)
+            store.mv(other, name)
+    except BaseException:
+        with suppress(Exception):
+            store.rm_file(other)
+        raise
+    facts = facts_of(url)
+    if facts is None or facts.size != size:
+        raise StorageError(f"{told(url)}: is not there as it was written; run again")
+    note_down(path, size=size, sha256=sums.sha256, facts=facts)
+
+
+def _refuse_standing(url: str, *, replace: bool) -> None:
+    if not replace and is_there(url):
+        raise FileExistsError(17, "File exists", told(url))
+
+
+def _how(url: str, size: int) -> dict[str, Any]:
+    """What S3 is told of the parts, whose size its sum depends on."""
+    if url.partition("://")[0] not in S3:
+        return {}
+    return {"chunksize": part_bytes(size), "max_concurrency": AT_ONCE}
+
+
+def _verify(store: Any, name: str, url: str, size: int, sums: Sums) -> None:
+    """Holds what the store has against what was sent: by its own sum, else by reading it all."""
+    info = store.info(name)
+    if info.get("size") != size:
+        raise StorageError(
+            f"{told(url)}: arrived with {info.get('size')} bytes of {size}; run again"
+        )
+    if sums.proven_by(info):
+        return
+    found = hashlib.sha256()
+    with store.open(name, "rb") as file:
+        while data := file.read(READ_BYTES):
+            found.update(data)
+    if found.hexdigest() != sums.sha256:
+        raise StorageError(f"{told(url)}: arrived damaged (its SHA-256 is another); run again")
+
+
+@cache
+def _sweep(folder: str) -> None:
+    """Once in a process: removes what dead processes of this machine left half-sent in a folder."""
+    store, place = store_of(folder)
+    ours = partial_path(Path("x")).name.split("-")[1]
+    with suppress(Exception):  # what cannot be listed or removed is in nobody's way
+        for left in store.glob(f"{place}/{PARTIAL}{ours}-*"):
+            if is_abandoned(Path(left)):
+                store.rm_file(left)
+    with suppress(Exception):
+        _abort_uploads(store, place)
+
+
+def _abort_uploads(store: Any, folder: str) -> None:
+    """Ends S3's uploads in parts whose process died: their parts are kept, and paid for, else."""
+    bucket = folder.partition("/")[0]
+    for upload in store.list_multipart_uploads(bucket):
+        name = f"{bucket}/{upload['Key']}"
+        if name.rpartition("/")[0] == folder and is_abandoned(Path(name)):
+            how = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+            store.call_s3("abort_multipart_upload", **how)
+
+
+def publish_objects(partial: Path, path: Path, *, replace: bool) -> None:
+    """Sends a finished folder, file by file and each whole; nothing of it stays here.
+
+    What was there and is not in it any more goes at the end.
+
+    Raises:
+        FileExistsError: something stands there, and `replace` is off.
+        StorageError: what the store complains of.
+    """
+    url = str(url_of(path))
+    _refuse_standing(url, replace=replace)
+    store, folder = store_of(url)
+    with one_line(url, "write it"):
+        before = set(store.find(folder)) if store.exists(folder) else set[str]()
+        for entry in sorted(partial.iterdir()):
+            name = f"{folder}/{entry.name}"
+            size = entry.stat().st_size
+            store.put_file(str(entry), name, **_how(url, size))
+            _verify(store, name, url, size, sums_of(entry))
+            before.discard(name)
+        for name in before:
+            store.rm_file(name)
