@@ -114,6 +114,7 @@ class JudgeSettings:
         encode_preset: of the output.
         pages: output → where its page goes; without, beside it as `<name>.qa.html`.
         planner: what the edit was planned with, where that is known.
+        crop_size: least side of that editor's crops, pixels.
     """
 
     judge: AnalysisSettings
@@ -123,6 +124,7 @@ class JudgeSettings:
     encode_preset: str = "medium"
     pages: dict[str, str] = field(default_factory=dict[str, str])
     planner: AnalysisSettings | None = None
+    crop_size: int = 512
 
 
 def digest_of(*values: Any) -> str:

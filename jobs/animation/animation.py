@@ -182,6 +182,7 @@ def judge_settings(call: Call) -> JudgeSettings:
         editor=call.editor.name,
         encode_preset=call.render.encode_preset,
         planner=call.analysis,
+        crop_size=call.editor.crop_size,
     )
 
 

@@ -26,7 +26,8 @@ from pipeline.figures.verdict_page.page import write_verdict_page
 from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.encoding.encode import PieceWriter, mirror_settings
 from pipeline.quality.clip import Clip, measure
-from pipeline.quality.evaluate import Question, evaluate_shot
+from pipeline.quality.evaluate import evaluate_shot
+from pipeline.quality.question import Question
 from pipeline.quality.shot import judges
 
 LONGER = 6

@@ -224,7 +224,8 @@ def _note(known: list[str], note: str, *, is_counted: bool) -> None:
 
 def told_of(engine: Engine) -> dict[str, Any]:
     """What a report tells of an engine."""
-    return {
+    crops = {"crop_size": engine.crop_size} if engine.kind == "editor" else {}
+    return crops | {
         "name": engine.name,
         "settings": dict(engine.settings),
         "weights": engine.weights_digest,

@@ -185,6 +185,7 @@ def _settings_of_run(report: dict[str, Any], options: JudgeOptions) -> JudgeSett
         editor=options.made_by or told["engines"]["editor"]["name"],
         encode_preset=told["encode_preset"],
         planner=_planner(told),
+        crop_size=told["engines"]["editor"].get("crop_size", 512),
     )
 
 

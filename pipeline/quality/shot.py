@@ -5,6 +5,7 @@ Memory does not grow with the clip beyond a few numbers per frame and some forty
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
@@ -18,7 +19,7 @@ from engines.interface import RGBFrame
 from engines.judges.expression import EXPRESSIONS, ExpressionJudge
 from engines.judges.identity import EMBEDDING, IdentityJudge
 from pipeline import affine
-from pipeline.faces.align import crop_path
+from pipeline.faces.align import SIDE_MAX, crop_path
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.quality.clip import Clip
 from pipeline.quality.metrics.background import background_error, worst_block
@@ -27,10 +28,11 @@ from pipeline.quality.metrics.flicker import SIDE, landmark_jitter, warp_error
 from pipeline.quality.metrics.pose import head_rotation
 from pipeline.quality.regions import face_mask, outside_mask
 
-CROP = 512
 SMALL = 256
 """Side at which borders and changes are looked for."""
-LOOKS_PER_S = 6.0
+LEAST = 2 * SMALL
+"""Side of a small face's crop; a large one's is its own, so that none of its detail is lost."""
+LOOKS_PER_S = 4.0
 """Identity and expression are asked so often; between, a face is the same person."""
 STILLS = 40
 STILL = 320
@@ -154,9 +156,10 @@ class _Walker:
         frame = self._source.frame[rows]
         landmarks, times = self._source.landmarks_px[rows], source.inspection.times_s[frame]
         restart = self._source.restarts(frame)
-        self._crops = dict(
-            zip(frame.tolist(), crop_path(landmarks, times, restart, CROP), strict=True)
-        ) if len(rows) else {}  # fmt: skip
+        paths = crop_path(landmarks, times, restart, LEAST) if len(rows) else np.zeros((0, 2, 3))
+        self._side = crop_side(LEAST * paths[:, 0, 0])
+        paths[:, :, :2] *= LEAST / self._side
+        self._crops = dict(zip(frame.tolist(), paths, strict=True))
         self._points_before, self._points_after = (
             dict(zip(a.frame[mine].tolist(), a.landmarks_px[mine], strict=True))
             for a in (self._source, self._output)
@@ -220,8 +223,7 @@ class _Walker:
         self, number: int, before: RGBFrame, after: RGBFrame, points: NDArray[np.float32]
     ) -> None:
         series, frame_from_crop = self._series, self._crops[number]
-        crops = [_crop_of(image, frame_from_crop, CROP) for image in (before, after)]
-        grey = [np.asarray(cv2.cvtColor(c, cv2.COLOR_RGB2GRAY), np.uint8) for c in crops]
+        grey = [_crop_of(_grey(image), frame_from_crop, self._side) for image in (before, after)]
         small = [_shrunk(g, SMALL) for g in grey]
         change = change_map(small[0], small[1])
         changed = changed_mask(change)
@@ -230,11 +232,12 @@ class _Walker:
         series.seam[number] = seam(small[0], small[1], changed)
         in_crop = affine.apply(affine.inverse(frame_from_crop), points)
         face = face_mask(grey[0].shape, in_crop)
-        whole = _shrunk(changed, CROP)
+        whole = _enlarged(changed, self._side)
         series.sharpness[number] = sharpness(grey[0], grey[1], face & whole)
-        self._flicker(number, [_shrunk(g, SIDE) for g in grey], _shrunk(face, SIDE))
+        self._flicker(number, [_shrunk(s, SIDE) for s in small], _picked(face, SIDE))
         if self._seen % self._still_every == 0:
-            series.stills.append(Still(number, *(_jpeg(_shrunk(c, STILL)) for c in crops)))
+            shown = (_still(image, frame_from_crop, self._side) for image in (before, after))
+            series.stills.append(Still(number, *shown))
 
     def _flicker(self, number: int, grey: list[NDArray[np.uint8]], face: NDArray[np.uint8]) -> None:
         earlier = None if number in self._fresh else self._small_before
@@ -244,7 +247,23 @@ class _Walker:
         self._small_before = grey
 
 
-def _crop_of(image: RGBFrame, frame_from_crop: NDArray[np.float64], size: int) -> RGBFrame:
+def crop_side(spans_px: NDArray[np.float64]) -> int:
+    """Side of a shot's crops, a multiple of SMALL: that of its largest face in the plate.
+
+    Args:
+        spans_px: what each frame's crop spans of the plate.
+    """
+    span = float(spans_px.max(initial=0.0))
+    return int(np.clip(math.ceil(span / SMALL) * SMALL, LEAST, SIDE_MAX))
+
+
+def _grey(image: RGBFrame) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _crop_of(
+    image: NDArray[np.uint8], frame_from_crop: NDArray[np.float64], size: int
+) -> NDArray[np.uint8]:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(
         image, frame_from_crop, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE
@@ -254,6 +273,21 @@ def _crop_of(image: RGBFrame, frame_from_crop: NDArray[np.float64], size: int) -
 
 def _shrunk(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _enlarged(mask: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(mask, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _picked(mask: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _still(image: RGBFrame, frame_from_crop: NDArray[np.float64], side: int) -> bytes:
+    """The crop as a JPEG; warped at twice its size and halved, so that nothing aliases."""
+    scale = side / (2 * STILL)
+    twice = frame_from_crop @ np.diag([scale, scale, 1.0])
+    return _jpeg(_shrunk(_crop_of(image, twice, 2 * STILL), STILL))
 
 
 def _jpeg(image: RGBFrame) -> bytes:

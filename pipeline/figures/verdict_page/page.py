@@ -16,9 +16,10 @@ from pipeline.figures.verdict_page.unit_curves import units_section
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
 from pipeline.quality.clip import frame_at
-from pipeline.quality.evaluate import Question, ShotVerdict, name_of, strongest_frame
+from pipeline.quality.evaluate import ShotVerdict
 from pipeline.quality.metric import BY_KEY, METRICS
 from pipeline.quality.metrics.identity import MEDIAN_OTHER, NEAREST_OTHER, PAPER_MEAN
+from pipeline.quality.question import Question, strongest_frame
 from pipeline.quality.verdict import worst_first
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -77,7 +78,7 @@ def worst_moments(verdict: ShotVerdict, source: Inspection, output: Inspection) 
 
 def verdict_html(verdict: ShotVerdict, moments: list[Moment]) -> str:
     """The page's text."""
-    name = name_of(verdict.output)
+    name = Path(verdict.output).name
     body = "".join(
         (
             _head(verdict, name),

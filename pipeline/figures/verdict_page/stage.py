@@ -20,8 +20,10 @@ from pipeline.files import write_json
 from pipeline.media.read.inspection import inspect_video
 from pipeline.own_curve import kept_curve
 from pipeline.quality.clip import Clip, check_same_shot, measure
-from pipeline.quality.evaluate import Question, ShotVerdict, as_json, evaluate_shot, strongest_frame
+from pipeline.quality.evaluate import ShotVerdict, evaluate_shot
 from pipeline.quality.metric import METRICS
+from pipeline.quality.question import Question, strongest_frame
+from pipeline.quality.told import as_json
 from pipeline.rows import StageRow, VideoRow, stage_row
 from pipeline.settings import JudgeSettings
 from pipeline.stages import Stopwatch, folder_of
@@ -84,7 +86,7 @@ def judge(
     for face in wanted:
         question = Question(
             settings.sheet, face, settings.judge.estimator.name, settings.editor,
-            settings.encode_preset, who, planner,
+            settings.encode_preset, who, planner, settings.crop_size,
         )  # fmt: skip
         asked_of = plan.intensity_over_time(face) if plan else None
         verdict = evaluate_shot(plate, edit, question, asked_of)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from keyframes.au import AU_COLUMN, AUIntensity
 from keyframes.load import parse_sheet
+from pipeline.edit.plan import plan_edits
 from pipeline.errors import PipelineError
+from pipeline.faces.align import SIDE_MAX
+from pipeline.quality import lent
 from pipeline.quality.clip import Clip, check_same_shot
-from pipeline.quality.evaluate import Question, ShotVerdict, as_json, evaluate_shot, requested_of
+from pipeline.quality.evaluate import ShotVerdict, evaluate_shot
 from pipeline.quality.floor import FRAMES, encoder_floor
 from pipeline.quality.gains import Gain, known_gain, known_leaks
-from pipeline.quality.shot import STILLS
+from pipeline.quality.lent import lent_findings
+from pipeline.quality.question import Question, requested_of
+from pipeline.quality.shot import LEAST, STILLS, crop_side
+from pipeline.quality.told import as_json
 from pipeline.quality.verdict import WORST, au_finding, cross_talk_finding, worst_first
 from tests.pipeline.conftest import SMILE
 
@@ -188,3 +195,26 @@ def test_what_was_asked_is_what_the_planning_estimator_made_of_the_curve(plate: 
     planned = AUIntensity.level(plate.frames, 3.0)
     asked = requested_of(plate, replace(ASKED, sheet=sheet), planned)
     assert asked.values[:, AU_COLUMN[12]] == pytest.approx(1.0)
+
+
+def test_the_crop_that_is_looked_at_is_as_fine_as_a_large_face():
+    """Else what an edit does to detail above half of its resolution would not be seen."""
+    assert crop_side(np.array([90.0, 400.0])) == LEAST
+    assert crop_side(np.array([700.0, 730.0])) == 768
+    assert crop_side(np.array([9000.0])) == SIDE_MAX
+    assert crop_side(np.array([])) == LEAST
+
+
+@pytest.mark.parametrize("side", [512, 1024])
+def test_what_was_lent_is_planned_with_the_crops_that_the_editor_had(
+    plate: Clip, monkeypatch: pytest.MonkeyPatch, side: int
+):
+    asked: list[int] = []
+
+    def planned(*parts: Any, **more: Any) -> Any:
+        asked.append(parts[3])
+        return plan_edits(*parts, **more)
+
+    monkeypatch.setattr(lent, "plan_edits", planned)
+    lent_findings(plate, replace(ASKED, editor="plate", crop_size=side))
+    assert asked == [side]

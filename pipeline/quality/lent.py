@@ -1,0 +1,26 @@
+"""What an editor that borrows was lent: planned again, which gives what the run was given."""
+
+from __future__ import annotations
+
+from engines.registry import EDITORS, traits_of
+from pipeline.edit.lending import plan_lending
+from pipeline.edit.plan import plan_edits
+from pipeline.edit.told import lending_told
+from pipeline.quality.clip import Clip
+from pipeline.quality.question import Question
+from pipeline.quality.verdict import ShotFinding
+
+
+def lent_findings(source: Clip, question: Question) -> list[ShotFinding]:
+    """A line per shot of what was lent; none without a curve, or of an editor that borrows not."""
+    if question.sheet is None or question.editor not in EDITORS:
+        return []
+    traits, side = traits_of("editor", question.editor), question.crop_size
+    if not traits.borrows:
+        return []
+    parts = source.inspection, source.analysis, question.sheet, side
+    plan = plan_edits(*parts, question.who, any_size=traits.any_size).plan
+    times_s = source.inspection.times_s
+    lent, _ = plan_lending(plan, source.analysis, times_s, side, any_size=traits.any_size)
+    told = lending_told(lent.of_face(question.face), source.analysis, times_s)
+    return [ShotFinding("lent", "none", "", line) for line in told]
