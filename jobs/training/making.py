@@ -25,15 +25,17 @@ from pipeline.errors import PipelineError
 from pipeline.faces.table import read_analysis_of
 from pipeline.figures.pairs_sheet import draw_pairs_sheet
 from pipeline.media.read.inspection import inspect_video
-from pipeline.pairs.clip import CropSettings, make_clip
+from pipeline.pairs.clip import make_clip
+from pipeline.pairs.drawn import drawn_people, make_drawn
 from pipeline.pairs.folder import ClipPairs, publish_pairs
+from pipeline.pairs.pictures import CropSettings
 from pipeline.pairs.rules import PairRules
 from pipeline.settings import digest_of
 
 TABLE = "analysis.parquet"
 STATE = "_work"
 SHEET = "pairs.png"
-CUT_VERSION = 1
+CUT_VERSION = 2
 """Raise when pairs are chosen or cut otherwise: those on disk are then made anew."""
 
 
@@ -46,6 +48,7 @@ def run_making(options: PairOptions) -> int:
     output = options.output.expanduser().absolute()
     refuse_working_copy(output)
     check_folder_place(output, "--output")
+    options.rules()
     said = read_provenance(options.provenance)
     videos = [item.path for item in find_inputs(options.inputs).found]
     known = {str(video): provenance_of(video, said) for video in videos}
@@ -79,6 +82,7 @@ def _made(
     ]
     if not clips:
         raise JobError("no input gave pairs; nothing was written")
+    clips += _drawn(clips, options, output / STATE)
     au_by = str(report.settings["engines"]["AU estimator"]["name"])
     facts = publish_pairs(output, clips, rules, crops, held_out=options.held_out, au_by=au_by)
     draw_pairs_sheet(output, output / SHEET)
@@ -140,6 +144,33 @@ def _cut(
     return [made.get(item["video"], item | {"error": ""}) for item in items]
 
 
+def _drawn(clips: list[ClipPairs], options: PairOptions, work: Path) -> list[ClipPairs]:
+    """Drawn people, so many that their pairs are the share of all that was asked for."""
+    rules, crops = options.rules(), options.crops()
+    people = drawn_people(
+        [clip.part for clip in {clip.sha256: clip for clip in clips}.values()],
+        options.shares()["heads"],
+        rules,
+        crops,
+        work / "cut",
+    )
+    todo = [
+        {"number": one.number, "pairs": one.pairs, "digest": one.digest, "part": str(one.part)}
+        for one in people
+        if not one.part.is_file()
+    ]
+    if todo:
+        dataset = lone_machine.data().from_items(todo, override_num_blocks=len(todo))
+        dataset.map(partial(draw_row, crops=crops, seed=rules.seed), num_cpus=1).take_all()
+    return [ClipPairs(one.part, one.digest, one.provenance, one.name) for one in people]
+
+
+def draw_row(row: dict[str, Any], crops: CropSettings, seed: int) -> dict[str, Any]:
+    """One drawn person's task."""
+    make_drawn(row["number"], row["pairs"], row["digest"], crops, seed, Path(row["part"]))
+    return row
+
+
 def cut_row(row: dict[str, Any], rules: PairRules, crops: CropSettings) -> dict[str, Any]:
     """One clip's task; what is wrong with a clip is a column, and the others go on."""
     try:
@@ -158,9 +189,10 @@ def told(facts: PairsFacts) -> list[str]:
     moved = ", ".join(
         f"{name} {known['over_1']:.0%}" for name, known in statistics["au_change"].items()
     )
+    kinds = ", ".join(f"{count} {kind}" for kind, count in statistics["kinds"].items())
     return [
         f"{facts.pairs} pairs of {statistics['people']} people, {statistics['held_out_pairs']} "
-        f"held out; AUs by {facts.au_by}",
+        f"held out; AUs by {facts.au_by}; by kind: {kinds}",
         f"what each rule left: {counts}",
         f"share of pairs that change an AU by more than 1: {moved}",
     ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
+from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from engines.editors.magicface.training.examples.pairs import LEAST_SIZE, Provenance
@@ -15,8 +16,11 @@ from jobs.command_line.command import one_line
 from jobs.command_line.engine_options import EngineOptions
 from jobs.command_line.options import ESTIMATOR_HELP, TRACKER_HELP, Flag, Inputs, Said
 from jobs.errors import JobError
-from pipeline.pairs.clip import CropSettings
+from pipeline.pairs.pictures import CropSettings
 from pipeline.pairs.rules import PairRules
+
+SYNTHETIC = ("warp", "heads")
+USUAL_SHARE = 0.5
 
 
 class PairOptions(BaseModel):
@@ -75,6 +79,12 @@ class PairOptions(BaseModel):
         ge=0,
         description="Variance of the Laplacian of the crop at 256 px.",
     )
+    synthetic: Annotated[tuple[Said, ...], Parameter(consume_multiple=1, negative=())] = Field(
+        default=(),
+        description="Also pairs with a known AU change: `warp` (one frame, moved by the preview's "
+        "rig), `heads` (drawn people); each with its share of all pairs, as in `warp=0.6 "
+        f"heads=0.3`, {USUAL_SHARE:g} where none is said.",
+    )
     seed: int = Field(default=PairRules.seed, ge=0, description="Of candidates and of the split.")
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(
@@ -85,12 +95,52 @@ class PairOptions(BaseModel):
     au_options: EngineOptions = EngineOptions()
 
     def rules(self) -> PairRules:
-        """Which frames make a pair."""
-        return PairRules(**{field.name: getattr(self, field.name) for field in fields(PairRules)})
+        """Which frames make a pair.
+
+        Raises:
+            JobError: kinds or shares of synthetic pairs that do not exist.
+        """
+        own = {f.name for f in fields(PairRules)} - {"warped_share"}
+        shares = self.shares()
+        warped = round(shares["warp"] / (1 - shares["heads"]), 6)
+        return PairRules(**{name: getattr(self, name) for name in own}, warped_share=warped)
+
+    def shares(self) -> dict[str, float]:
+        """Of all pairs, by kind of synthetic ones.
+
+        Raises:
+            JobError: an unknown kind, a share that is none, or more than there is.
+        """
+        shares: dict[str, float] = dict.fromkeys(SYNTHETIC, 0.0)
+        for word in self.synthetic:
+            kind, _, said = word.partition("=")
+            shares[_known_kind(kind, word)] = _share(said, word) if said else USUAL_SHARE
+        if sum(shares.values()) > 1 or shares["heads"] == 1:
+            raise JobError(
+                f"--synthetic {' '.join(self.synthetic)}: {sum(shares.values()):g} of all pairs; "
+                "expected 1 at most, and less of heads alone"
+            )
+        return shares
 
     def crops(self) -> CropSettings:
         """How they are cut out."""
         return CropSettings(self.size, self.mask, self.dots)
+
+
+def _known_kind(kind: str, word: str) -> str:
+    if kind not in SYNTHETIC:
+        raise JobError(f"--synthetic {word}: no such kind; expected {' or '.join(SYNTHETIC)}")
+    return kind
+
+
+def _share(said: str, word: str) -> float:
+    try:
+        share = float(said)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise JobError(f"--synthetic {word}: got share {said}; expected 0…1, as in warp=0.6")
+    return share
 
 
 class _Said(BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engines.editors.magicface.conditioning.background import Conditioner, dotted, to_uint8
+from engines.editors.magicface.conditioning.background import Conditioner, to_uint8
 from engines.editors.magicface.training.examples.pairs import SCHEMA
 from pipeline import affine
 from pipeline.faces.align import display_from_squares, face_squares
@@ -23,37 +22,21 @@ from pipeline.files import published
 from pipeline.media.colour import crop_rgb
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection
-from pipeline.pairs.rules import PairRules, added, choose_pairs, pose_change, shots
+from pipeline.pairs.pictures import CropSettings, Seen, pictured, seen
+from pipeline.pairs.rules import (
+    PairRules,
+    added,
+    choose_pairs,
+    choose_single,
+    pose_change,
+    shots,
+)
+from pipeline.pairs.synthetic import made_change, warped
 
 SHARPNESS_SIZE = 256
 COUNTS = b"aureel:counts"
 FAR_GAP = 250
 """Frames between two wanted ones from which on seeking is cheaper than decoding on."""
-
-
-@dataclass(frozen=True)
-class CropSettings:
-    """How pairs are cut out.
-
-    Attributes:
-        size: side of the pictures, pixels.
-        mask: `person` or `face`, what the background loses.
-        dots: whose jaw it shows: the `target`'s, as in the paper, or the `source`'s, as where the
-            model is used.
-    """
-
-    size: int = 512
-    mask: str = "person"
-    dots: str = "target"
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A face in a frame, cut out."""
-
-    image: NDArray[np.uint8]
-    landmarks_px: NDArray[np.float32]
-    mask: NDArray[np.bool_]
 
 
 def make_clip(
@@ -74,21 +57,67 @@ def make_clip(
     rows: list[dict[str, Any]] = []
     counts: dict[str, Any] = {}
     for track, shot in _faces(analysis):
-        chosen = choose_pairs(analysis, inspection.times_s, track, shot, rules)
-        numbers = sorted({*chosen.source.tolist(), *chosen.target.tolist()})
-        seen = dict(_cut_out(inspection, analysis, numbers, crops))
-        pairs = zip(chosen.source.tolist(), chosen.target.tolist(), strict=True)
-        kept, told = _kept(pairs, seen, analysis, rules)
-        counts = added(counts, chosen.counts | told)
-        times = inspection.times_s[analysis.frame]
-        rows += [
-            _row(s, t, seen, analysis, times, crops) | {"clip": sha256, "identity": ""}
-            for s, t in kept
-        ]
+        own, told = _of_face(inspection, analysis, (track, shot), rules, crops)
+        rows += [row | {"clip": sha256} for row in own]
+        counts = added(counts, told)
+    write_part(part, rows, counts)
+
+
+def write_part(part: Path, rows: list[dict[str, Any]], counts: dict[str, Any]) -> None:
+    """Rows of one clip or person, with counts in the schema's metadata; what a folder gives them
+    (number, split, who it is) is left open."""
     metadata = {COUNTS: json.dumps(counts)}
+    whole = [{"pair": 0, "split": "", "identity": ""} | row for row in rows]
     with published(part) as partial:
-        table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
+        table = pa.Table.from_pylist(whole, schema=SCHEMA.with_metadata(metadata))
         pq.write_table(table, partial, row_group_size=64)
+
+
+def _of_face(
+    inspection: Inspection,
+    analysis: Analysis,
+    face: tuple[int, int],
+    rules: PairRules,
+    crops: CropSettings,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows of one face in one shot, and what each rule left."""
+    chosen = choose_pairs(analysis, inspection.times_s, *face, rules)
+    single = choose_single(analysis, *face, rules)
+    numbers = sorted({*chosen.source.tolist(), *chosen.target.tolist(), *single.tolist()})
+    faces = dict(_cut_out(inspection, analysis, numbers, crops))
+    pairs = zip(chosen.source.tolist(), chosen.target.tolist(), strict=True)
+    kept, told = _kept(pairs, faces, analysis, rules)
+    times = inspection.times_s[analysis.frame]
+    rows = [
+        _row(analysis, s, t, times) | {"kind": "footage"} | pictured(faces[s], faces[t], crops.dots)
+        for s, t in kept
+    ]
+    moved = _warped_rows(analysis, [n for n in single.tolist() if n in faces], faces, rules, crops)
+    return rows + moved, chosen.counts | told | {"warped": len(moved)}
+
+
+def _warped_rows(
+    analysis: Analysis,
+    numbers: list[int],
+    faces: dict[int, Seen],
+    rules: PairRules,
+    crops: CropSettings,
+) -> list[dict[str, Any]]:
+    """One frame each, and the same moved by the rig."""
+    conditioner = Conditioner(crops.mask)
+    rows: list[dict[str, Any]] = []
+    sharp = [n for n in numbers if sharpness(faces[n].large) >= rules.min_sharpness]
+    for place in range(rules.warped_per_face if sharp else 0):
+        number = sharp[place % len(sharp)]
+        change = made_change(np.random.default_rng([rules.seed, 5, number, place]))
+        moved = warped(faces[number], analysis.pose[number], change, crops, conditioner)
+        rows.append(
+            _row(analysis, number, number)
+            | {"kind": "warped"}
+            | pictured(faces[number], moved, crops.dots)
+            | {"target_au": analysis.intensity[number] + change, "au": change}
+        )
+    return rows
 
 
 def _faces(analysis: Analysis) -> list[tuple[int, int]]:
@@ -99,19 +128,18 @@ def _faces(analysis: Analysis) -> list[tuple[int, int]]:
 
 def _cut_out(
     inspection: Inspection, analysis: Analysis, rows: list[int], crops: CropSettings
-) -> Iterator[tuple[int, _Seen]]:
+) -> Iterator[tuple[int, Seen]]:
     conditioner = Conditioner(crops.mask)
     by_frame = {int(analysis.frame[row]): row for row in rows}
     info = inspection.info
     for number, frame in _frames(inspection, sorted(by_frame)):
         row = by_frame[number]
         landmarks = analysis.landmarks_px[row]
-        display = display_from_squares(face_squares(landmarks[None]), crops.size)[0]
+        display = display_from_squares(face_squares(landmarks[None]), crops.cut_size)[0]
         coded = affine.compose(info.coded_from_display, display)
-        image = to_uint8(crop_rgb(frame, info, coded, crops.size))
+        image = to_uint8(crop_rgb(frame, info, coded, crops.cut_size))
         points = affine.apply(affine.inverse(display), landmarks).astype(np.float32)
-        mask, _ = conditioner.mask(image, points)
-        yield row, _Seen(image, points, mask)
+        yield row, seen(image, points, crops, conditioner)
 
 
 def _frames(inspection: Inspection, numbers: list[int]) -> Iterator[tuple[int, Any]]:
@@ -133,7 +161,7 @@ def sharpness(image: NDArray[np.uint8]) -> float:
     return float(cv2.Laplacian(grey, cv2.CV_64F).var())
 
 
-def background_change(one: _Seen, other: _Seen) -> float:
+def background_change(one: Seen, other: Seen) -> float:
     """Mean difference where neither shows the person, levels of 255; 0 where that is nowhere."""
     shown = ~(one.mask | other.mask)
     if not shown.any():
@@ -144,12 +172,12 @@ def background_change(one: _Seen, other: _Seen) -> float:
 
 def _kept(
     pairs: Iterator[tuple[int, int]],
-    seen: dict[int, _Seen],
+    seen: dict[int, Seen],
     analysis: Analysis,
     rules: PairRules,
 ) -> tuple[list[tuple[int, int]], dict[str, int]]:
     """Pairs that also pass what only pictures tell, up to as many as are asked for."""
-    sharp = {row: sharpness(face.image) >= rules.min_sharpness for row, face in seen.items()}
+    sharp = {row: sharpness(face.large) >= rules.min_sharpness for row, face in seen.items()}
     kept: list[tuple[int, int]] = []
     counts = {"sharp": 0, "of another pose or background": 0, "pairs": 0}
     for source, target in pairs:
@@ -162,43 +190,24 @@ def _kept(
         ):
             continue
         counts["of another pose or background"] += 1
-        if len(kept) < rules.pairs_per_face:
+        if len(kept) < rules.footage_per_face:
             kept.append((source, target))
     counts["pairs"] = len(kept)
     return kept, counts
 
 
 def _row(
-    source: int,
-    target: int,
-    seen: dict[int, _Seen],
-    analysis: Analysis,
-    times_s: NDArray[np.float64],
-    crops: CropSettings,
+    analysis: Analysis, source: int, target: int, times_s: NDArray[np.float64] | None = None
 ) -> dict[str, Any]:
-    one, other = seen[source], seen[target]
-    dots = other if crops.dots == "target" else one
-    background = dotted(other.image, other.mask, dots.landmarks_px)
+    """Columns that are no pictures."""
+    apart = 0.0 if times_s is None else abs(float(times_s[target] - times_s[source]))
     return {
-        "pair": 0,
-        "split": "",
         "track": int(analysis.track[source]),
         "source_frame": int(analysis.frame[source]),
         "target_frame": int(analysis.frame[target]),
-        "distance_s": abs(float(times_s[target] - times_s[source])),
+        "distance_s": apart,
         "pose_change": pose_change(analysis, source, target),
-        "source": _png(one.image),
-        "target": _png(other.image),
-        "background": _png(background),
-        "mask": _png(other.mask.astype(np.uint8) * 255),
-        "source_landmarks": one.landmarks_px.reshape(-1),
-        "target_landmarks": other.landmarks_px.reshape(-1),
         "source_au": analysis.intensity[source],
         "target_au": analysis.intensity[target],
         "au": analysis.intensity[target] - analysis.intensity[source],
     }
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    coded = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".png", coded)[1].tobytes()

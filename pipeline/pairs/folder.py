@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +27,8 @@ from engines.editors.magicface.training.examples.pairs import (
 from keyframes.au import AU_NAMES
 from pipeline.errors import PipelineError
 from pipeline.files import published, write_json
-from pipeline.pairs.clip import COUNTS, CropSettings
+from pipeline.pairs.clip import COUNTS
+from pipeline.pairs.pictures import CropSettings
 from pipeline.pairs.rules import PairRules, added
 
 
@@ -156,7 +158,9 @@ def _why(counts: Mapping[str, Any]) -> str:
 def _statistics(tables: list[pa.Table], held: set[str]) -> dict[str, Any]:
     au = np.concatenate([np.array(t["au"].to_pylist(), np.float32).reshape(-1, 12) for t in tables])
     who = [name for table in tables for name in table["identity"].to_pylist()]
+    kinds = Counter(kind for table in tables for kind in table["kind"].to_pylist())
     return {
+        "kinds": dict(sorted(kinds.items())),
         "people": len(set(who)),
         "held_out_people": sorted(held),
         "held_out_pairs": sum(name in held for name in who),

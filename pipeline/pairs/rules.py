@@ -32,6 +32,7 @@ class PairRules:
         min_face_px: width of the face in the footage.
         max_yaw: degrees.
         min_sharpness: variance of the Laplacian of the crop at 256 px, levels².
+        warped_share: of each face's pairs that are one frame warped with a known change.
         seed: of the candidates.
     """
 
@@ -45,7 +46,18 @@ class PairRules:
     min_face_px: float = 96.0
     max_yaw: float = 40.0
     min_sharpness: float = 15.0
+    warped_share: float = 0.0
     seed: int = 0
+
+    @property
+    def warped_per_face(self) -> int:
+        """Of each face of a shot, made from one frame."""
+        return round(self.warped_share * self.pairs_per_face)
+
+    @property
+    def footage_per_face(self) -> int:
+        """Of each face of a shot, of two frames."""
+        return self.pairs_per_face - self.warped_per_face
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,13 @@ def choose_pairs(
     counts["of another expression"] = len(kept)
     order = kept[spread(change[kept], 2 * rules.pairs_per_face)]
     return Chosen(source[order], target[order], counts)
+
+
+def choose_single(analysis: Analysis, track: int, shot: int, rules: PairRules) -> NDArray[np.int64]:
+    """Rows to warp, spread evenly over those that are seen well, each once."""
+    rows, _ = usable_rows(analysis, track, shot, rules)
+    count = min(len(rows), rules.warped_per_face)
+    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)] if count else rows[:0]
 
 
 def usable_rows(

@@ -14,6 +14,7 @@ from engines.editors.magicface.conditioning.dots import jaw_dots
 from engines.editors.magicface.training.examples.pairs import open_pairs, part_files
 from jobs.command_line.command import run_command
 from jobs.make_pairs import app
+from jobs.training.pair_options import PairOptions
 
 LEAVE = "'*.mp4': {licence: own footage, consent: form 7, may_train: true, person: Ada}\n"
 
@@ -32,17 +33,20 @@ def test_footage_becomes_pairs_and_the_same_ones_again(
         shutil.copy2(demo, f"takes/{name}")
     Path("leave.yaml").write_text(LEAVE)
     asked = ("--input", "takes", "--provenance", "leave.yaml", "--size", "128", "--seed", "3")
-    easy = ("--min-pose-change", "0", "--min-sharpness", "1", "--pairs-per-face", "6")
+    easy = ("--min-pose-change", "0", "--min-sharpness", "1", "--pairs-per-face", "12")
+    easy += ("--synthetic", "warp=0.25", "heads=0.5")
     assert call(*asked, *easy, "--output", "first") == 0, capsys.readouterr().err
     out = capsys.readouterr().out
-    assert "pairs of 1 people" in out
+    assert "pairs of 2 people" in out
     assert "what each rule left: faces 50" in out  # of one clip: the copy is known as one
 
     pairs = open_pairs(Path("first"), size=128)
-    assert 1 <= len(pairs) <= 6
+    kinds = pairs.facts.statistics["kinds"]
+    assert kinds["warped"] == 6
+    assert 1 <= kinds["footage"] <= 6
+    assert kinds["drawn"] == kinds["footage"] + kinds["warped"]
     assert pairs.facts.au_by == "mesh"
-    (clip,) = pairs.facts.clips.values()
-    assert clip.consent == "form 7"
+    assert {clip.name for clip in pairs.facts.clips.values()} == {"copy.mp4", "drawn person 0"}
     source, target, background = next(pairs.pictures(range(1)))
     assert not np.array_equal(source, target)
     first = pq.read_table(part_files(Path("first"))[0]).slice(0, 1).to_pylist()[0]
@@ -89,3 +93,28 @@ def test_footage_that_nobody_answers_for_is_refused_before_it_is_looked_at(
         assert said in told, told
         assert told.count("\n") == 1
     assert not Path("pairs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("dolls",), "dolls: no such kind; expected warp or heads"),
+        (("warp=2",), "got share 2; expected 0…1"),
+        (("warp=many",), "got share many"),
+        (("warp=0.7", "heads=0.7"), "1.4 of all pairs"),
+        (("heads=1",), "less of heads alone"),
+    ],
+)
+def test_synthetic_pairs_that_do_not_exist_are_refused(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("shot.mp4").write_bytes(b"not looked at")
+    asked = ("--input", "shot.mp4", "--output", "pairs", "--without-provenance")
+    assert call(*asked, "--synthetic", *words) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("pairs").exists()
+
+
+def test_shares_are_of_all_pairs():
+    options = PairOptions(inputs=("x",), output=Path("y"), synthetic=("warp=0.3", "heads=0.4"))
+    assert options.rules().warped_share == 0.5
+    assert options.shares() == {"warp": 0.3, "heads": 0.4}

@@ -146,6 +146,23 @@ def displacements(
     return _inside_crop(frame, points, moved, size)
 
 
+def moved_landmarks(
+    landmarks_px: NDArray[np.floating],
+    pose: NDArray[np.floating] | None,
+    delta: NDArray[np.floating],
+    size: int,
+) -> NDArray[np.float32]:
+    """`(68, 2)` crop pixels: where the rig takes the landmarks for a `(12,)` delta.
+
+    Raises:
+        EngineError: as `face_frame`.
+    """
+    frame = face_frame(landmarks_px, pose)
+    points = control_points(frame, landmarks_px)
+    moved = displacements(frame, points, delta, size)[:68]
+    return (landmarks_px + moved @ frame.axes * frame.unit_px).astype(np.float32)
+
+
 def _inside_crop(
     frame: FaceFrame, points: NDArray[np.float64], moved: NDArray[np.float64], size: int
 ) -> NDArray[np.float64]:

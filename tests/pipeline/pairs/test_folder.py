@@ -14,8 +14,9 @@ import pytest
 from engines.editors.magicface.training.examples.pairs import SCHEMA, open_pairs, part_files
 from pipeline.errors import PipelineError
 from pipeline.figures.pairs_sheet import draw_pairs_sheet
-from pipeline.pairs.clip import COUNTS, CropSettings
+from pipeline.pairs.clip import COUNTS
 from pipeline.pairs.folder import ClipPairs, held_out_people, publish_pairs
+from pipeline.pairs.pictures import CropSettings
 from pipeline.pairs.rules import PairRules
 from tests.engines.editors.magicface.training.paired import LEAVE, row
 

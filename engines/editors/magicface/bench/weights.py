@@ -35,6 +35,7 @@ class Size:
     vae_layers: int
     sample: int
     prompt_channels: int
+    layers: int = 2
 
 
 SMALL = Size((80, 160, 320, 320), 2, 16, (32, 32, 64, 64), 8, 1, 16, 32)
@@ -93,6 +94,7 @@ SCHEDULER = {
 
 
 def _unet_config(size: Size, in_channels: int) -> dict[str, Any]:
+    attending = len(size.channels) - 1
     return {
         "in_channels": in_channels,
         "out_channels": 4,
@@ -101,7 +103,9 @@ def _unet_config(size: Size, in_channels: int) -> dict[str, Any]:
         "attention_head_dim": size.heads,  # diffusers' old name: it means the number of heads
         "norm_num_groups": size.groups,
         "cross_attention_dim": size.prompt_channels,
-        "layers_per_block": 2,
+        "layers_per_block": size.layers,
+        "down_block_types": ("CrossAttnDownBlock2D",) * attending + ("DownBlock2D",),
+        "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * attending,
     }
 
 
@@ -116,7 +120,7 @@ def _vae_config(size: Size) -> dict[str, Any]:
         "up_block_types": ("UpDecoderBlock2D",) * stages,
         "layers_per_block": size.vae_layers,
         "norm_num_groups": size.vae_groups,
-        "sample_size": 8 * size.sample,
+        "sample_size": 2 ** (stages - 1) * size.sample,
         "scaling_factor": 0.18215,
     }
 

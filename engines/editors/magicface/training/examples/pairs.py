@@ -26,11 +26,13 @@ from engines.errors import EngineError
 from engines.weights.file_hash import file_sha256
 from keyframes.au import AU_NAMES, AU_ORDER, DELTA_LIMIT
 
-VERSION = 1
+VERSION = 2
 FACTS = "pairs.json"
 PARTS = "pairs"
 TRAIN, HELD_OUT = "train", "held-out"
 LEAST_SIZE = 32
+KINDS = ("footage", "warped", "drawn")
+"""Two frames, measured; one frame and the same warped by a known change; a drawn person, known."""
 _AUS = pa.list_(pa.float32(), len(AU_ORDER))
 _POINTS = pa.list_(pa.float32(), 136)
 SCHEMA = pa.schema(
@@ -39,6 +41,7 @@ SCHEMA = pa.schema(
         ("clip", pa.string()),  # SHA-256 of the footage, a key of the provenance
         ("identity", pa.string()),  # who it is; nobody is in both splits
         ("split", pa.string()),  # train or held-out
+        ("kind", pa.string()),  # of KINDS
         ("track", pa.int64()),
         ("source_frame", pa.int64()),
         ("target_frame", pa.int64()),
@@ -50,7 +53,7 @@ SCHEMA = pa.schema(
         ("mask", pa.binary()),  # what was blacked out of it, grey, 255 = person
         ("source_landmarks", _POINTS),
         ("target_landmarks", _POINTS),
-        ("source_au", _AUS),  # 0…5 in AU_ORDER
+        ("source_au", _AUS),  # in AU_ORDER; 0…5, but what was made may lie outside
         ("target_au", _AUS),
         ("au", _AUS),  # target − source, what training shows
     ]
@@ -117,12 +120,14 @@ class Pairs:
 
     Attributes:
         au: `(N, 12)` float32; held_out: `(N,)` bool.
+        same_view: `(N,)` bool: nothing but the expression differs, and by a known change.
     """
 
     folder: Path
     facts: PairsFacts
     au: NDArray[np.float32]
     held_out: NDArray[np.bool_]
+    same_view: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.au)
@@ -221,7 +226,12 @@ def open_pairs(folder: Path, *, size: int, need_provenance: bool = True) -> Pair
     _check_split(folder, table)
     if need_provenance:
         _check_provenance(folder, facts, table)
-    return Pairs(folder, facts, _checked_aus(folder, table), _held_out(table))
+    return Pairs(folder, facts, _checked_aus(folder, table), _held_out(table), _same_view(table))
+
+
+def _same_view(table: pa.Table) -> NDArray[np.bool_]:
+    made = np.array([kind != KINDS[0] for kind in table["kind"].to_pylist()])
+    return made & (np.array(table["pose_change"].to_pylist()) == 0)
 
 
 def _read_columns(folder: Path, columns: list[str]) -> pa.Table:

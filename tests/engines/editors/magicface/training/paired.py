@@ -36,6 +36,7 @@ def row(number: int, size: int, **others: Any) -> dict[str, Any]:
         "clip": "a" * 64,
         "identity": "somebody else" if held else "somebody",
         "split": HELD_OUT if held else TRAIN,
+        "kind": "footage",
         "track": 0,
         "source_frame": number,
         "target_frame": number + 30,

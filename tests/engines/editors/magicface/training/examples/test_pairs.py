@@ -52,7 +52,7 @@ def test_good_pairs_are_opened_in_their_order(tmp_path):
     [
         ({"facts": {"size": 128}}, "pictures of 128 px; expected 64 px.*--size 64"),
         ({"facts": {"aus": ["AU2", "AU1"]}}, "AUs in the order AU2, AU1; expected AU1, AU2, AU4"),
-        ({"facts": {"version": 9}}, "got version 9; expected 1"),
+        ({"facts": {"version": 9}}, "got version 9; expected 2"),
         ({"facts": {"pairs": 9}}, "8 pairs; expected the 9"),
         ({"facts": {"clips": {}}}, "aaaaaaaaaaaa: no provenance; expected licence, consent"),
         ({"facts": {"clips": {"a" * 64: {"name": "x.mp4", "licence": "own"}}}}, "x.mp4: no consen"),
