@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
+from engines.lent import Lent
 from engines.traits import Traits
 from keyframes.au import AUDelta, AUIntensity
 
@@ -113,25 +114,6 @@ class AUEstimator(Protocol):
 
 
 @dataclass(frozen=True)
-class LentMouth:
-    """A mouth that another frame of the same shot shows, for an editor that borrows.
-
-    Attributes:
-        frame: number of that frame.
-        image: `(P, P, 3)`, dtype and scale as the crops', around its mouth.
-        landmarks_px: `(68, 2)` float32 of its face, patch pixels.
-        crop_from_patch: `(2, 3)` float64: a place on the skull, patch → crop.
-        weight: how much of it shows, 0…1.
-    """
-
-    frame: int
-    image: NDArray[Any]
-    landmarks_px: NDArray[np.float32]
-    crop_from_patch: NDArray[np.float64]
-    weight: float
-
-
-@dataclass(frozen=True)
 class AlignedCrops:
     """Face crops of one size, each with what an editor may need to know of its face.
 
@@ -141,14 +123,14 @@ class AlignedCrops:
         frame_index: `(N,)` int64, number of the frame in its clip (per-frame seeds derive from it).
         pose: `(N, 3)` float32 yaw, pitch, roll in degrees as in Face; NaN where it is not known,
             None where none is.
-        mouths: what is lent to each crop, for editors whose traits say `borrows`; None = nothing.
+        lent: what is lent to each crop, for editors whose traits say `borrows`; None = nothing.
     """
 
     images: NDArray[np.uint8] | NDArray[np.uint16]
     landmarks_px: NDArray[np.float32]
     frame_index: NDArray[np.int64]
     pose: NDArray[np.float32] | None = None
-    mouths: tuple[LentMouth | None, ...] | None = None
+    lent: tuple[Lent, ...] | None = None
 
     def __post_init__(self) -> None:
         size = self.images.shape[1] if self.images.ndim == 4 else -1

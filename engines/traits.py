@@ -53,7 +53,7 @@ class Traits:
         seconds_per_edit: rough cost of one frame, for an editor; it sets the length of segments.
         is_preview: an editor whose result is looked at, not delivered.
         borrows: an editor that is lent what other frames of the same shot show
-            (`AlignedCrops.mouths`).
+            (`AlignedCrops.lent`).
         shuts_eyes: an editor that draws `AUDelta.lids`; others are refused curves that move them.
         any_size: an editor that takes crops of any side, so that a large face's is as fine as the
             plate; `crop_size` is the least.

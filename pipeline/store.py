@@ -103,7 +103,7 @@ class VideoFolder:
     def plan(self, request: str) -> Path:
         return self.job_folder / f"plan-{request}.parquet"
 
-    def mouths(self, request: str) -> Path:
+    def lent(self, request: str) -> Path:
         return self.job_folder / f"library-{request}.npz"
 
     def spans(self, request: str) -> Path:

@@ -17,7 +17,8 @@ from engines.interface import FaceEditor
 from keyframes.load import parse_sheet
 from pipeline.demo.clip import make_demo_clip
 from pipeline.edit.batcher import CropRequest, edit_crops
-from pipeline.edit.library import borrowed, read_library
+from pipeline.edit.lending.library import read_library, write_library
+from pipeline.edit.lending.making import borrowed
 from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import crop_request
 from pipeline.media.colour import crop_rgb
@@ -46,7 +47,8 @@ def measure_editors(source: Path | None, rounds: int) -> dict[str, Any]:
         plan = plan_edits(inspection, analysis, parse_sheet(CURVE, "benchmark"), SIDE).plan
         path = Path(folder) / "library.npz"
         begun = time.process_time()
-        lent = borrowed(plan, analysis, inspection, SIDE, path)
+        lent, made = borrowed(plan, analysis, inspection, SIDE)
+        write_library(path, made)
         library_s = time.process_time() - begun
         library = read_library(path)
         rows = np.linspace(0, len(lent) - 1, FRAMES).astype(int).tolist()
@@ -85,11 +87,12 @@ def _crop(inspection: Inspection, coded_from_crop: Any, number: int) -> Any:
 def _doubled(request: CropRequest) -> CropRequest:
     """The same face in a crop of twice the side."""
     image = cv2.resize(request.image, None, fx=2.0, fy=2.0, interpolation=cv2.INTER_CUBIC)
-    mouth = request.mouth
+    lent, mouth = request.lent, request.lent.mouth
     if mouth is not None:
         mouth = replace(mouth, crop_from_patch=2.0 * mouth.crop_from_patch + [[0, 0, 0.5]])
+        lent = replace(lent, mouth=mouth)
     return replace(
-        request, image=image, landmarks_px=2 * request.landmarks_px + np.float32(0.5), mouth=mouth
+        request, image=image, landmarks_px=2 * request.landmarks_px + np.float32(0.5), lent=lent
     )
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.interface import AlignedCrops, EditedCrops, FaceEditor, LentMouth, StagedEditor
+from engines.interface import AlignedCrops, EditedCrops, FaceEditor, StagedEditor
+from engines.lent import Lent
 from keyframes.au import AUDelta
 from pipeline.edit.cast import without_cast
 
@@ -38,7 +39,7 @@ class CropRequest:
     delta: NDArray[np.float32]
     pose: NDArray[np.float32]
     lids: NDArray[np.float32]
-    mouth: LentMouth | None = None
+    lent: Lent = field(default_factory=Lent)
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ def _stacked(requests: list[CropRequest]) -> tuple[AlignedCrops, AUDelta]:
         landmarks_px=np.stack([r.landmarks_px for r in requests]).astype(np.float32),
         frame_index=np.array([r.frame_index for r in requests], np.int64),
         pose=np.stack([r.pose for r in requests]).astype(np.float32),
-        mouths=tuple(r.mouth for r in requests),
+        lent=tuple(r.lent for r in requests),
     )
     parts = [r.delta for r in requests], [r.lids for r in requests]
     return crops, AUDelta(*(np.stack(part).astype(np.float32) for part in parts))

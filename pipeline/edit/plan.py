@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engines.hands.finder import HANDS_MAX, POINTS
+from engines.lent import FOLD_GROUPS, LID_LEVELS
 from keyframes.au import AU_NAMES, INTENSITY_MAX, LID_NAMES, AUDelta, AUIntensity
 from keyframes.sheet import KeyframeSheet
 from pipeline import affine
@@ -37,9 +39,24 @@ PLAN_COLUMNS: Columns = {
     "donor": Column((), np.int64),
     "lent": Column((), np.float32),
     "crop_from_donor": Column((2, 3), np.float64),
+    "fold_donor": Column((len(FOLD_GROUPS),), np.int64),
+    "fold": Column((len(FOLD_GROUPS),), np.float32),
+    "lid_donors": Column((LID_LEVELS,), np.int64),
+    "eyes_open": Column((len(LID_NAMES),), np.float32, ("openR", "openL")),
     "hands_px": Column((HANDS_MAX, POINTS, 2), np.float32),
 }
 """The one list of a plan's columns; `EditPlan` has an attribute for each."""
+NOTHING_LENT = {"donor": -1, "lent": 0, "crop_from_donor": 0, "fold_donor": -1, "fold": 0}
+NOTHING_LENT |= {"lid_donors": -1, "eyes_open": 1}
+"""What the columns of pipeline/edit/lending hold where nothing is lent."""
+
+
+def nothing_lent(rows: int) -> dict[str, NDArray[Any]]:
+    """The columns of pipeline/edit/lending before anything is lent."""
+    return {
+        name: np.full((rows, *PLAN_COLUMNS[name].shape), none, PLAN_COLUMNS[name].dtype)
+        for name, none in NOTHING_LENT.items()
+    }
 
 
 HELD_FRAMES = 2
@@ -60,9 +77,13 @@ class EditPlan:
         coded_from_crop: `(E, 2, 3)` float64, crop pixels → pixels of the decoded frame.
         landmarks_px: `(E, 68, 2)` float32, crop pixels.
         pose: `(E, 3)` float32 yaw, pitch, roll in degrees; a crop is not turned against its frame.
-        donor: `(E,)` int64, the frame that lends its mouth (pipeline/edit/lending.py); −1 = none.
+        donor: `(E,)` int64, the frame that lends its mouth (pipeline/edit/lending); −1 = none.
         lent: `(E,)` float32 0…1, how much of it shows.
         crop_from_donor: `(E, 2, 3)` float64, places of the skull: the donor's crop → this one.
+        fold_donor: `(E, 7)` int64, per group of FOLD_GROUPS the frame whose folds are lent; −1.
+        fold: `(E, 7)` float32 −0.8…1, how much of them is put on, or taken off.
+        lid_donors: `(E, 4)` int64, frames that lend shut eyes, from open to shut; −1.
+        eyes_open: `(E, 2)` float32 0…1, how open the eyes are, where eyes are lent.
         hands_px: `(E, 2, 21, 2)` float32, hands at the face, crop pixels; NaN where none.
     """
 
@@ -77,6 +98,10 @@ class EditPlan:
     donor: NDArray[np.int64]
     lent: NDArray[np.float32]
     crop_from_donor: NDArray[np.float64]
+    fold_donor: NDArray[np.int64]
+    fold: NDArray[np.float32]
+    lid_donors: NDArray[np.int64]
+    eyes_open: NDArray[np.float32]
     hands_px: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -199,19 +224,18 @@ def edits_of(
     active = delta.active[frame]
     count = int(active.sum())
     display_from_crop = display_from_crop[active]
+    in_crop = affine.apply(affine.inverse(display_from_crop), landmarks[active])
     return EditPlan(
-        frame[active],
-        np.full(count, face, np.int64),
-        delta.values[frame[active]],
-        _shut_of_open(delta.lids, measured.lids)[frame[active]],
-        size[active],
-        affine.compose(inspection.info.coded_from_display[None], display_from_crop),
-        affine.apply(affine.inverse(display_from_crop), landmarks[active]).astype(np.float32),
-        analysis.pose[rows][active],
-        np.full(count, -1, np.int64),
-        np.zeros(count, np.float32),
-        np.zeros((count, 2, 3)),
-        hands_in_crops(_held(analysis, rows)[active], display_from_crop),
+        frame=frame[active],
+        track=np.full(count, face, np.int64),
+        delta=delta.values[frame[active]],
+        lids=_shut_of_open(delta.lids, measured.lids)[frame[active]],
+        size=size[active],
+        coded_from_crop=affine.compose(inspection.info.coded_from_display[None], display_from_crop),
+        landmarks_px=in_crop.astype(np.float32),
+        pose=analysis.pose[rows][active],
+        hands_px=hands_in_crops(_held(analysis, rows)[active], display_from_crop),
+        **nothing_lent(count),
     )
 
 

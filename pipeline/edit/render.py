@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from engines.lent import Lent
 from pipeline.edit.batcher import CropEdit, CropRequest, MicroBatcher
 from pipeline.edit.front import behind_hands
-from pipeline.edit.library import Library
+from pipeline.edit.lending.library import Library
 from pipeline.edit.plan import EditPlan
 from pipeline.edit.segments import Span
 from pipeline.edit.shown import paste_edit, shown
@@ -175,7 +176,7 @@ def crop_request(
         plan.delta[row],
         plan.pose[row],
         plan.lids[row],
-        library.mouth(plan, row) if library else None,
+        library.lent(plan, row) if library else Lent(),
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.interface import RGBFrame
+from engines.lent import FOLD_GROUPS
 from keyframes.au import AU_COLUMN
 from pipeline.edit.plan import EditPlan
 from pipeline.faces.faces import Analysis
@@ -15,8 +17,18 @@ from pipeline.figures.contact_sheet import contact_sheet
 from pipeline.media.read.inspection import Inspection
 from pipeline.quality.clip import frame_at
 
-DONORS_MAX = 12
+DONORS_MAX = 18
 _ZOOM = 1.4
+
+
+class _Loan(NamedTuple):
+    """One frame that lends something to rows of a plan, and which of them shows it best."""
+
+    face: int
+    donor: int
+    what: str
+    rows: NDArray[np.intp]
+    borrower: int
 
 
 def donor_sheet(
@@ -28,21 +40,38 @@ def donor_sheet(
         MediaError: a frame that cannot be decoded.
         PipelineError: a place that cannot be written.
     """
-    lent = plan.lent > 0.0
-    pairs = np.unique(np.column_stack([plan.track[lent], plan.donor[lent]]), axis=0)
-    if not len(pairs):
+    loans = [loan for face in np.unique(plan.track).tolist() for loan in _loans(plan, face)]
+    if not loans:
         path.unlink(missing_ok=True)
         return
     lends, borrows, labels = [], [], []
-    for face, donor in pairs[:DONORS_MAX].tolist():
-        rows = np.flatnonzero(lent & (plan.track == face) & (plan.donor == donor))
-        opening = plan.delta[rows][:, [AU_COLUMN[25], AU_COLUMN[26]]].sum(axis=1)
-        borrower = int(plan.frame[rows[np.argmax(opening)]])
-        lends.append(_face(frame_at(source, donor), analysis, face, donor))
-        borrows.append(_face(frame_at(made, borrower), analysis, face, borrower))
-        labels.append(f"frame {donor} lends its mouth to {len(rows)}; {borrower} is shown")
-    title = f"{Path(made.info.path).name}: lent mouths"
+    for loan in loans[:DONORS_MAX]:
+        number = int(plan.frame[loan.borrower])
+        lends.append(_face(frame_at(source, loan.donor), analysis, loan.face, loan.donor))
+        borrows.append(_face(frame_at(made, number), analysis, loan.face, number))
+        labels.append(f"{loan.donor} lends {loan.what} to {len(loan.rows)}; {number} shown")
+    title = f"{Path(made.info.path).name}: what frames lent each other"
     contact_sheet(path, lends, borrows, labels, title, names=("lends", "borrows"))
+
+
+def _loans(plan: EditPlan, face: int) -> list[_Loan]:
+    """Of one face: mouths, then eyes, then folds by group."""
+    mine = plan.track == face
+    opening = plan.delta[:, [AU_COLUMN[25], AU_COLUMN[26]]].sum(axis=1)
+    shut = plan.lids.max(axis=1)
+    parts = [("its mouth", np.where(plan.lent > 0.0, plan.donor, -1), opening)]
+    parts += [("its eyes", donor, shut) for donor in plan.lid_donors.T]
+    parts += [
+        (f"folds of AU{'+'.join(map(str, units))}", plan.fold_donor[:, group], plan.fold[:, group])
+        for group, units in enumerate(FOLD_GROUPS)
+    ]
+    loans: list[_Loan] = []
+    for what, donors, amount in parts:
+        for donor in np.unique(donors[mine & (donors >= 0)]).tolist():
+            rows = np.flatnonzero(mine & (donors == donor))
+            best = int(rows[np.argmax(np.abs(amount[rows]))])
+            loans.append(_Loan(face, donor, what, rows, best))
+    return loans
 
 
 def _face(picture: RGBFrame, analysis: Analysis, face: int, frame: int) -> RGBFrame:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engines.registry import EDITORS, traits_of
-from pipeline.edit.lending import plan_lending
+from pipeline.edit.lending.making import borrowed
+from pipeline.edit.lending.told import lending_told
 from pipeline.edit.plan import plan_edits
-from pipeline.edit.told import lending_told
 from pipeline.quality.clip import Clip
 from pipeline.quality.question import Question
 from pipeline.quality.verdict import ShotFinding
@@ -21,6 +21,6 @@ def lent_findings(source: Clip, question: Question) -> list[ShotFinding]:
     parts = source.inspection, source.analysis, question.sheet, side
     plan = plan_edits(*parts, question.who, any_size=traits.any_size).plan
     times_s = source.inspection.times_s
-    lent, _ = plan_lending(plan, source.analysis, times_s, side, any_size=traits.any_size)
+    lent, _ = borrowed(plan, source.analysis, source.inspection, side, any_size=traits.any_size)
     told = lending_told(lent.of_face(question.face), source.analysis, times_s)
     return [ShotFinding("lent", "none", "", line) for line in told]

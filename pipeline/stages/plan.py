@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.edit import library
+from pipeline.edit.lending.library import write_library
+from pipeline.edit.lending.making import borrowed
+from pipeline.edit.lending.told import lending_told
 from pipeline.edit.plan import plan_edits, write_plan
 from pipeline.edit.segments import Span, plan_segments
-from pipeline.edit.told import lending_told
 from pipeline.faces.faces import Analysis
 from pipeline.faces.recognise import recognise, refuse_doubts, told
 from pipeline.media.read.inspection import (
@@ -66,8 +67,8 @@ def _planned(
     any_size, side = editor.any_size, editor.crop_size
     planned = plan_edits(inspection, faces, sheet, side, who, any_size=any_size)
     if editor.borrows:
-        mouths = folder.mouths(row["request"])
-        plan = library.borrowed(planned.plan, faces, inspection, side, mouths, any_size=any_size)
+        plan, library = borrowed(planned.plan, faces, inspection, side, any_size=any_size)
+        write_library(folder.lent(row["request"]), library)
         lent = lending_told(plan, faces, inspection.times_s)
         planned = replace(planned, plan=plan, warnings=(*planned.warnings, *lent))
     encode = encode_settings(inspection, settings)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import NumericOverflowError
-from pipeline.edit import library
 from pipeline.edit.batcher import MicroBatcher
+from pipeline.edit.lending.library import read_library
 from pipeline.edit.plan import read_plan
 from pipeline.edit.render import render_segment
 from pipeline.errors import PipelineError
@@ -60,8 +60,8 @@ def render_stage(
     piece = folder.piece(span.number, digest, encode.piece_format)
     parts = inspection, span, plan
     elements = elements_of(settings.elements)
-    mouths = library.read_library(folder.mouths(row["request"]))
-    look = {"border": settings.border, "library": mouths, "elements": elements}
+    library = read_library(folder.lent(row["request"]))
+    look = {"border": settings.border, "library": library, "elements": elements}
     limit_s = allowance_s(span.frames, settings.editor.seconds_per_edit, settings.stuck_after)
     with counted_start(folder, *of_frames("render", span), limit_s) as step:
         progress = _FrameCounter(folder.frames_so_far(span.number), step)

@@ -1,7 +1,8 @@
-"""The editor that borrows: the rig's motion, and mouths from other frames of the same shot.
+"""The editor that borrows: the rig's motion, and what other frames of the same shot show.
 
-What opens shows what is really there: teeth and tongue as the same shot shows them in another
-frame. Where the shot has no such frame it is painted, as in the preview, and the notes say so.
+What opens shows what is really there, teeth and tongue as another frame has them; skin folds as it
+folds there, eyes shut as they shut there. Where the shot has no such frame, mouths are painted and
+lids drawn down as in the preview, and skin stays flat.
 """
 
 from __future__ import annotations
@@ -11,33 +12,54 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.editors.plate.eyes import draw_eyes
+from engines.editors.plate.folds import draw_folds
 from engines.editors.plate.interior import lent_inside, skin_gain
-from engines.editors.rig.draw import Image, Inside
+from engines.editors.rig.draw import Image, Inside, Over
 from engines.editors.rig.editor import RigEditor
 from engines.editors.rig.face import FaceFrame
 from engines.editors.rig.mouth import Lips
-from engines.interface import AlignedCrops, LentMouth
+from engines.interface import AlignedCrops
+from engines.lent import Lent, LentMouth
+from keyframes.au import AUDelta
 
 _SHUT, _OPEN = 0.03, 0.07
 """Inner lips apart: a mouth that is open already keeps its own inside; a donor's would ghost."""
 
 
 class PlateEditor(RigEditor):
-    """Moves a face by the rig; what shows in a mouth that opens is lent by the same shot."""
+    """Moves a face by the rig; mouths, folds and shut eyes are lent by the same shot."""
 
     name: ClassVar[str] = "plate"
 
     def inside(self, crops: AlignedCrops, number: int) -> Inside | None:
         """The lent mouth, in this frame's light."""
-        return _inside(crops.images[number], crops.landmarks_px[number], _lent(crops, number))
+        return _inside(crops.images[number], crops.landmarks_px[number], _lent(crops, number).mouth)
+
+    def over(self, crops: AlignedCrops, delta: AUDelta, number: int) -> Over | None:
+        """Lent folds, then lent lids over them."""
+        lent, lids = _lent(crops, number), delta.lids[number]
+        folds, eyes, eyes_open = lent.folds, lent.eyes, lent.eyes_open
+        if folds is None and not eyes:
+            return None
+
+        def drawn(
+            frame: FaceFrame, after: NDArray[np.float64], edited: Image, mask: NDArray[np.float32]
+        ) -> None:
+            if folds is not None:
+                draw_folds(frame.to_px(after), folds, edited, mask)
+            if eyes and eyes_open is not None:
+                draw_eyes(frame, after, lids, eyes_open, eyes, edited, mask)
+
+        return drawn
 
     def told(self, crops: AlignedCrops, number: int) -> tuple[str, ...]:
-        """Which frame lent it, or that none did."""
-        return (_told(_lent(crops, number)),)
+        """Which frame lent a mouth, or that none did."""
+        return (_told(_lent(crops, number).mouth),)
 
 
-def _lent(crops: AlignedCrops, number: int) -> LentMouth | None:
-    return None if crops.mouths is None else crops.mouths[number]
+def _lent(crops: AlignedCrops, number: int) -> Lent:
+    return Lent() if crops.lent is None else crops.lent[number]
 
 
 def _told(lent: LentMouth | None) -> str:

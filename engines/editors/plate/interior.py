@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engines.editors.rig.face import FaceFrame
 from engines.editors.rig.mouth import Lips, inner_lips
-from engines.interface import LentMouth
+from engines.lent import LentMouth
 from keyframes.curves.easing import smoothstep
 
 MARGIN = 0.006

@@ -35,6 +35,9 @@ Inside = Callable[[FaceFrame, Lips, Lips, NDArray[np.float64]], "tuple[NDArray[A
 → `(h, w, 3)` on the crop's scale and how much it counts against the paint, 0…1; or None."""
 
 
+Over = Callable[[FaceFrame, NDArray[np.float64], Image, NDArray[np.float32]], None]
+"""What is drawn over a face that is done: of the frame, the `(P, 2)` points after the edit in face
+units, the crop and its mask, both changed in place."""
 PAINTED = 0.05
 """Of the box around the lips: less of it painted is nothing to tell."""
 
@@ -48,12 +51,14 @@ def draw_edit(
     mask: NDArray[np.float32],
     inside: Inside | None = None,
     lids: NDArray[np.float32] | None = None,
+    over: Over | None = None,
 ) -> bool:
     """Draws one edited crop and its mask into `edited` and `mask`, where anything moves.
 
     Args:
         lids: `(2,)` −10…10 in the order of LID_NAMES: how far eyes are to be shut, 5 = all the way.
         inside: asked where a mouth opens; without it, and where it gives None, it is painted there.
+        over: draws more over what is drawn.
 
     Returns:
         Whether a good part of what shows between the lips was painted.
@@ -70,6 +75,8 @@ def draw_edit(
     )
     if lids is not None and (lids > 0.0).any():
         close_lids(frame, after, lids, image, partial(_shown_from, drawn), edited, mask)
+    if over is not None:
+        over(frame, after, edited, mask)
     return painted
 
 

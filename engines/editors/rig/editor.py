@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from engines.editors.checks import check_crops, check_settings
-from engines.editors.rig.draw import Inside, draw_edit
+from engines.editors.rig.draw import Inside, Over, draw_edit
 from engines.interface import AlignedCrops, EditedCrops
 from keyframes.au import AUDelta
 
@@ -61,12 +61,17 @@ class RigEditor:
                 mask[number],
                 self.inside(crops, number),
                 delta.lids[number],
+                self.over(crops, delta, number),
             )
             notes.update(self.told(crops, number) if painted else ())
         return EditedCrops(edited, crops.images.copy(), mask, tuple(sorted(notes)))
 
     def inside(self, crops: AlignedCrops, number: int) -> Inside | None:  # noqa: ARG002
         """What shows in a mouth that opens; None = it is painted."""
+        return None
+
+    def over(self, crops: AlignedCrops, delta: AUDelta, number: int) -> Over | None:  # noqa: ARG002
+        """What is drawn over a face that is done; None = nothing."""
         return None
 
     def told(self, crops: AlignedCrops, number: int) -> tuple[str, ...]:  # noqa: ARG002

@@ -59,8 +59,8 @@ def draw_map(warp: GridWarp) -> PixelMap | None:
     y, x = _pixels(warp.y_px[rows]), _pixels(warp.x_px[columns])
     if not len(y) or not len(x):
         return None
-    down = _interpolation(y, warp.y_px[rows])
-    along = _interpolation(x, warp.x_px[columns]).T
+    down = interpolation(y, warp.y_px[rows])
+    along = interpolation(x, warp.x_px[columns]).T
     nodes = np.stack(np.meshgrid(warp.x_px[columns], warp.y_px[rows]), axis=-1)
     shown = (nodes + warp.offset_px[rows, columns]).astype(np.float32)
     # Along first, both coordinates at once: what comes out of the product is the map as it lies.
@@ -95,7 +95,7 @@ def _pixels(nodes_px: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.arange(np.ceil(nodes_px[0]), np.floor(nodes_px[-1]) + 1).astype(np.int64)
 
 
-def _interpolation(pixels: NDArray[np.int64], nodes_px: NDArray[np.float64]) -> NDArray[np.float32]:
+def interpolation(pixels: NDArray[np.int64], nodes_px: NDArray[np.float64]) -> NDArray[np.float32]:
     """`(pixels, nodes)` weights that interpolate linearly between evenly spaced nodes."""
     place = (pixels - nodes_px[0]) / (nodes_px[1] - nodes_px[0])
     weights = 1.0 - np.abs(place[:, None] - np.arange(len(nodes_px)))

@@ -89,20 +89,23 @@ def _kernel(q: NDArray[Any]) -> NDArray[Any]:
     return q * np.log(q + q.dtype.type(_NOT_ZERO))
 
 
-def _fit(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.floating]:
-    """`(P + 3, 2)` weights of the spline through `values` at `at`."""
+def fit_spline(
+    at: NDArray[np.float64], values: NDArray[np.float64], give: float = _GIVE
+) -> NDArray[np.floating]:
+    """`(P + 3, 2)` weights of the thin-plate spline through `values` at `at`, or past them by a
+    little where it may give."""
     count = len(at)
     system = np.zeros((count + 3, count + 3))
     difference = at[:, None] - at[None]
     system[:count, :count] = _kernel(np.einsum("ijk,ijk->ij", difference, difference))
-    system.flat[: count * (count + 3) : count + 4] += _GIVE
+    system.flat[: count * (count + 3) : count + 4] += give
     system[:count, count] = system[count, :count] = 1.0
     system[:count, count + 1 :] = at
     system[count + 1 :, :count] = at.T
     return np.linalg.solve(system, np.concatenate([values, np.zeros((3, 2))]))
 
 
-def _spline_on_grid(
+def spline_on_grid(
     at: NDArray[np.float64],
     weights: NDArray[np.floating],
     x: NDArray[np.float64],
@@ -166,7 +169,7 @@ def fit_warp(
 
     at = np.concatenate([points + moved, still]) @ axes
     values = np.concatenate([-moved, np.zeros_like(still)]) @ axes
-    field = _spline_on_grid(at, _fit(at, values), x, y)
+    field = spline_on_grid(at, fit_spline(at, values), x, y)
     return _unfolded(GridWarp(x_px, y_px, _stilled(field * window * unit_px)))
 
 

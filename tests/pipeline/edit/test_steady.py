@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from engines.editors.plate.editor import PlateEditor
 from keyframes.load import parse_sheet
 from pipeline.edit.batcher import MicroBatcher
-from pipeline.edit.lending import SWITCH_S, switched
+from pipeline.edit.lending.mouths import SWITCH_S, switched
 from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import Rendered, edited_frames
 from pipeline.edit.segments import Span

@@ -5,7 +5,8 @@ import pytest
 
 from engines.editors.plate.editor import PlateEditor
 from engines.editors.previz.editor import PrevizEditor
-from engines.interface import AlignedCrops, LentMouth
+from engines.interface import AlignedCrops
+from engines.lent import Lent, LentMouth
 from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.au import AU_COLUMN, AUDelta
 from pipeline.demo.acting import Performance
@@ -39,7 +40,9 @@ def edit(editor, picture, landmarks_px, mouth=None, **units):
     values = np.zeros((1, 12), np.float32)
     for name, value in units.items():
         values[0, AU_COLUMN[int(name[2:])]] = value
-    crops = AlignedCrops(picture[None], landmarks_px[None], np.zeros(1, np.int64), mouths=(mouth,))
+    crops = AlignedCrops(
+        picture[None], landmarks_px[None], np.zeros(1, np.int64), lent=(Lent(mouth),)
+    )
     return editor.edit(crops, AUDelta(values), seed=0)
 
 

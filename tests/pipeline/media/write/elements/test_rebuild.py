@@ -16,7 +16,7 @@ import pytest
 from engines.interface import AlignedCrops, EditedCrops
 from keyframes.au import AUDelta
 from pipeline.edit.batcher import MicroBatcher
-from pipeline.edit.plan import EditPlan
+from pipeline.edit.plan import EditPlan, nothing_lent
 from pipeline.edit.render import render_segment
 from pipeline.edit.segments import Span
 from pipeline.media.colour import picture_rgb
@@ -74,8 +74,7 @@ def plan() -> EditPlan:
         coded_from_crop=np.array(places_ * len(EDITED)),
         landmarks_px=np.zeros((count, 68, 2), np.float32), pose=np.zeros((count, 3), np.float32),
         hands_px=np.full((count, 2, 21, 2), np.nan, np.float32),
-        donor=np.full(count, -1), lent=np.zeros(count, np.float32),
-        crop_from_donor=np.zeros((count, 2, 3)),
+        **nothing_lent(count),
     )  # fmt: skip
 
 

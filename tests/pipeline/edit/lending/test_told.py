@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 
 from keyframes.load import parse_sheet
-from pipeline.edit.told import lending_told
+from pipeline.edit.lending.told import lending_told
 from pipeline.figures.donor_sheet import donor_sheet
-from tests.pipeline.edit.test_lending import SMILE, planned
+from tests.pipeline.edit.lending.test_mouths import SMILE, planned
 
 SHUT = parse_sheet("version: 1\nchannels: {AU43: [[0s, 5]]}\n", "shut")
 
 
 def told(talk, **how):
     plan, donors = planned(talk, **how)
+    donors = donors.mouths
     analysis = how.get("analysis", talk.analysis)
     return lending_told(plan, analysis, talk.inspection.times_s), donors
 
@@ -30,8 +31,9 @@ def test_what_no_frame_can_lend_is_said_to_be_painted_or_flat(talk):
     filled = replace(talk.analysis, bridged=np.ones_like(talk.analysis.bridged))
     lines, _ = told(talk, analysis=filled)
     assert lines[0].endswith("mouth painted: no frame shows one open enough (38 frames)")
-    assert told(talk, sheet=SMILE)[0][0].endswith("skin stays flat where AU12 would fold it")
-    assert "lids drawn down" in told(talk, sheet=SHUT)[0][0]
+    assert "skin stays flat where AU12 would fold it" in told(talk, sheet=SMILE)[0][0]
+    assert "lend their shut or half-shut eyes (up to 38 frames)" in told(talk, sheet=SHUT)[0][0]
+    assert "lids drawn down" in told(talk, sheet=SHUT, analysis=filled)[0][0]
 
 
 def test_many_shots_are_not_all_told_one_by_one(talk):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from keyframes.au import AU_COLUMN
-from pipeline.edit.lending import opens_mouth
+from engines.lent import FOLD_GROUPS
+from pipeline.edit.lending.folds import group_delta
+from pipeline.edit.lending.mouths import opens_mouth
 from pipeline.edit.plan import EditPlan
 from pipeline.faces.faces import Analysis
 
-FOLDING = (1, 2, 4, 9, 12, 15, 17, 20)
-"""Units that fold or bulge the skin of a real face."""
 _FOLDS_FROM = 1.5
 _SHOTS_TOLD = 12
 
@@ -22,7 +21,7 @@ def lending_told(
     """One line per face, shot and thing: which frame lent it, or that it was painted or stays flat.
 
     Args:
-        plan: after `plan_lending`.
+        plan: after `borrowed` (making.py).
         times_s: `(N,)` presentation time of every frame.
     """
     shot = np.cumsum(analysis.cut)[plan.frame]  # none without rows
@@ -57,11 +56,30 @@ def _mouths(plan: EditPlan, rows: NDArray[np.intp]) -> list[str]:
 
 
 def _eyes(plan: EditPlan, rows: NDArray[np.intp]) -> list[str]:
-    shut = int((plan.lids[rows] > 0.0).any(axis=1).sum())
-    return [f"lids drawn down from each frame's own skin ({shut} frames)"] if shut else []
+    shutting = rows[(plan.lids[rows] > 0.0).any(axis=1)]
+    if not len(shutting):
+        return []
+    donors = np.unique(plan.lid_donors[shutting])
+    named = ", ".join(str(number) for number in donors[donors >= 0].tolist())
+    if not named:
+        why = "the shot has no blink to lend"
+        return [f"lids drawn down from each frame's own skin: {why} ({len(shutting)} frames)"]
+    return [f"frames {named} lend their shut or half-shut eyes (up to {len(shutting)} frames)"]
 
 
 def _skin(plan: EditPlan, rows: NDArray[np.intp]) -> list[str]:
-    strongest = plan.delta[rows].max(axis=0)
-    flat = [f"AU{au}" for au in FOLDING if strongest[AU_COLUMN[au]] >= _FOLDS_FROM]
-    return [f"skin stays flat where {', '.join(flat)} would fold it"] if flat else []
+    lines, flat = list[str](), list[str]()
+    strongest = np.abs(group_delta(plan.delta[rows])).max(axis=0, initial=0.0)
+    for group, units in enumerate(FOLD_GROUPS):
+        name = "+".join(f"AU{unit}" for unit in units)
+        lending = rows[plan.fold_donor[rows, group] >= 0]
+        for donor in np.unique(plan.fold_donor[lending, group]).tolist():
+            count = int((plan.fold_donor[lending, group] == donor).sum())
+            lines.append(
+                f"frame {donor} and those beside it lend the folds of {name} (up to {count} frames)"
+            )
+        if not len(lending) and strongest[group] >= _FOLDS_FROM:
+            flat.append(name)
+    if flat:
+        lines.append(f"skin stays flat where {', '.join(flat)} would fold it: no frame shows it")
+    return lines

@@ -1,0 +1,1 @@
+"""What frames of a shot lend each other: which, kept in one file, and told."""
