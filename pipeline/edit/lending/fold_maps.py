@@ -28,6 +28,7 @@ STEP = 0.45 / 127
 SHOWS = 0.04
 """A map whose folds are nowhere stronger is none."""
 _ONE_SIDED = 1.7
+_BULGE = 0.4
 _MEDIAN_RANGE, _MEDIAN_SOFT = 0.75, 0.25
 _STEADY = (0.05, 0.09)
 _THIN = 0.075
@@ -66,6 +67,7 @@ def fold_map(strong: Sequence[_Map], rest: Sequence[_Map], group: int) -> NDArra
     gate = _blur(np.asarray(cv2.erode(gate, np.ones((5, 5))), np.float32), 3.0)
     ratio = np.clip(ratio, DARKEST, LIGHTEST) * where_it_folds(group) * gate
     ratio *= _two_sided(ratio)
+    ratio = np.minimum(ratio, _light_beside(ratio))
     if np.percentile(np.abs(ratio), 99.8) < SHOWS:
         return None
     return np.rint(ratio / STEP).astype(np.int8)
@@ -108,6 +110,13 @@ def _two_sided(ratio: _Map) -> _Map:
     allowed = _ONE_SIDED * strength[:, ::-1] + 0.004
     share = np.clip(allowed / np.maximum(strength, 1e-6), 0.0, 1.0)
     return np.asarray(share**2, np.float32)
+
+
+def _light_beside(ratio: _Map) -> _Map:
+    """How light skin may become: beside a fold it bulges; alone it is a highlight or a hairline."""
+    dark = np.maximum(-ratio, 0.0).astype(np.float32)
+    round_ = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (21, 21))
+    return np.float32(_BULGE) * _blur(np.asarray(cv2.dilate(dark, round_), np.float32), 4.0)
 
 
 @functools.cache
