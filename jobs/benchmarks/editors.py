@@ -17,7 +17,7 @@ from engines.interface import FaceEditor
 from keyframes.load import parse_sheet
 from pipeline.demo.clip import make_demo_clip
 from pipeline.edit.batcher import CropRequest, edit_crops
-from pipeline.edit.lending.library import read_library, write_library
+from pipeline.edit.lending.kept import read_library, write_library
 from pipeline.edit.lending.making import borrowed
 from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import crop_request

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engines.lent import Lent
 from pipeline.edit.batcher import CropEdit, CropRequest, MicroBatcher
 from pipeline.edit.front import behind_hands
-from pipeline.edit.lending.library import Library
+from pipeline.edit.lending.kept import Library
 from pipeline.edit.plan import EditPlan
 from pipeline.edit.segments import Span
 from pipeline.edit.shown import paste_edit, shown

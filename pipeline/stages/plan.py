@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.edit.lending.library import write_library
+from pipeline.edit.lending.kept import write_library
 from pipeline.edit.lending.making import borrowed
 from pipeline.edit.lending.told import lending_told
 from pipeline.edit.plan import plan_edits, write_plan

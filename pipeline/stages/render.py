@@ -9,7 +9,7 @@ from typing import Any
 
 from engines.errors import NumericOverflowError
 from pipeline.edit.batcher import MicroBatcher
-from pipeline.edit.lending.library import read_library
+from pipeline.edit.lending.kept import read_library
 from pipeline.edit.plan import read_plan
 from pipeline.edit.render import render_segment
 from pipeline.errors import PipelineError

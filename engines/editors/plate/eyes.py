@@ -48,6 +48,12 @@ class _Eye:
     def outward(self, points: _Floats) -> _Floats:
         return points * self.width @ self.axes + self.corner
 
+    def lines(self, x: _Floats) -> tuple[_Floats, _Floats, _Floats]:
+        """y of brow, upper and lower lid at x."""
+        brow = np.interp(x, self.brow[:, 0], self.brow[:, 1])
+        lids = self.lids
+        return brow, np.interp(x, lids.x, lids.top), np.interp(x, lids.x, lids.bottom)
+
 
 def _eye(points: _Floats, eye: int) -> _Eye:
     upper, _, brow = EYES[eye]
@@ -114,16 +120,15 @@ def _draw(
         return
     rows, columns = np.mgrid[box].astype(np.float64)
     at = own.inward(frame.from_px(np.stack([columns, rows], axis=-1)))
-    parts = [(_shown(at, own, eye, share, donor), weight) for donor, weight in blend if weight > 0]
+    lines = own.lines(at[..., 0])
     shown = np.zeros((*at.shape[:2], 3), np.float32)
-    for picture, weight in parts:
-        shown += np.float32(weight) * picture
+    for donor, weight in blend:
+        if weight > 0.0:
+            shown += np.float32(weight) * _shown(at, lines, eye, share, donor)
     part = edited[box].astype(np.float32)
     radius = _radius(at)
-    shown *= _light(
-        part, shown, (radius > 0.62) & (radius < 1.15) & (at[..., 1] > _brow_at(at, own))
-    )
-    over = (lent * _over(at, own, radius)).astype(np.float32)
+    shown *= _light(part, shown, (radius > 0.62) & (radius < 1.15) & (at[..., 1] > lines[0]))
+    over = (lent * _over(at[..., 1] - lines[0], radius)).astype(np.float32)
     part += over[..., None] * (shown - part)
     most = np.iinfo(edited.dtype).max
     drawn = np.clip(np.rint(part), 0, most).astype(edited.dtype)
@@ -145,40 +150,38 @@ def _radius(at: _Floats) -> _Floats:
     return np.hypot(x, y / np.where(y < 0.0, _ABOVE, _BELOW))
 
 
-def _brow_at(at: _Floats, own: _Eye) -> _Floats:
-    return np.interp(at[..., 0], own.brow[:, 0], own.brow[:, 1])
-
-
-def _over(at: _Floats, own: _Eye, radius: _Floats) -> _Floats:
+def _over(under_brow: _Floats, radius: _Floats) -> _Floats:
     """`(h, w)` 0…1: what is lent ends before the brow, softly, and is 0 on the box's border."""
-    under_brow = (at[..., 1] - _brow_at(at, own)) / 0.12
-    over = smoothstep((1.0 - radius) / _SOFT) * smoothstep(under_brow)
+    over = smoothstep((1.0 - radius) / _SOFT) * smoothstep(under_brow / 0.12)
     over[[0, -1]] = over[:, [0, -1]] = 0.0
     return over
 
 
-def _shown(at: _Floats, own: _Eye, eye: int, share: float, donor: LentEyes) -> NDArray[np.float32]:
+def _shown(
+    at: _Floats,
+    lines: tuple[_Floats, _Floats, _Floats],
+    eye: int,
+    share: float,
+    donor: LentEyes,
+) -> NDArray[np.float32]:
     """`(h, w, 3)` a donor's eye, drawn to this one's brow and corners and to the asked opening."""
     there_frame = face_frame(donor.landmarks_px, donor.pose)
     there = _eye(control_points(there_frame, donor.landmarks_px), eye)
     x, y = at[..., 0], at[..., 1]
-    to = [_brow_at(at, own), *_asked_lids(x, own.lids, there.lids, share)]
-    come = [
-        np.interp(x, there.brow[:, 0], there.brow[:, 1]),
-        np.interp(x, there.lids.x, there.lids.top),
-        np.interp(x, there.lids.x, there.lids.bottom),
-    ]
-    from_y = _piecewise(y, [*to, to[2] + _UNDER_LID], [*come, come[2] + _UNDER_LID])
+    brow, upper, lower = there.lines(x)
+    to = [lines[0], *_asked_lids(lines[1], lines[2], (upper + lower) / 2, share)]
+    knots, values = [*to, to[2] + _UNDER_LID], [brow, upper, lower, lower + _UNDER_LID]
+    from_y = _piecewise(y, knots, values)
     px = there_frame.to_px(there.outward(np.stack([x, from_y], axis=-1))).astype(np.float32)
     nothing: Any = None
     shown = cv2.remap(donor.image, px, nothing, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return shown.astype(np.float32)
 
 
-def _asked_lids(x: _Floats, own: Lips, there: Lips, share: float) -> tuple[_Floats, _Floats]:
-    """Upper and lower lid at x: the opening that is left, above a lower lid that comes up."""
-    top, bottom = np.interp(x, own.x, own.top), np.interp(x, own.x, own.bottom)
-    meet = (np.interp(x, there.x, there.top) + np.interp(x, there.x, there.bottom)) / 2
+def _asked_lids(
+    top: _Floats, bottom: _Floats, meet: _Floats, share: float
+) -> tuple[_Floats, _Floats]:
+    """Upper and lower lid: the opening that is left, above a lower lid that comes up."""
     lower = bottom + share * _DONOR_LINE * (meet - bottom)
     return lower - (1.0 - share) * np.maximum(bottom - top, 0.0), lower
 

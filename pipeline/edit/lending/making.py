@@ -15,8 +15,8 @@ from pipeline import affine
 from pipeline.edit.lending.cutting import Patches, Place, eyes_place, mouth_place
 from pipeline.edit.lending.fold_maps import fold_map
 from pipeline.edit.lending.folds import FoldDonors
+from pipeline.edit.lending.kept import Library
 from pipeline.edit.lending.lend import Donors, plan_lending
-from pipeline.edit.lending.library import Library
 from pipeline.edit.lending.track import Donor
 from pipeline.edit.plan import EditPlan
 from pipeline.edit.shown import shown

@@ -8,8 +8,8 @@ import pytest
 from engines.editors.plate.editor import PlateEditor
 from keyframes.load import parse_sheet
 from pipeline.edit.batcher import MicroBatcher
+from pipeline.edit.lending.kept import read_library, write_library
 from pipeline.edit.lending.lend import plan_lending
-from pipeline.edit.lending.library import read_library, write_library
 from pipeline.edit.lending.making import make_library
 from pipeline.edit.lending.mouths import GAP_MIN
 from pipeline.edit.plan import plan_edits
