@@ -6,7 +6,7 @@ python jobs/benchmark.py preview
 python jobs/benchmark.py memory
 python jobs/benchmark.py curves
 python jobs/benchmark.py busy
-python jobs/benchmark.py scale --gpus 1,8 --videos 64
+python jobs/benchmark.py scale --gpus 1,8 --videos 64 [--nodes 4 --cores 16 --analysis-share 0.1]
 python jobs/benchmark.py evaluation
 python jobs/benchmark.py magicface --random-weights
 python jobs/benchmark.py magicface --random-weights --backend auto
@@ -153,6 +153,9 @@ def scale(
     seconds_per_segment: float = 2.0,
     clip_seconds: float = 0.4,
     side: int = 96,
+    analysis_share: float | None = None,
+    nodes: int = 1,
+    cores: int | None = None,
 ) -> int:
     """Many clips on pretended GPUs, whose editor sleeps: share of the ideal, idle GPUs, driver.
 
@@ -168,11 +171,20 @@ def scale(
         Of each clip; this machine's cores decode and encode them all.
     side
         Of its square frames, pixels.
+    analysis_share
+        Of a segment's seconds: a core is held for so long instead of finding faces, which are
+        recalled. Without: faces are found in every clip.
+    nodes
+        Raylets, which share GPUs and cores.
+    cores
+        That Ray is told of; with recalled faces, analysis only sleeps. Without: this machine's.
     """
     from jobs.benchmarks.scale import measure_scale
 
     counts = [int(each) for each in gpus.split(",")]
-    told = [measure_scale(n, videos, seconds_per_segment, clip_seconds, side) for n in counts]
+    job = videos, seconds_per_segment, clip_seconds, side
+    how: dict[str, Any] = {"analysis_share": analysis_share, "nodes": nodes, "cores": cores}
+    told = [measure_scale(n, *job, **how) for n in counts]
     print(json.dumps({"cores": len(os.sched_getaffinity(0)), "jobs": told}, indent=1))
     return 0
 

@@ -1,7 +1,8 @@
 """How busy a job keeps many GPUs, which are pretended: an editor that sleeps as long as one takes.
 
 Everything else is real: Ray, the stages, every frame decoded, pasted and encoded. So this machine's
-cores must do all of that for all GPUs: with few, choose short clips or long segments.
+cores must do all of that for all GPUs: with few, choose short clips or long segments. Faces may be
+found for real, or be those that were found once in the clip of which all others are copies.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ import os
 import resource
 import shutil
 import tempfile
+import threading
 import time
+import zlib
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -18,10 +23,11 @@ from typing import Any
 
 from engines.choice import resolve
 from engines.editors.identity import IdentityEditor
-from engines.interface import AlignedCrops, EditedCrops
+from engines.interface import AlignedCrops, EditedCrops, Face, RGBFrame
+from engines.trackers.mesh.tracker import MeshTracker
 from engines.traits import Option, Traits
 from jobs.benchmarks.pipeline import CONSTANT_SMILE
-from jobs.ray_cluster import cluster
+from jobs.ray_cluster.simulated import simulated
 from keyframes.au import AUDelta
 from keyframes.load import parse_sheet
 from pipeline.demo.clip import make_demo_clip
@@ -63,47 +69,118 @@ class SleepingEditor(IdentityEditor):
         return super().edit(crops, delta, seed=seed)
 
 
+class RecalledTracker(MeshTracker):
+    """Sleeps for every frame, then says what `mesh` has found in the same frames before."""
+
+    traits = Traits(options=(Option("seconds", float, "of a frame", least=0.0),))
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._found: dict[int, list[list[Face]]] = {}
+
+    def track(self, frames: Sequence[RGBFrame]) -> list[list[Face]]:
+        """As `mesh`, which looks at the first of several equal clips in each process."""
+        time.sleep(self._seconds * len(frames))
+        key = 0
+        for frame in frames:
+            key = zlib.crc32(frame.tobytes(), key)
+        if key not in self._found:
+            self._found[key] = super().track(frames)
+        return self._found[key]
+
+
 def measure_scale(
-    gpus: int, videos: int, seconds_per_segment: float, clip_seconds: float, side: int
+    gpus: int,
+    videos: int,
+    seconds_per_segment: float,
+    clip_seconds: float,
+    side: int,
+    *,
+    analysis_share: float | None = None,
+    nodes: int = 1,
+    cores: int | None = None,
 ) -> dict[str, Any]:
     """One job of equal clips, a segment each, after one of a single clip.
 
     Args:
         clip_seconds: of each clip, at 25 frames per second.
         side: of its frames, pixels.
+        analysis_share: of a segment's seconds, which a core is held for instead of finding faces;
+            None finds them.
+        nodes: raylets, which share GPUs and cores.
+        cores: as Ray counts them, pretended too; None takes this machine's.
     """
-    os.environ["RAY_OVERRIDE_RESOURCES"] = f'{{"GPU": {gpus}}}'
-    cluster.start()
-    try:
-        with tempfile.TemporaryDirectory(prefix="aureel-benchmark-") as place:
-            folder = Path(place)
-            clip = make_demo_clip(folder / "clip.mp4", seconds=clip_seconds, size=(side, side))
-            each = seconds_per_segment / round(clip_seconds * RATE)
-            alone = _Job(folder / "alone", clip, 1, each).run(gpus)
-            together = _Job(folder / "together", clip, videos, each).run(gpus)
-    finally:
-        cluster.leave()
-        del os.environ["RAY_OVERRIDE_RESOURCES"]
+    cores = cores or len(os.sched_getaffinity(0))
+    with (
+        simulated(gpus, nodes, cores),
+        tempfile.TemporaryDirectory(prefix="aureel-benchmark-") as place,
+    ):
+        folder = Path(place)
+        clip = make_demo_clip(folder / "clip.mp4", seconds=clip_seconds, size=(side, side))
+        each = seconds_per_segment / round(clip_seconds * RATE)
+        looking = None if analysis_share is None else analysis_share * each
+        alone = _Job(folder / "alone", clip, 1, each, looking).run(gpus)
+        with _object_store() as store:
+            together = _Job(folder / "together", clip, videos, each, looking).run(gpus)
     ideal = videos * seconds_per_segment / gpus
     return {
         "gpus": gpus,
+        "nodes": nodes,
+        "cores_in_ray": cores,
         "videos": videos,
+        "analysis_share": "measured" if analysis_share is None else analysis_share,
         "seconds_per_segment": seconds_per_segment,
         "single_clip_s": round(alone["seconds"], 2),
         "ideal_s": round(ideal, 2),
         "efficiency": round(ideal / together["seconds"], 3),
         "efficiency_between_first_and_last_edit": round(ideal / together["editing_s"], 3),
         **together,
+        "object_store_peak_mb": round(max(store) / 1e6, 2),
     }
+
+
+@contextmanager
+def _object_store() -> Generator[list[float]]:
+    """Bytes that Ray's object stores held while the body ran, looked at twice a second."""
+    ray: Any = import_module("ray")
+    seen, over = [0.0], threading.Event()
+
+    def look() -> None:
+        name = "object_store_memory"
+        while not over.wait(0.5):
+            seen.append(ray.cluster_resources()[name] - ray.available_resources().get(name, 0.0))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
 
 
 class _Job:
     """A job over copies of one clip, each of which is a source of its own."""
 
-    def __init__(self, folder: Path, clip: Path, videos: int, seconds_per_frame: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clip: Path,
+        videos: int,
+        seconds_per_frame: float,
+        looking: float | None = None,
+    ) -> None:
+        """
+        Args:
+            looking: seconds of a frame that take the place of finding its faces.
+        """
         self._marks = folder / "marks"
         self._marks.mkdir(parents=True)
         self._videos = [_copy(clip, folder, number) for number in range(videos)]
+        self._tracker = resolve("tracker", "mesh")
+        if looking is not None:
+            self._tracker = resolve("tracker", f"{__name__}:RecalledTracker", {"seconds": looking})
         settings = {"seconds": seconds_per_frame, "marks": str(self._marks)}
         editor = resolve("editor", f"{__name__}:SleepingEditor", settings)
         # One segment per clip, whatever an edit takes.
@@ -112,7 +189,7 @@ class _Job:
 
     def run(self, gpus: int) -> dict[str, Any]:
         graph: Any = import_module("pipeline.graph")  # late: the cluster speaks to Ray first
-        analysis = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
+        analysis = AnalysisSettings(self._tracker, resolve("AU estimator", "mesh"))
         render = RenderSettings(parse_sheet(CONSTANT_SMILE, "benchmark"), self._editor)
         begun, cpu = time.time(), time.process_time()
         graph.run(self._videos, graph.Job(analysis, render, float(gpus)), self._on_row)

@@ -52,7 +52,7 @@ def start() -> None:
         JobError: Ray's own reason for not coming up, in one line.
     """
     be_quiet()
-    _show_workers_this_checkout()
+    show_workers_this_checkout()
     if _is_there():
         return
     address = os.environ.get("RAY_ADDRESS")
@@ -176,7 +176,7 @@ def _native_stderr_closed() -> Generator[None]:
         os.close(nowhere)
 
 
-def _show_workers_this_checkout() -> None:
+def show_workers_this_checkout() -> None:
     """Lets the workers of a local cluster import what this process imports, installed or not."""
     root = str(Path(__file__).resolve().parents[2])
     known = os.environ.get("PYTHONPATH", "")

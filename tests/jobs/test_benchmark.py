@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from jobs.benchmark import app
 from jobs.command_line.command import run_command
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_pipeline_is_measured_against_its_floor(ray_here, demo: Path, capsys):
@@ -63,3 +67,15 @@ def test_a_verdict_is_measured_on_a_clip_and_a_longer_one(capsys):
     assert (figures["short"]["frames"], figures["long"]["frames"]) == (12, 75)
     assert figures["short"]["metrics_cpu_ms_per_frame"] > 1
     assert figures["long"]["page_mib"] > 0.1
+
+
+def test_a_job_on_pretended_gpus_of_two_nodes_is_measured(tmp_path: Path):
+    call = [sys.executable, "jobs/benchmark.py", "scale", "--gpus", "2", "--videos", "3"]
+    call += ["--seconds-per-segment", "0.5", "--nodes", "2", "--analysis-share", "0.1"]
+    done = subprocess.run(call, capture_output=True, text=True, check=True, cwd=ROOT)
+    (job,) = json.loads(done.stdout)["jobs"]
+    assert (job["gpus"], job["nodes"], job["analysis_share"]) == (2, 2, 0.1)
+    assert job["ideal_s"] == 0.75
+    assert 0 < job["efficiency"] < 1
+    assert len(job["idle_share_by_gpu"]) in (1, 2)
+    assert job["object_store_peak_mb"] >= 0
