@@ -23,6 +23,7 @@ from keyframes.errors import KeyframeError
 from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.errors import PipelineError
+from pipeline.metrics import ActorCounts, counter
 from pipeline.room import note_in, with_room
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings, digest_of
@@ -290,6 +291,7 @@ class Gate:
     """
 
     def __init__(self) -> None:
+        self._counts = ActorCounts(counter())
         self._changed = threading.Condition()
         self._inside = 0
         self._exclusive = False
@@ -300,6 +302,9 @@ class Gate:
             self._changed.wait_for(lambda: not self._exclusive)
             self._inside += 1
         try:
+        if batcher := _batchers.get(self._settings.editor_digest):
+            places = batcher.calls * batcher.batch_size
+            self._counts.tell(batcher.busy_s, batcher.crops, places)
             yield
         finally:
             with self._changed:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pipeline import actors
@@ -35,6 +36,7 @@ from pipeline.flow.places import (
 )
 from pipeline.flow.tasks import Countdown, Tasks
 from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, StudyRow, VideoRow
+from pipeline.metrics import Count, count_row, counter
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings
 from pipeline.source import Identity
 from pipeline.studies.shares import StudySettings
@@ -71,11 +73,18 @@ def run(videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
     for turn in _waves(long_first, TURN_VIDEOS if job.takes_turns else max(1, len(videos))):
         _Course(turn, job, on_row).run()
 
+    if count := counter():
+        on_row = partial(_counted, count, on_row)
 
 class _Course:
     """All videos of a run: what lands of a stage leads on to the next."""
 
     def __init__(self, videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
+def _counted(count: Count, on_row: OnRow, row: StageRow) -> None:
+    count_row(count, row)
+    on_row(row)
+
+
         self._job, self._on_row = job, on_row
         self._videos = {video["video"]: video for video in videos}
         self._rank = {name: number for number, name in enumerate(self._videos)}

@@ -23,10 +23,12 @@ import psutil
 
 from jobs.errors import JobError
 from jobs.ray_cluster.lean import lean_data, lean_start
+from pipeline.metrics import ALONE
 from pipeline.partials import ABANDONED_S, is_running
 
 _LOG = logging.getLogger(__name__)
 SETTINGS = {
+    ALONE: "1",  # nobody collects its metrics
     "RAY_AUTH_MODE": "token",  # loopback is open to every user of the machine
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's name for: take 127.0.0.1, look for no other
     "RAY_num_workers_soft_limit": str((os.cpu_count() or 1) + 1),  # one process beside the busy

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
@@ -90,6 +92,10 @@ class MicroBatcher:
     batch is made ready and the last one is finished.
 
     Crops of different dtype or side never share a batch (8-bit and deeper footage in one run).
+
+    Attributes:
+        calls, crops: batches that the editor was given, and crops in them without padding.
+        busy_s: seconds that its networks, or without stages all of it, have run.
     """
 
     def __init__(self, editor: FaceEditor, *, seed: int, patience_s: float = 0.02) -> None:
@@ -100,7 +106,8 @@ class MicroBatcher:
         self._changed = threading.Condition()
         self._closed = False
         self._ahead = 0  # batches that the networks still have before them
-        self.calls = 0
+        self.calls = self.crops = 0
+        self.busy_s = 0.0
         self._threads = self._staged(editor) if isinstance(editor, StagedEditor) else []
         self._threads.append(threading.Thread(target=self._serve, name="gather", daemon=True))
         for thread in self._threads:
@@ -162,7 +169,9 @@ class MicroBatcher:
         def run() -> None:
             while (batch := self._readied.get()) is not None:
                 self._room.release()
-                self._advance(batch, lambda value: editor.run(value, seed=self._seed), self._made)
+                with self._busy():
+                    made = self._made
+                    self._advance(batch, lambda value: editor.run(value, seed=self._seed), made)
                 with self._changed:
                     self._ahead -= 1
                     self._changed.notify_all()
@@ -177,6 +186,12 @@ class MicroBatcher:
             threading.Thread(target=run, name="editor", daemon=True),
         ]
 
+    @contextmanager
+    def _busy(self) -> Generator[None]:
+        begun = time.perf_counter()
+        yield
+        self.busy_s += time.perf_counter() - begun
+
     def _finished(self, editor: StagedEditor, batch: _Batch, made: Any) -> list[CropEdit]:
         return _singly(editor, editor.finish(made), [p.request for p in batch.pending])
 
@@ -185,9 +200,11 @@ class MicroBatcher:
         while pending := self._next_batch():
             batch = _Batch(pending)
             self.calls += 1
+            self.crops += len(pending)
             if not isinstance(editor, StagedEditor):
                 requests = [p.request for p in pending]
-                self._settle(batch, lambda _, r=requests: edit_crops(editor, r, self._seed))
+                with self._busy():
+                    self._settle(batch, lambda _, r=requests: edit_crops(editor, r, self._seed))
                 continue
             self._room.acquire()
             with self._changed:

@@ -1,0 +1,46 @@
+import pytest
+
+from pipeline.metrics import ALONE, COUNTERS, ActorCounts, count_row, counter
+from pipeline.rows import stage_row
+
+
+class Counted(dict[tuple[str, str], float]):
+    def __call__(self, name: str, value: float, stage: str) -> None:
+        assert name in COUNTERS
+        self[name, stage] = self.get((name, stage), 0.0) + value
+
+
+def test_verdicts_count_by_stage_and_pieces_that_were_there_count_as_none():
+    count = Counted()
+    count_row(count, stage_row("v", "render", 0, frames=48, seconds=2.0))
+    count_row(count, stage_row("v", "render", 1, frames=12, seconds=0.5))
+    count_row(count, stage_row("v", "render", 2, frames=99))  # of an earlier run
+    count_row(count, stage_row("v", "render", 3, error="its file is damaged"))
+    count_row(count, stage_row("v", "finish", frames=159, seconds=0.25))
+    assert count == {
+        ("aureel_pieces", "render"): 2,
+        ("aureel_frames", "render"): 60,
+        ("aureel_worker_seconds", "render"): 2.5,
+        ("aureel_failures", "render"): 1,
+        ("aureel_videos", "finish"): 1,
+        ("aureel_worker_seconds", "finish"): 0.25,
+    }
+
+
+def test_an_actor_tells_what_came_since_it_told_last_and_a_renewed_editor_begins_anew():
+    count = Counted()
+    counts = ActorCounts(count)
+    counts.tell(1.0, 7, 8)
+    counts.tell(3.0, 15, 16)
+    counts.tell(0.5, 4, 4)
+    assert count["aureel_editor_busy_seconds", "render"] == pytest.approx(3.5)
+    assert count["aureel_crops", "render"] == 19
+    assert count["aureel_crop_places", "render"] == 20
+
+
+def test_a_ray_alone_counts_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(ALONE, "1")
+    assert counter() is None
+    ActorCounts(counter()).tell(1.0, 7, 8)
+    monkeypatch.delenv(ALONE)
+    assert counter() is not None
