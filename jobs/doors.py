@@ -95,7 +95,7 @@ def analyse(inputs: Clips, output: str | Path, *, quiet: bool = False, **options
     """
     from jobs.animation.measurement import measure
 
-    said = {"inputs": _texts(inputs), "output": Path(output)}
+    said = {"inputs": _texts(inputs), "output": _text(output)}
     return measure(_options(MeasureOptions, {**said, **options}), _screen(quiet))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from pipeline.metrics import ActorCounts, counter
 from pipeline.room import note_in, with_room
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings, digest_of
+from pipeline.source import at_hand
+from pipeline.storage.urls import url_of
 from pipeline.strikes import counted_start, work_of
 from pipeline.studies.shares import StudySettings
 
@@ -43,10 +45,29 @@ def caught(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[Sta
     """
     places = [Path(row["work"]), Path(row["output"]).parent]
 
+    def with_files() -> list[StageRow]:
+        with files_at_hand(row, with_output=stage in AFTER):
+            return work()
+
     def note() -> Path:
         return note_in(stages.folder_of(row).job_folder)
 
-    return told(stage, row, lambda: with_room(work, places, note, row["run"]))
+    return told(stage, row, lambda: with_room(with_files, places, note, row["run"]))
+
+
+AFTER = ("plot", "qa")
+"""Stages that look at an output."""
+
+
+@contextmanager
+def files_at_hand(row: Row, *, with_output: bool) -> Generator[None]:
+    """While the body runs, what a row names lies on this machine, whatever store it comes from."""
+    with ExitStack() as held:
+        if url_of(row["source"]):
+            held.enter_context(at_hand(row["source"], row["identity"], int(row["cache"])))
+        if with_output and url_of(row["output"]):
+            held.enter_context(at_hand(row["output"], "", int(row["cache"])))
+        yield
 
 
 def told(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[StageRow]:
@@ -271,6 +292,7 @@ class Render:
     def __init__(self, settings: RenderSettings) -> None:
         self._settings = settings
         self._gate = Gate()
+        self._counts = ActorCounts(counter())
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         row: Row = {name: values[0] for name, values in batch.items()}
@@ -281,6 +303,9 @@ class Render:
         struck = bool(stages.folder_of(row).strikes(work_of("render", row["number"])))
         with self._gate.alone() if struck else self._gate.shared():
             verdict = render_row(row, settings=self._settings)
+        if batcher := _batchers.get(self._settings.editor_digest):
+            places = batcher.calls * batcher.batch_size
+            self._counts.tell(batcher.busy_s, batcher.crops, places)
         return {name: [value] for name, value in verdict.items()}
 
 
@@ -291,7 +316,6 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self._counts = ActorCounts(counter())
         self._changed = threading.Condition()
         self._inside = 0
         self._exclusive = False
@@ -302,9 +326,6 @@ class Gate:
             self._changed.wait_for(lambda: not self._exclusive)
             self._inside += 1
         try:
-        if batcher := _batchers.get(self._settings.editor_digest):
-            places = batcher.calls * batcher.batch_size
-            self._counts.tell(batcher.busy_s, batcher.crops, places)
             yield
         finally:
             with self._changed:

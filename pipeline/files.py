@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.partials import partial_path, remove
-from pipeline.storage.sending import publish_object, publish_objects
-from pipeline.storage.stores import facts_of, is_there
+from pipeline.storage.sending import publish_object, publish_objects, withdraw
+from pipeline.storage.stores import facts_of, is_there, objects_in
 from pipeline.storage.urls import url_of
 
 LONGEST_NAME = 255
@@ -181,6 +181,26 @@ def stands(path: Path) -> bool:
     """
     url = url_of(path)
     return is_there(url) if url else path.exists()
+
+
+def names_in(folder: Path) -> set[str]:
+    """The names of what stands in a folder, on this machine or in the store it stands for.
+
+    Raises:
+        StorageError: the store cannot be asked.
+    """
+    if url := url_of(folder):
+        below = (found.removeprefix(f"{url}/") for found in objects_in(url))
+        return {name.partition("/")[0] for name in below}
+    return {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+
+
+def unpublish(path: Path) -> None:
+    """Removes what was published, where it stands."""
+    if url_of(path):
+        withdraw(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -26,6 +26,7 @@ from typing import Any
 
 from pipeline import actors
 from pipeline.flow.flow import Flow, Place, Stage
+from pipeline.flow.homes import Homes
 from pipeline.flow.places import (
     CALLS_PER_ACTOR,
     actors_on,
@@ -35,8 +36,8 @@ from pipeline.flow.places import (
     on_cores,
 )
 from pipeline.flow.tasks import Countdown, Tasks
-from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, StudyRow, VideoRow
 from pipeline.metrics import Count, count_row, counter
+from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, StudyRow, VideoRow
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings
 from pipeline.source import Identity
 from pipeline.studies.shares import StudySettings
@@ -54,12 +55,15 @@ class Job:
     Attributes:
         render: None when only tables are asked for.
         gpus: of the whole cluster.
+        stays: each video stays on the node that begins it, since no other sees its run folder; then
+            all of its work is on cores.
     """
 
     analysis: AnalysisSettings
     render: RenderSettings | None
     gpus: float = 0.0
     qa: JudgeSettings | None = None
+    stays: bool = False
 
     @property
     def takes_turns(self) -> bool:
@@ -69,22 +73,22 @@ class Job:
 
 def run(videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
     """Takes every video through all stages; every verdict goes to `on_row` as it is reached."""
+    if count := counter():
+        on_row = partial(_counted, count, on_row)
     long_first = sorted(videos, key=lambda v: -Identity.parse(v["identity"]).size)
     for turn in _waves(long_first, TURN_VIDEOS if job.takes_turns else max(1, len(videos))):
         _Course(turn, job, on_row).run()
 
-    if count := counter():
-        on_row = partial(_counted, count, on_row)
 
-class _Course:
-    """All videos of a run: what lands of a stage leads on to the next."""
-
-    def __init__(self, videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
 def _counted(count: Count, on_row: OnRow, row: StageRow) -> None:
     count_row(count, row)
     on_row(row)
 
 
+class _Course:
+    """All videos of a run: what lands of a stage leads on to the next."""
+
+    def __init__(self, videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
         self._job, self._on_row = job, on_row
         self._videos = {video["video"]: video for video in videos}
         self._rank = {name: number for number, name in enumerate(self._videos)}
@@ -95,19 +99,21 @@ def _counted(count: Count, on_row: OnRow, row: StageRow) -> None:
         self._under_way = _UnderWay(self._sharing)
         self._flow = flow = Flow()
         both = job.analysis, job.render
-        finishing = on_cores("finish", actors.finish_row, job.render)
-        plans = on_cores("plan", actors.plan_row, *both)
-        renderers = for_rendering(job.render, job.gpus, self._segments_left)
-        analysers = for_analysis(job.analysis, job.gpus, self._chunks_left)
+        homes = Homes() if job.stays else None
+        finishing = on_cores("finish", actors.finish_row, job.render, homes=homes)
+        plans = on_cores("plan", actors.plan_row, *both, homes=homes)
+        renderers = for_rendering(job.render, job.gpus, self._segments_left, homes)
+        analysers = for_analysis(job.analysis, job.gpus, self._chunks_left, homes)
         # The last stages first: videos end rather than begin; what lies beside an output is last.
         self._finish = flow.stage(finishing, self._finished)
         self._render = flow.stage(renderers, self._rendered, self._gpus_are_free)
         self._plan = flow.stage(plans, self._planned, self._lacks)
         self._analyse = flow.stage(analysers, self._analysed)
-        inspections = Tasks("inspect", actors.inspect_row, *both)
+        inspections = Tasks("inspect", actors.inspect_row, *both, homes=homes)
         self._inspect = flow.stage(inspections, self._inspected, self._may_begin)
-        self._plot = flow.stage(Tasks("plot", actors.plot_row, *both), self._told)
-        self._judge = flow.stage(Tasks("qa", actors.qa_row, job.qa), self._told)
+        plots = Tasks("plot", actors.plot_row, *both, homes=homes)
+        self._plot = flow.stage(plots, self._told)
+        self._judge = flow.stage(Tasks("qa", actors.qa_row, job.qa, homes=homes), self._told)
 
     def run(self) -> None:
         """Takes every video through all stages."""

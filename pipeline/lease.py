@@ -31,6 +31,7 @@ import psutil
 from pipeline.errors import PipelineError
 from pipeline.files import make_folder, read_json
 from pipeline.partials import PARTIAL, sweep_partials
+from pipeline.storage.urls import url_of
 
 
 class BusyError(PipelineError):
@@ -248,6 +249,8 @@ def _busy(output: Path, owner: Owner, path: Path) -> str:
 def check_claimed(output: Path, token: str) -> None:
     """Refuses to publish for a run that has lost its claim.
 
+    Claims on objects in stores lie on the machine that runs the job, and hold there alone.
+
     Raises:
         PipelineError: another run has taken the output over, or nobody claims it any more.
     """
@@ -258,6 +261,8 @@ def check_claimed(output: Path, token: str) -> None:
         if error.errno != errno.ENOENT:
             raise
         owner = None
+    if owner is None and url_of(output):
+        return
     if owner is None or owner.token != token:
         by = f"run on {owner.host}, process {owner.pid}" if owner else "run: its claim is gone"
         raise PipelineError(f"{output}: was taken over by another {by}; nothing was published")

@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 
 from pipeline.errors import MediaError
 from pipeline.storage.copies import held
-from pipeline.storage.stores import Facts, facts_of
+from pipeline.storage.stores import Facts, first_facts_of
 from pipeline.storage.urls import url_of
 
 END_BYTES = 1 << 18
@@ -68,7 +68,7 @@ def identify(path: Path) -> Identity:
         StorageError: its store cannot be asked.
     """
     if url := url_of(path):
-        facts = facts_of(url)
+        facts = first_facts_of(url)
         if facts is None:
             raise FileNotFoundError(errno.ENOENT, "is not there", url)
         return _of_object(facts)

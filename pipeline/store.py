@@ -10,6 +10,8 @@
     WORK/<state>/<job>/<segment>-<digest>.json       its commit marker, which holds the piece's hash
     WORK/<state>/<job>/<work>.<run>.try.<k>          start marks: of work whose process died or hung
     WORK/<state>/<job>/no-room.<pid>                 a worker waits for room (pipeline/room.py)
+    WORK/<state>/<job>/ready-<request>.<ext>         an output that is still to be sent into a store
+    WORK/<state>/<job>/ready-<request>.json          what it is, written once it is whole
     WORK/<state>/<job>/done.json                     what the published output was made from
 
 `<state>` stands for the source's content (pipeline/source.py), `<job>` for one output path, so two
@@ -31,8 +33,7 @@ from pipeline.room import NOTES
 from pipeline.rows import VideoRow
 from pipeline.settings import digest_of
 from pipeline.source import Identity, identify
-from pipeline.storage.copies import DEFAULT_BYTES
-from pipeline.storage.sending import sent_sha256
+from pipeline.storage.copies import DEFAULT_BYTES, sent_sha256
 from pipeline.storage.urls import url_of
 
 MAX_STRIKES = 3
@@ -108,6 +109,10 @@ class VideoFolder:
 
     def spans(self, request: str) -> Path:
         return self.job_folder / f"spans-{request}.json"
+
+    def ready(self, request: str, suffix: str) -> Path:
+        """A finished output that is still to be sent into its store."""
+        return self.job_folder / f"ready-{request}{suffix}"
 
     @property
     def done(self) -> Path:

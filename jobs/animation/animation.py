@@ -27,12 +27,14 @@ from jobs.command_line.options import AnimateOptions
 from jobs.command_line.progress import console
 from jobs.command_line.report import Ledger, Report, told_of
 from jobs.command_line.stopping import stoppable
+from jobs.errors import JobError
 from jobs.evaluation.judges import best_judge
 from jobs.evaluation.pages import tell_pages
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes
 from jobs.ray_cluster.shared_storage import check_shared
 from pipeline.figures.beside import files_beside
+from pipeline.files import names_in, stands
 from pipeline.lease import Run
 from pipeline.media.read.reader import choose_reader
 from pipeline.own_curve import keep_curve
@@ -85,7 +87,9 @@ def _run_claimed(call: Call, claimed: Claimed, screen: Console) -> Report:
         screen.print(f"note: {note}")
     tell_refused(call.shots.refused, screen)
     cluster.start()
-    check_shared(claimed.videos)
+    stays = not check_shared(claimed.videos)
+    if stays:
+        say_that_videos_stay(call, screen)
     for engine in call.engines.values():
         announce(screen, engine)
     nodes = RayNodes(screen.print, waits=call.options.wait_for_plans)
@@ -93,7 +97,24 @@ def _run_claimed(call: Call, claimed: Claimed, screen: Console) -> Report:
         for engine in call.engines.values():
             ended.callback(engine.prepare(nodes))
         refused = [*call.shots.refused, *claimed.busy]
-        return _run(call.having(videos=claimed.videos, refused=refused), screen)
+        return _run(call.having(videos=claimed.videos, refused=refused), screen, stays=stays)
+
+
+def say_that_videos_stay(call: Call, screen: Console) -> None:
+    """Says that each video stays on the node that begins it, for want of a shared run folder.
+
+    Raises:
+        JobError: what then cannot be: pools of GPUs, curves by row, and driving videos.
+    """
+    work = call.videos[0]["work"]
+    needs = [f"{engine.name} on GPUs" for engine in call.engines.values() if engine.gpu_share]
+    needs += ["a manifest with several curves"] if call.sheet is None else []
+    needs += ["a driving video"] if any(s.videos() for s in call.shots.sheets.values()) else []
+    for what in needs:
+        raise JobError(
+            f"the nodes do not share {work}; {what} needs that: give --work on storage they share"
+        )
+    screen.print(f"each video stays on the node that begins it: the nodes do not share {work}")
 
 
 def tell_refused(refused: Sequence[Refused], screen: Console) -> None:
@@ -104,19 +125,19 @@ def tell_refused(refused: Sequence[Refused], screen: Console) -> None:
         screen.print(f"not made: {len(refused) - TOLD} more; the report says why")
 
 
-def _run(call: Call, screen: Console) -> Report:
+def _run(call: Call, screen: Console, *, stays: bool) -> Report:
     from jobs.animation.driving import measured
     from jobs.animation.run import run_job
     from pipeline.graph import Job
 
-    call = measured(call, Job(call.analysis, None, call.gpus), screen)
+    call = measured(call, Job(call.analysis, None, call.gpus, stays=stays), screen)
     refuse_a_single_standing_output(call)
     ledger = Ledger(call.videos, "animate", call.shots.refused, call.shots.asked)
     todo = with_curves(
         call, [with_request(call, v) for v in call.videos if _is_open(call, v, ledger)]
     )
     qa = judge_settings(call) if call.options.qa else None
-    job = Job(call.analysis, call.render, call.gpus, qa)
+    job = Job(call.analysis, call.render, call.gpus, qa, stays)
     settings = resolved_settings(call)
 
     def publish(seconds: float, unended: str = "") -> Report:
@@ -154,13 +175,14 @@ def with_curves(call: Call, videos: list[VideoRow]) -> list[VideoRow]:
 def closing_lines(report: Report) -> list[str]:
     """Where everything lies that was made: videos, and the plot, sheet and table beside them."""
     lines: list[str] = []
-    for video in report.videos:
-        if video.status == "failed":
-            continue
+    made = [video for video in report.videos if video.status != "failed"]
+    there = {folder: names_in(folder) for folder in {Path(video.output).parent for video in made}}
+    for video in made:
         output = Path(video.output)
-        made = {"video": output, **files_beside(output)}
+        beside = {"video": output, **files_beside(output)}
+        names = there[output.parent]
         lines += [f"face: {line}" for line in video.people]
-        lines += [f"{what}: {path}" for what, path in made.items() if path.is_file()]
+        lines += [f"{what}: {path}" for what, path in beside.items() if path.name in names]
         lines += [f"beside it: {path}" for path in video.elements]
     return lines
 
@@ -168,10 +190,8 @@ def closing_lines(report: Report) -> list[str]:
 def open_first(report: Report) -> Path | None:
     """What to look at first: before and after in one video where that was made, else a video."""
     made = [Path(video.output) for video in report.videos if video.status != "failed"]
-    pairs = [
-        pair for output in made if (pair := files_beside(output)["before and after"]).is_file()
-    ]
-    return next(iter((*pairs, *made)), None)
+    pairs = (files_beside(output)["before and after"] for output in made)
+    return next((pair for pair in pairs if stands(pair)), made[0] if made else None)
 
 
 def judge_settings(call: Call) -> JudgeSettings:

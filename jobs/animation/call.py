@@ -17,6 +17,7 @@ from jobs.command_line.places import check_file_place, check_folder_place
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from keyframes.sheet import KeyframeSheet
+from pipeline.files import stands
 from pipeline.media.read.reader import choose_reader
 from pipeline.media.write.elements.element import places
 from pipeline.rows import VideoRow
@@ -219,15 +220,15 @@ def standing_output(call: Call, video: VideoRow) -> str | None:
     elements = places(output, call.render.elements)
     if call.options.overwrite:
         return None
-    if not output.exists():
-        standing = [place for place in elements.values() if place.exists()]
+    if not stands(output):
+        standing = [place for place in elements.values() if stands(place)]
         return f"{standing[0]} exists; pass --overwrite to replace it" if standing else None
     folder = VideoFolder.of(video)
     if not up_to_date(folder, output, request_digest(call, video)):
         return (
             f"{output} exists and was not made by this curve and these settings; pass --overwrite"
         )
-    gone = [place for place in elements.values() if not place.exists()]
+    gone = [place for place in elements.values() if not stands(place)]
     return f"{gone[0]} is gone, which belongs to {output}; pass --overwrite" if gone else ""
 
 

@@ -24,6 +24,7 @@ from pipeline.media.write.elements.check import check_elements, estimated_bytes
 from pipeline.media.write.elements.element import elements_of
 from pipeline.pieces import encode_settings
 from pipeline.rows import VideoRow
+from pipeline.source import at_hand
 
 HEADINGS = ("frames", "asked for", "AUs", "output")
 _NAMES = (*AU_NAMES, *LID_NAMES)
@@ -82,7 +83,8 @@ def _cells(promise: Promise) -> tuple[str, str, str]:
 
 def _promise(call: Call, video: VideoRow) -> Promise:
     muxer_of(video["output"])
-    inspection = inspect_video(video["source"])
+    with at_hand(video["source"], video["identity"], video["cache"]):
+        inspection = inspect_video(video["source"])
     check_reader(video["source"], inspection.info, inspection.index, call.analysis.reader)
     encode = encode_settings(inspection, call.render)
     check_output(inspection.info, encode, video["output"], inspection.index)

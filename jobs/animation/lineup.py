@@ -24,6 +24,7 @@ from keyframes.sheet import KeyframeSheet
 from pipeline.files import make_folder
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings
+from pipeline.storage.copies import fetch
 from pipeline.store import VideoFolder
 
 
@@ -112,6 +113,7 @@ def _write(
     rows: list[FaceRow] = []
     for number, video in enumerate(videos, 1):
         kept = VideoFolder.of(video)
+        fetch(Path(video["source"]), video["cache"])
         inspection = read_inspection(video["source"], kept.inspection)
         analysis = read_analysis(kept.analysis(settings.digest))
         who = recognise(inspection, analysis, sheet) if sheet else NOBODY

@@ -22,6 +22,7 @@ from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes
 from jobs.ray_cluster.shared_storage import check_shared
 from pipeline.faces.table import SUFFIXES, write_tables
+from pipeline.files import stands
 from pipeline.media.read.reader import choose_reader
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings
@@ -48,7 +49,7 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
     inputs = find_inputs(options.inputs)
     run_token = uuid4().hex[:12]
     pairs = [(item.path, output) for item in inputs.found]
-    videos, unread = video_rows(pairs, options.work, run_token)
+    videos, unread = video_rows(pairs, options.work, run_token, cache=options.cache_size)
     refused = [*inputs.refused, *unread]
     if not videos:
         raise JobError(f"--input {refused[0].line}")
@@ -60,7 +61,9 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
     gpus = gpus_for(asked)
     settings = analysis_settings(options, asked, gpus)
     cluster.start()
-    check_shared(videos)
+    if not check_shared(videos):
+        work = videos[0]["work"]
+        raise JobError(f"the nodes do not share {work}: give --work on storage they share")
     from jobs.animation.run import run_job
     from pipeline.graph import Job
 
@@ -72,7 +75,7 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
     def publish(seconds: float, unended: str = "") -> Report:
         report = ledger.report(told, seconds, unended)
         if options.report:
-            report.write(options.report.expanduser().absolute())
+            report.write(Path(options.report).expanduser().absolute())
         return report
 
     with ExitStack() as ended:
@@ -85,17 +88,17 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
 
 
 def _checked_output(options: MeasureOptions) -> Path:
-    output = options.output.expanduser().absolute()
+    output = Path(options.output).expanduser().absolute()
     refuse_working_copy(output)
     if output.suffix.lower() not in SUFFIXES:
         raise JobError(
             f"--output {options.output}: expected a name ending in {' or '.join(SUFFIXES)}"
         )
-    if output.exists() and not options.overwrite:
+    if not options.overwrite and stands(output):
         raise JobError(f"--output {output}: exists already; pass --overwrite to replace it")
     check_file_place(output, "--output")
     if options.report:
-        check_file_place(options.report.expanduser().absolute(), "--report")
+        check_file_place(Path(options.report).expanduser().absolute(), "--report")
     return output
 
 

@@ -20,7 +20,8 @@ from jobs.animation.call import Call
 from pipeline.errors import PipelineError
 from pipeline.media.read.inspection import inspect_video
 from pipeline.rows import VideoRow
-from pipeline.source import Identity
+from pipeline.source import Identity, at_hand
+from pipeline.storage.urls import root_of, told, url_of
 from pipeline.store import VideoFolder
 
 SAMPLED = 16
@@ -82,8 +83,10 @@ def outlook(call: Call, promised: Made, failing: int) -> Table:
     table.add_row("faces", look if isinstance(look, str) else _faces(look))
     table.add_row("measuring", _measuring(call, made, look))
     table.add_row("editing", _editing(call, edited))
-    for told in _room(made):
-        table.add_row("room", told)
+    for line in _room(made):
+        table.add_row("room", line)
+    for line in _stores(call, made):
+        table.add_row("store", line)
     return table
 
 
@@ -109,7 +112,8 @@ def _seen(
     """Clip and frame where no face is, else nothing; and the seconds that one frame took."""
     from pipeline.quality.clip import frame_at
 
-    frames = [frame_at(inspect_video(video["source"]), promise.sample)]
+    with at_hand(video["source"], video["identity"], video["cache"]):
+        frames = [frame_at(inspect_video(video["source"]), promise.sample)]
     begun = time.perf_counter()
     faces = tracker.track(frames)
     estimator.measure(frames, faces)
@@ -168,11 +172,24 @@ def _room(made: Made) -> list[str]:
     for video, promise in made:
         size = Identity.parse(video["identity"]).size + promise.beside
         for folder in (Path(video["output"]).parent, Path(video["work"])):
-            place = next(p for p in (folder, *folder.parents) if p.exists())
+            here = root_of(folder).parent if url_of(folder) else folder
+            place = next(p for p in (here, *here.parents) if p.exists())
             device = place.stat().st_dev
             places.setdefault(device, place)
             needs[device] += size
     return [_told(need, places[device]) for device, need in needs.items()]
+
+
+def _stores(call: Call, made: Made) -> list[str]:
+    """What was tried of the stores that the call names: `checked` has done it."""
+    read = {str(url_of(video["source"])) for video, _ in made if url_of(video["source"])}
+    folders = {Path(video["output"]).parent for video, _ in made} | {call.report.parent}
+    lines = [f"{told(url)} can be written" for url in sorted(filter(None, map(url_of, folders)))]
+    if read:
+        size = sum(Identity.parse(video["identity"]).size for video, _ in made)
+        most = f"of which {_size(call.options.cache_size)} at once are kept on a machine"
+        lines.append(f"{len(read)} inputs can be read, {_size(size)}, {most} at most")
+    return lines
 
 
 def _told(need: int, place: Path) -> str:

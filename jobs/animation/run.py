@@ -16,6 +16,8 @@ from jobs.command_line.report import Ledger, Report
 from jobs.ray_cluster.node_watch import NodeLostError, while_ray_lives
 from pipeline.graph import Job, run
 from pipeline.rows import StageRow, VideoRow
+from pipeline.storage.urls import url_of
+from pipeline.store import VideoFolder, write_done
 
 NOWHERE = EventPlaces()
 UNENDED = "not ended: the run is going on, or was killed; run the same command again to go on"
@@ -56,6 +58,8 @@ def run_job(
             def on_row(row: Any) -> None:
                 nonlocal written
                 seen = as_seen_here(row, outputs[row["video"]])
+                if job.stays and seen["stage"] == "finish" and not seen["error"]:
+                    note_here(outputs[row["video"]])
                 ledger.on_row(seen)
                 progress.on_row(seen)
                 events.on_row(seen)
@@ -79,11 +83,18 @@ def run_job(
     return report
 
 
+def note_here(video: VideoRow) -> None:
+    """Notes here what an output was made from: its node's run folder is not seen here."""
+    write_done(VideoFolder.of(video), Path(video["output"]), video["request"])
+
+
 def as_seen_here(row: StageRow, video: VideoRow) -> StageRow:
     """A verdict, or an error where a node says "done" and this machine sees no output."""
     if row["stage"] != "finish" or row["error"]:
         return row
     output = Path(video["output"])
+    if url_of(output):
+        return row  # seen there as it was published
     for _ in range(VISIBLE_S * 2):
         with suppress(OSError):
             list(output.parent.iterdir())  # a network file system looks again

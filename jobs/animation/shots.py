@@ -28,8 +28,10 @@ from jobs.command_line.settling import unfit_sources
 from jobs.errors import JobError
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
+from pipeline.errors import StorageError
 from pipeline.rows import VideoRow
 from pipeline.settings import ElementWish
+from pipeline.storage.copies import fetch
 
 OPENED = 16
 """Files named one by one that are opened before the work; of more, each is when it is inspected."""
@@ -92,6 +94,7 @@ def find_shots(options: AnimateOptions, say: Say) -> Shots:
     if options.curve is None:
         raise JobError("--curve: not given; expected a curve file, a preset, or --manifest")
     asked = Asked(options.curve)
+    fetch(Path(options.curve))
     sheet = load_sheet(options.curve)
     named = options.inputs or sheet.input
     shots = _looked_at(options, _of_inputs(options, asked, sheet, named), say, demo=not named)
@@ -185,7 +188,7 @@ def _closed(folders: Iterable[Path]) -> dict[Path, str]:
     for folder in folders:
         try:
             check_folder_place(folder, "output")
-        except JobError as error:
+        except (JobError, StorageError) as error:
             why[folder] = str(error)
     return why
 
@@ -201,7 +204,7 @@ def _looked_at(options: AnimateOptions, wanted: Wanted, say: Say, *, demo: bool 
     lost = [*lacking.values()]
     lost += [Refused(str(s), unfit[s], str(o)) for s, o in wanted.pairs if s in unfit]
     left = [p for p in wanted.pairs if p not in lacking and p[0] not in unfit]
-    rows, unread = video_rows(left, options.work)
+    rows, unread = video_rows(left, options.work, cache=options.cache_size)
     lost += unread
     refused = [*wanted.refused, *(r._replace(asked=wanted.asked[Path(r.output)]) for r in lost)]
     if not rows:

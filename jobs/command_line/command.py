@@ -19,6 +19,7 @@ from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from keyframes.errors import KeyframeError
 from pipeline.errors import PipelineError
+from pipeline.storage.urls import told
 
 RENAMED = {"--engine": "--editor"}
 """Options of the last release, for one more."""
@@ -89,7 +90,7 @@ def _readable(error: ErrorDetails) -> str:
 
 
 def _refused(called: str, message: str) -> int:
-    print(f"{called}: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{called}: {told(' '.join(message.split()))}", file=sys.stderr)
     return 2
 
 

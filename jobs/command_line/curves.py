@@ -14,6 +14,7 @@ from keyframes.presets import known_presets
 from keyframes.sheet import KeyframeSheet
 from keyframes.sheet_file.narrow import narrowed
 from pipeline.errors import PipelineError
+from pipeline.storage.copies import fetch
 
 Sheets = dict[Asked, KeyframeSheet]
 """What is asked for → its sheet, driving videos still to be measured."""
@@ -61,6 +62,7 @@ class Curves:
     def _loaded(self, curve: str) -> KeyframeSheet:
         if not curve:
             raise JobError("no curve; expected one in the row, or --curve for all without")
+        fetch(Path(curve))
         sheet = load_sheet(curve)
         read = also_read(curve, sheet)
         check_usable(sheet, self._editor)

@@ -17,6 +17,7 @@ from jobs.command_line.places import check_file_place
 from jobs.errors import JobError
 from pipeline.files import make_folder, write_json
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
+from pipeline.storage.urls import told as as_told
 
 SCHEMA = "aureel-events/1"
 COUNTS = ("frames", "edited", "faceless", "copied")
@@ -85,7 +86,7 @@ class EventLog:
 
     def _write(self, told: dict[str, Any]) -> None:
         if self._lines is not None:
-            self._lines.write(json.dumps(told, ensure_ascii=False) + "\n")
+            self._lines.write(as_told(json.dumps(told, ensure_ascii=False)) + "\n")
             self._lines.flush()  # who follows the file sees it, and a killed run leaves it
 
 

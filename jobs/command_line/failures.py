@@ -17,7 +17,10 @@ from jobs.command_line.manifest import KNOWN, WHY, manifest_text
 from jobs.command_line.options import OPTION_OF, AnimateOptions
 from jobs.command_line.outputs import is_folder
 from jobs.command_line.report import Report
-from pipeline.files import published
+from pipeline.errors import StorageError
+from pipeline.files import published, unpublish
+from pipeline.storage.copies import fetch
+from pipeline.storage.urls import told
 
 REPLACED = {"manifest", "inputs", "report", "log_json", "timeline", "dry_run"}
 """What the manifest of the failures says itself, or what another run must not share."""
@@ -38,13 +41,13 @@ def write_failures(report: Report, place: Path) -> None:
     columns = ("input", "output", *Asked._fields)
     rows = [{**{c: getattr(v, c) for c in columns}, WHY: v.error} for v in report.failed]
     with published(path) as partial:
-        partial.write_text(manifest_text(rows), "utf-8")
+        partial.write_text(told(manifest_text(rows)), "utf-8")
 
 
 def _remove_ours(path: Path) -> None:
-    with suppress(OSError, UnicodeDecodeError):
-        if path.open(encoding="utf-8").readline().strip() == ",".join(KNOWN):
-            path.unlink()
+    with suppress(OSError, UnicodeDecodeError, StorageError):
+        if fetch(path).open(encoding="utf-8").readline().strip() == ",".join(KNOWN):
+            unpublish(path)
 
 
 def retry_command(options: AnimateOptions, report: Path) -> str:
@@ -53,7 +56,7 @@ def retry_command(options: AnimateOptions, report: Path) -> str:
     words = ["python", program] if program else ["aureel", "animate"]
     words += ["--manifest", str(failures_beside(report))]
     words += ["--report", str(report.with_name(RETRIED))]
-    return shlex.join([*words, *_words(options)])
+    return told(shlex.join([*words, *_words(options)]))
 
 
 def _words(options: BaseModel) -> Iterator[str]:

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobs.errors import JobError
+from pipeline.errors import StorageError
+from pipeline.storage.stores import facts_of, is_pattern, objects_in
+from pipeline.storage.urls import here, path_of, told, url_of
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -89,8 +92,8 @@ def find_inputs(patterns: Sequence[str]) -> Inputs:
     """Files, folders (searched whole) and globs → files and what is wrong with entries."""
     found: dict[tuple[Path, str], Found] = {}
     refused: list[Refused] = []
-    for pattern in patterns:
-        for item in _matches(pattern):
+    for pattern in map(here, patterns):
+        for item in _in_store(pattern) if url_of(pattern) else _matches(pattern):
             if isinstance(item, Refused):
                 refused.append(item)
             else:
@@ -115,7 +118,9 @@ Item = Found | Refused
 
 def one_video(name: str) -> Item:
     """The one video of that name: neither a folder nor a glob."""
-    path = Path(name).expanduser()
+    path = Path(here(name)).expanduser()
+    if url := url_of(path):
+        return _object(url, path)
     try:
         if path.is_dir():
             return Refused(shown(name), "is a folder; expected one video in a row")
@@ -124,6 +129,44 @@ def one_video(name: str) -> Item:
     except OSError as error:  # a name too long
         return Refused(shown(name), f"cannot be looked at: {error.strerror}")
     return _checked(path.absolute(), path.absolute().parent, is_named=True)
+
+
+def _object(url: str, path: Path) -> Item:
+    try:
+        if facts_of(url) is None:
+            return Refused(told(url), "does not exist; expected a video")
+    except StorageError as error:
+        return Refused(told(url), _why(url, error))
+    return Found(path, path.parent, is_named=True)
+
+
+def _in_store(pattern: str) -> Iterator[Item]:
+    """The objects of a name, in a folder, or that a pattern matches."""
+    url, path = str(url_of(pattern)), Path(pattern)
+    root = _fixed_folder(path) if is_pattern(url) else path
+    try:
+        if not pattern.endswith("/") and facts_of(url) is not None:
+            yield Found(path, path.parent, is_named=True)
+            return
+        found = [path_of(each) for each in objects_in(url)]
+    except StorageError as error:
+        yield Refused(told(url), _why(url, error))
+        return
+    videos = [each for each in found if is_pattern(url) or _is_footage(each, root)]
+    if not videos:
+        yield Refused(told(url), "does not exist, or holds no video; expected one, or a folder")
+    yield from (Found(each, root, is_named=False) for each in videos)
+
+
+def _is_footage(path: Path, folder: Path) -> bool:
+    parts = path.relative_to(folder).parts
+    return path.suffix.lower() in VIDEO_SUFFIXES and not any(
+        part.startswith(OUR_FOLDERS) for part in parts
+    )
+
+
+def _why(url: str, error: StorageError) -> str:
+    return str(error).removeprefix(f"{told(url)}: ")
 
 
 def _matches(pattern: str) -> Iterator[Item]:

@@ -19,6 +19,9 @@ from jobs.command_line.inputs import Asked, Refused
 from jobs.errors import JobError
 from keyframes.checked_yaml.reader import nearest
 from keyframes.presets import known_presets
+from pipeline.errors import StorageError
+from pipeline.storage.copies import fetch
+from pipeline.storage.urls import here
 
 COLUMNS = ("input", "output", *Asked._fields)
 WHY = "why"
@@ -62,6 +65,7 @@ def read_manifest(path: Path) -> list[Row | Refused]:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise JobError(f"--manifest {path}: expected a name ending in {' or '.join(READERS)}")
+    fetch(path)
     try:
         numbered = list(reader(path))
     except OSError as error:
@@ -91,6 +95,13 @@ def _row(path: Path, number: int, cells: Cells | str) -> Row | Refused:
     place = f"{path.name}:{number}"
     if isinstance(cells, str):
         return Refused(place, cells)
+    try:
+        return _said(path, place, cells)
+    except StorageError as error:
+        return Refused(place, str(error))
+
+
+def _said(path: Path, place: str, cells: Cells) -> Row | Refused:
     said = {name: _text(name, cells.get(name)) for name in COLUMNS}
     wrong = next((name for name, text in said.items() if text is None), None)
     row = Row(
@@ -127,7 +138,7 @@ def _text(name: str, value: Any) -> str | None:
 
 def _beside(path: Path, name: str) -> str:
     """A path as from the manifest's folder; a folder's last slash stays."""
-    return os.path.join(path.parent, os.path.expanduser(name)) if name else ""  # noqa: PTH111, PTH118
+    return os.path.join(path.parent, os.path.expanduser(here(name))) if name else ""  # noqa: PTH111, PTH118
 
 
 def _curve(path: Path, name: str) -> str:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Parameter
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    create_model,
+)
 
 from jobs.command_line.engine_options import (
     CHOICE_OF,
@@ -16,6 +25,8 @@ from jobs.command_line.engine_options import (
     names_help,
     own_engines,
 )
+from pipeline.storage.copies import DEFAULT_BYTES
+from pipeline.storage.urls import here, url_of
 
 Preset = Literal[
     "auto",
@@ -42,7 +53,40 @@ Flag = Annotated[bool, Parameter(negative=())]
 """A switch without a `--no-` form."""
 Said = Annotated[str, StringConstraints(min_length=1)]
 """A word that may not be empty: an empty path would mean this folder."""
-Inputs = Annotated[tuple[Said, ...], Parameter("--input", consume_multiple=1, negative=())]
+Place = Annotated[Said, AfterValidator(here)]
+"""A path, or a URL, which becomes the path of an object's copy (pipeline/storage)."""
+
+
+def _on_files(word: str) -> str:
+    if url_of(here(word)):
+        raise ValueError("expected a place on a file system, not in a store")
+    return here(word)
+
+
+OnFiles = Annotated[Said, AfterValidator(_on_files)]
+"""A path, or a file's URL."""
+
+
+def _bytes(told: str | int) -> int:
+    """`50GB` as a number of bytes."""
+    match = re.fullmatch(r"([0-9.]+)\s*([KMGT]?)B?", str(told).strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError("expected a size as 200GB or 800MB")
+    return int(float(match[1]) * UNITS[match[2].upper()])
+
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+CacheSize = Annotated[
+    int,
+    BeforeValidator(_bytes),
+    Field(
+        default=DEFAULT_BYTES,
+        gt=0,
+        description="What copies of objects in stores (s3://, gs://, …) may take on each machine, "
+        "as 200GB; the longest unused go first. They lie in $AUREEL_CACHE.",
+    ),
+]
+Inputs = Annotated[tuple[Place, ...], Parameter("--input", consume_multiple=1, negative=())]
 """One or more: an option without a value is not the absence of the option."""
 StuckAfter = Annotated[
     float | None,
@@ -54,7 +98,7 @@ StuckAfter = Annotated[
     ),
 ]
 EventLines = Annotated[
-    Said | None,
+    OnFiles | None,
     Parameter("--log-json"),
     Field(
         description="Also write a line of JSON here for each stage of each video and each part of "
@@ -62,7 +106,7 @@ EventLines = Annotated[
     ),
 ]
 Timeline = Annotated[
-    Said | None,
+    OnFiles | None,
     Field(
         description="Also draw the whole run here, as a .json that ui.perfetto.dev and "
         "chrome://tracing open: what ran at once, and who waited.",
@@ -84,38 +128,42 @@ class AnimateOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    curve: Said | None = Field(
+    curve: Place | None = Field(
         default=None,
         description="A curve file, or the name of a preset (smile, sad, surprise, …). With "
         "--manifest: of rows that name none.",
     )
     inputs: Inputs = Field(
         default=(),
-        description="Files, folders or globs. Without any: those of the curve file, else a "
+        description="Files, folders or globs, or their URLs in a store (s3://, gs://, …). Without "
+        "any: those of the curve file, else a "
         "demo clip made here.",
     )
-    manifest: Said | None = Field(
+    manifest: Place | None = Field(
         default=None,
         description="A table (.csv, .jsonl, .parquet) with a row for each output instead of "
         "--input: columns input, output, curve, faces, range, fade (docs/cluster.md).",
     )
-    output: Said | None = Field(
+    output: Place | None = Field(
         default=None,
-        description="A file (one input) or a folder. Without: beside each input, as "
+        description="A file (one input) or a folder, or its URL in a store. Without: beside each "
+        "input, as "
         "<name>.<curve>.<ext>.",
     )
     editor: Said = Field(default="auto", description=EDITOR_HELP)
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
     reader: ReaderWord = Field(default="auto", description=READER_HELP)
-    work: Said | None = Field(
+    work: OnFiles | None = Field(
         default=None,
-        description="Folder for resumable state. Without: `_work` beside the outputs.",
+        description="Folder for resumable state. Without: `_work` beside the outputs, or for those "
+        "in a store in $AUREEL_CACHE.",
     )
-    report: Said | None = Field(
+    report: Place | None = Field(
         default=None,
         description="Where report.json goes. Without: beside the (first) output.",
     )
+    cache_size: CacheSize = DEFAULT_BYTES
     growing: Literal["wait", "refuse"] = Field(
         default="wait",
         description="Inputs that were written to within the last 3 s: wait until they are whole "
@@ -197,17 +245,18 @@ class MeasureOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     inputs: Inputs = Field(description="Files, folders or globs.")
-    output: Path = Field(
+    output: Place = Field(
         description="The table: .parquet or .csv. Several inputs go into one table (column "
         "`video`)."
     )
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
     reader: ReaderWord = Field(default="auto", description=READER_HELP)
-    work: Said | None = Field(
+    work: OnFiles | None = Field(
         default=None, description="Folder for resumable state. Without: `_work` beside the table."
     )
-    report: Path | None = Field(default=None, description="Also write a report.json here.")
+    cache_size: CacheSize = DEFAULT_BYTES
+    report: Place | None = Field(default=None, description="Also write a report.json here.")
     log_json: EventLines = None
     timeline: Timeline = None
     stuck_after: StuckAfter = None

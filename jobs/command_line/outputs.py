@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from pipeline.media.read.origin import is_ours
 from pipeline.media.write.containers import MUXERS, muxer_of
 from pipeline.rows import VideoRow
 from pipeline.source import Identity, identify
+from pipeline.storage.copies import DEFAULT_BYTES
+from pipeline.storage.urls import state_beside, told, url_of
 from pipeline.store import video_row
 
 WORKING_COPY = "runtime_resources"
@@ -125,7 +128,7 @@ def _objection(made: Path, footage: set[FileIdentity]) -> str:
 
 
 FileIdentity = tuple[int, int]
-"""Device and inode: what a file is, whatever it is called."""
+"""Device and inode: what a file is, whatever it is called. Of an object, -1 and its URL's hash."""
 
 
 def identities(paths: Iterable[Path]) -> set[FileIdentity]:
@@ -143,6 +146,8 @@ def _identity(path: Path) -> FileIdentity | None:
 
     `gone/../a.mp4` is `a.mp4` as soon as somebody makes the folder, as a run does for its results.
     """
+    if url := url_of(path):
+        return -1, int.from_bytes(sha256(url.encode()).digest()[:8], "big")
     try:
         status = (path if path.exists() else path.resolve()).stat()
     except OSError:
@@ -218,8 +223,8 @@ def _is_result(item: Found, target: Path | None, known: set[Path]) -> bool:
 
 def _made_before(found: Sequence[Found], target: Path | None, work: str | None) -> set[Path]:
     """Results that the run folders around know of."""
-    folders = {item.path.parent / WORK for item in found}
-    folders |= {target / WORK} if target else set()
+    folders = {state_beside(item.path.parent) for item in found}
+    folders |= {state_beside(target)} if target else set()
     folders |= {Path(work).expanduser().absolute()} if work else set()
     notes: list[Any] = [
         read_json(path) for folder in folders for path in folder.glob("*/*/done.json")
@@ -228,7 +233,11 @@ def _made_before(found: Sequence[Found], target: Path | None, work: str | None) 
 
 
 def video_rows(
-    pairs: Sequence[tuple[Path, Path]], work: str | None, run: str = ""
+    pairs: Sequence[tuple[Path, Path]],
+    work: str | None,
+    run: str = "",
+    *,
+    cache: int = DEFAULT_BYTES,
 ) -> tuple[list[VideoRow], list[Refused]]:
     """One row per source and output, and the sources that cannot be read.
 
@@ -238,15 +247,17 @@ def video_rows(
     refused: list[Refused] = []
     known: dict[Path, Identity] = {}
     for source, output in pairs:
-        root = Path(work).expanduser().absolute() if work else output.parent / WORK
+        root = Path(work).expanduser().absolute() if work else state_beside(output.parent)
         refuse_working_copy(root)
         try:
             if source not in known:
                 known[source] = identify(source)
-            rows.append(video_row(source, output, root, run=run, identity=known[source]))
-        except OSError as error:
-            why = f"cannot be read: {error.strerror}"
-            refused.append(Refused(str(source), why, str(output)))
+            made: dict[str, Any] = {"run": run, "identity": known[source], "cache": cache}
+            rows.append(video_row(source, output, root, **made))
+        except (OSError, PipelineError) as error:
+            line = str(error).removeprefix(f"{told(str(source))}: ")
+            why = getattr(error, "strerror", None) or line
+            refused.append(Refused(str(source), f"cannot be read: {why}", str(output)))
     return rows, refused
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 from jobs.errors import JobError
+from pipeline.partials import PARTIAL
+from pipeline.storage.stores import check_writable
+from pipeline.storage.urls import url_of
 
 
 def check_file_place(path: Path, option: str) -> None:
@@ -24,7 +28,11 @@ def check_folder_place(path: Path, option: str) -> None:
 
     Raises:
         JobError: naming what is in the way.
+        StorageError: what its store complains of.
     """
+    if url := url_of(path):
+        check_writable(url, f"{PARTIAL}{uuid4().hex[:12]}.probe")
+        return
     place = path
     while not place.exists():
         place = place.parent

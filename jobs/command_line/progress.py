@@ -9,15 +9,18 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from jobs.command_line.report import Ledger, VideoEntry
 from jobs.command_line.room import RoomTeller
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
 from pipeline.source import Identity
+from pipeline.storage.urls import told
 from pipeline.store import VideoFolder
 
 PLAIN_PERIOD_S = 5.0
@@ -144,7 +147,14 @@ def closing_table(entries: Sequence[VideoEntry], seconds: float) -> Table:
     return table
 
 
+class TellingConsole(Console):
+    """Shows objects in stores by their URLs, in tables as in lines, and no secret of a URL."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(told(text), **how)
+
+
 def console() -> Console:
     """Standard output, as wide as it is; 200 columns where it is no terminal."""
     width = None if sys.stdout.isatty() else 200
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False)
+    return TellingConsole(file=sys.stdout, width=width, highlight=False, markup=False)

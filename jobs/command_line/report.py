@@ -20,6 +20,7 @@ from jobs.command_line.inputs import Asked, Refused
 from pipeline.figures.beside import files_beside
 from pipeline.files import published
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
+from pipeline.storage.urls import told
 
 SCHEMA = "aureel-report/1"
 VERSIONED = (
@@ -101,7 +102,7 @@ class Report(BaseModel):
     def write(self, path: Path) -> None:
         """Publishes the report; a reader sees the old one or the new one, never half of it."""
         with published(path) as partial:
-            partial.write_text(self.model_dump_json(by_alias=True, indent=2) + "\n")
+            partial.write_text(told(self.model_dump_json(by_alias=True, indent=2)) + "\n")
 
 
 def _cells(video: VideoEntry) -> str:

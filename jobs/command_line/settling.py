@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.errors import MediaError
+from pipeline.errors import MediaError, StorageError
 from pipeline.media.opening import is_text, open_video
+from pipeline.storage.stores import check_readable
+from pipeline.storage.urls import told, url_of
 
 SETTLE_S = 3.0
 """How long a file must have stayed as it is."""
@@ -30,10 +32,28 @@ def unfit_sources(
         looked_at: those to be opened, known before Ray is started.
         wait, say: as in `unsettled`.
     """
-    looked_at = list(looked_at)
+    looked_at, objects = _parted(looked_at)
+    sources, _ = _parted(sources)  # objects are whole from the first
     unfit = _unopened([path for path in looked_at if _is_text(path)])
     unfit |= unsettled([path for path in sources if path not in unfit], wait=wait, say=say)
+    unfit |= _unread(objects)
     return unfit | _unopened([path for path in looked_at if path not in unfit])
+
+
+def _parted(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Files, and paths that stand for objects in stores."""
+    listed = list(paths)
+    return [p for p in listed if not url_of(p)], [p for p in listed if url_of(p)]
+
+
+def _unread(paths: Iterable[Path]) -> dict[Path, str]:
+    why: dict[Path, str] = {}
+    for path in paths:
+        try:
+            check_readable(str(url_of(path)))
+        except StorageError as error:
+            why[path] = str(error).removeprefix(f"{told(str(path))}: ")
+    return why
 
 
 def _is_text(path: Path) -> bool:

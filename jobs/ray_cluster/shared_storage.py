@@ -18,37 +18,45 @@ from pipeline.files import make_folder
 from pipeline.partials import PARTIAL
 from pipeline.rows import VideoRow
 from pipeline.source import Identity
+from pipeline.storage.urls import url_of
 
 ANSWER_S = 60.0
 """How long a node may take to start a process that answers."""
 
 
-def check_shared(videos: Sequence[VideoRow]) -> None:
+def check_shared(videos: Sequence[VideoRow]) -> bool:
     """Refuses a cluster of several nodes of which one sees other files than this machine.
 
+    Returns:
+        Whether all see the run folder. Where all inputs and outputs lie in stores, none need to.
     Raises:
         JobError: the node and the path.
     """
     ray: Any = import_module("ray")  # late: jobs.ray_cluster.cluster sets it up
     nodes = {str(n["NodeID"]): _name(n) for n in ray.nodes() if n.get("Alive")}
     if len(nodes) < 2:
-        return
-    outputs = {str(Path(video["output"]).parent) for video in videos}
+        return True
+    outputs = {str(Path(v["output"]).parent) for v in videos if not url_of(v["output"])}
     folders = sorted(outputs | {video["work"] for video in videos})
-    sizes = {video["source"]: Identity.parse(video["identity"]).size for video in videos}
+    files = [video for video in videos if not url_of(video["source"])]
+    sizes = {video["source"]: Identity.parse(video["identity"]).size for video in files}
     tokens = _laid(folders)
     try:
         answers = _answers(ray, list(nodes), tokens, sizes)
     finally:
         for token in tokens:
             Path(token).unlink(missing_ok=True)
+    only_state = not outputs and not files
     for node, problems in zip(nodes, answers, strict=True):
+        if problems and only_state:
+            return False
         if problems:
             more = f" (and {len(problems) - 1} more)" if problems[1:] else ""
             raise JobError(
-                f"node {nodes[node]}: {problems[0]}{more}; inputs, --output and --work must lie on "
-                "storage that all nodes share"
+                f"node {nodes[node]}: {problems[0]}{more}; --work must lie on storage that all "
+                "nodes share, inputs and --output too or in a store (s3://, …)"
             )
+    return True
 
 
 def _name(node: Mapping[str, Any]) -> str:

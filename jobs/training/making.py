@@ -104,7 +104,7 @@ def _refuse_unknown(known: list[Provenance]) -> None:
 def _measuring(options: PairOptions, table: Path, work: Path) -> MeasureOptions:
     return MeasureOptions(
         inputs=options.inputs,
-        output=table,
+        output=str(table),
         tracker=options.tracker,
         au=options.au,
         work=str(work),

@@ -9,6 +9,7 @@ import ray
 
 from pipeline import actors
 from pipeline.flow.flow import Place
+from pipeline.flow.homes import Homes
 from pipeline.flow.tasks import Tasks
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.studies.shares import StudySettings
@@ -38,10 +39,12 @@ def on_cores(stage: str, work: Callable[..., Any], *settings: Any, **needs: Any)
     return Tasks(stage, work, *settings, retries=RETRIES, **needs)
 
 
-def for_analysis(settings: AnalysisSettings, gpus: float, at_most: AtMost) -> Place:
+def for_analysis(
+    settings: AnalysisSettings, gpus: float, at_most: AtMost, homes: Homes | None = None
+) -> Place:
     """Where chunks are analysed."""
     if not settings.gpu_share:
-        return on_cores("analyse", actors.analyse_row, settings)
+        return on_cores("analyse", actors.analyse_row, settings, homes=homes)
 
     def operator(rows: Dataset, size: int) -> Dataset:
         return _mapped(rows, size, actors.Analyse, settings, settings.gpu_share)
@@ -49,11 +52,14 @@ def for_analysis(settings: AnalysisSettings, gpus: float, at_most: AtMost) -> Pl
     return _pool("analyse", operator, _sized(gpus, settings.gpu_share, at_most), calls=1)
 
 
-def for_rendering(settings: RenderSettings | None, gpus: float, at_most: AtMost) -> Place:
+def for_rendering(
+    settings: RenderSettings | None, gpus: float, at_most: AtMost, homes: Homes | None = None
+) -> Place:
     """Where segments are rendered: several at once in an actor, whose batches mix them."""
     share = settings.editor.gpu_share if settings else 0.0
     if settings is None or not share:
-        return on_cores("render", actors.render_row, settings, **_room_for(settings))
+        needs = _room_for(settings)
+        return on_cores("render", actors.render_row, settings, homes=homes, **needs)
     cpus = cpu_beside_gpu(share, _nodes())
 
     def operator(rows: Dataset, size: int) -> Dataset:

@@ -11,6 +11,7 @@ import ray
 from ray.exceptions import RayError
 
 from pipeline.flow.flow import Cores, Message, Tell
+from pipeline.flow.homes import Homes
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
 
 SEE_LOGS = "its logs say why; run again to resume"
@@ -30,16 +31,19 @@ class Tasks:
         *settings: Any,
         retries: int = RETRIES,
         num_cpus: float = 1.0,
+        homes: Homes | None = None,
         **needs: Any,
     ) -> None:
         """
         Args:
             work: from a row and the settings to its rows, or to its one row.
+            homes: says on which node each row's task runs; without, Ray spreads them.
             needs: of one task, by Ray's names.
         """
         needs |= {"num_cpus": num_cpus, "max_retries": retries, "scheduling_strategy": "SPREAD"}
-        self._stage, self._cpus = stage, num_cpus
-        self._task: Any = ray.remote(work).options(**needs)
+        self._stage, self._cpus, self._homes = stage, num_cpus, homes
+        self._task: Any = ray.remote(work)
+        self._needs = needs
         self._settings = [ray.put(each) for each in settings]
         self._under_way = 0
 
@@ -59,7 +63,9 @@ class Tasks:
         """As `Place`."""
         self._under_way += 1
         self._cores.take(self._cpus)
-        future = self._task.remote(row, *self._settings).future()
+        home = {} if self._homes is None else {"scheduling_strategy": self._homes.strategy(row)}
+        task = self._task.options(**self._needs | home)
+        future = task.remote(row, *self._settings).future()
         future.add_done_callback(partial(self._ended, row))
 
     def _ended(self, row: Any, future: Any) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.delivery import deliver, place_of, ready_before, sending_s
 from pipeline.edit.plan import read_plan
 from pipeline.errors import PipelineError
 from pipeline.lease import check_claimed
@@ -41,7 +42,7 @@ def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
     folder = folder_of(row)
     check_unchanged(row["source"], row["identity"])
     inspection = read_inspection(row["source"], folder.inspection)
-    limit_s = whole_s(inspection.frames, FINISHED_S, settings.stuck_after)
+    limit_s = whole_s(inspection.frames, FINISHED_S, settings.stuck_after) + sending_s(row)
     with counted_start(folder, work_of("finish", 0), "joining its pieces", limit_s):
         return _finished(row, folder, inspection, settings)
 
@@ -49,30 +50,32 @@ def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
 def _finished(
     row: VideoRow, folder: VideoFolder, inspection: Inspection, settings: RenderSettings
 ) -> StageRow:
-    clock, output = Stopwatch(), Path(row["output"])
+    clock, output, place = Stopwatch(), Path(row["output"]), str(place_of(row))
     encode = encode_settings(inspection, settings)
     pieces, names = planned_pieces(folder, row["request"], inspection, settings, encode)
 
     def check() -> None:
         check_unchanged(row["source"], row["identity"])
-        if output.exists() and output.samefile(row["source"]):
+        if row["output"] == row["source"] or (output.exists() and output.samefile(row["source"])):
             raise PipelineError(f"{output}: is the input itself; footage is never overwritten")
         if row["run"]:
             check_claimed(output, row["run"])
 
     what = inspection.info, inspection.index
-    how: dict[str, Any] = {"replace": settings.overwrite, "check": check}
+    how: dict[str, Any] = {"replace": settings.overwrite or place != row["output"], "check": check}
     notes: list[str] = []
+    finished = ready_before(row)
     strength = read_plan(folder.plan(row["request"])).strength(inspection.frames)
     beside = (output, inspection, names, settings.elements, strength)
     with elements_beside(*beside, replace=settings.overwrite) as elements:
         try:
-            finished = finish(*what, pieces, str(output), encode, **how)
+            finished = finished or finish(*what, pieces, place, encode, **how)
         except NotCopyableError as error:
             notes.append(f"frames without an edit were encoded, not copied: {error}")
             encoded = encoded_anew(pieces, folder.job_folder, *what, encode)
             alone = replace(encode, copies_untouched=False)
-            finished = finish(*what, encoded, str(output), alone, **how)
+            finished = finish(*what, encoded, place, alone, **how)
+        deliver(row, finished, replace=settings.overwrite)
     folder.sweep_job(row["request"])
     sweep(row)
     write_done(folder, output, row["request"])

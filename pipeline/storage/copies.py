@@ -153,12 +153,10 @@ def _read(note: Path) -> dict[str, Any]:
 
 
 def _remove(note: Path, root: Path) -> bool:
-    """Removes a copy, unless somebody uses it or it has not reached its store yet."""
+    """Removes a copy, unless somebody uses it."""
     with suppress(OSError), note.open("rb+") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         said = _said(file)
-        if said.get("unsent"):
-            return False
         if "url" in said:
             scheme, _, rest = said["url"].partition("://")
             (root / scheme / rest).unlink(missing_ok=True)
@@ -202,16 +200,36 @@ def _say(note: BinaryIO, said: dict[str, Any]) -> None:
     note.flush()
 
 
-def known_of(path: Path) -> dict[str, Any]:
-    """What the note of a copy says; empty where there is none."""
-    return _read(_note_path(path))
+def sent_sha256(path: Path) -> str | None:
+    """The hash of what was sent from here last; None where that is not known."""
+    return _read(_note_path(path)).get("sha256")
 
 
-def note_down(path: Path, **said: Any) -> None:
-    """Says of a copy what it is, in the place of what was said before."""
+def fetch(path: Path, limit: int = DEFAULT_BYTES) -> Path:
+    """The path of an object's copy, which lies there now; a file as it is.
+
+    Raises:
+        StorageError: it cannot be fetched.
+    """
+    if url_of(path) is not None:
+        with held(path, limit, lambda facts: facts == facts_of(str(url_of(path)))):
+            pass
+    return path
+
+
+def adopt(made: Path, path: Path, facts: Facts, sha256: str) -> None:
+    """Keeps a file that was just sent as the copy of what it has become; then it may go."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with _note(path) as note:
             fcntl.flock(note, fcntl.LOCK_EX)
-            if _is_still(path, note):
-                _say(note, {"url": url_of(path), **said})
-                return
+            if not _is_still(path, note):
+                continue
+            try:
+                made.replace(path)
+            except OSError:  # on another file system: fetched, should it be asked for
+                made.unlink()
+                path.unlink(missing_ok=True)
+            said = {"url": url_of(path), "size": facts.size, "facts": facts, "sha256": sha256}
+            _say(note, said)
+            return

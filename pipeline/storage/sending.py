@@ -6,6 +6,7 @@ sees half of an object under its own; and what stands there stays until the othe
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from contextlib import suppress
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Any
 
 from pipeline.errors import StorageError
 from pipeline.partials import PARTIAL, is_abandoned, partial_path
-from pipeline.storage.copies import known_of, note_down
+from pipeline.storage.copies import adopt
 from pipeline.storage.stores import facts_of, is_there, one_line, store_of
 from pipeline.storage.sums import READ_BYTES, Sums, part_bytes, sums_of
 from pipeline.storage.urls import told, url_of
@@ -25,51 +26,25 @@ AT_ONCE = 4
 
 
 def publish_object(partial: Path, path: Path, *, replace: bool) -> None:
-    """Gives a finished partial its name, here and then in the store that the path stands for.
+    """Sends a finished file to the store that a path stands for; what is sent stays as its copy.
 
-    Until it is there, it is kept here: `unsent` finds it when the sending was cut off.
+    Where that fails, or is cut off, the partial is as it was and nothing is seen in the store.
 
     Raises:
         FileExistsError: an object stands there, and `replace` is off.
         StorageError: what the store complains of.
     """
-    sums, size = sums_of(partial), partial.stat().st_size
-    note_down(path, size=size, sha256=sums.sha256, unsent=True)
-    partial.replace(path)
-    _send(path, sums, replace=replace)
-
-
-def unsent(path: Path) -> bool:
-    """Whether a finished file lies here whole that has not reached its store."""
-    known = known_of(path) if url_of(path) else {}
-    with suppress(OSError):
-        return bool(known.get("unsent")) and sums_of(path).sha256 == known.get("sha256")
-    return False
-
-
-def send_again(path: Path, *, replace: bool) -> None:
-    """Sends what `unsent` found; raises as `publish_object`."""
-    _send(path, sums_of(path), replace=replace)
-
-
-def sent_sha256(path: Path) -> str | None:
-    """The hash of what was sent, or fetched, last; None where that is not known here."""
-    return known_of(path).get("sha256")
-
-
-def _send(path: Path, sums: Sums, *, replace: bool) -> None:
-    url, size = str(url_of(path)), path.stat().st_size
+    url, size, sums = str(url_of(path)), partial.stat().st_size, sums_of(partial)
     _refuse_standing(url, replace=replace)
     store, name = store_of(url)
-    folder = name.rpartition("/")[0]
+    other = f"{name.rpartition('/')[0]}/{partial_path(Path(path.name)).name}"
     _sweep(url.rpartition("/")[0])
-    other = f"{folder}/{partial_path(Path(path.name)).name}"
     try:
         with one_line(url, "write it"):
-            store.put_file(str(path), other, **_how(url, size))
+            store.put_file(str(partial), other, **_how(url, size))
             _verify(store, other, url, size, sums)
             _refuse_standing(url, replace=replace)
-            store.mv(other, name)
+            _name(store, other, name)
     except BaseException:
         with suppress(Exception):
             store.rm_file(other)
@@ -77,7 +52,30 @@ def _send(path: Path, sums: Sums, *, replace: bool) -> None:
     facts = facts_of(url)
     if facts is None or facts.size != size:
         raise StorageError(f"{told(url)}: is not there as it was written; run again")
-    note_down(path, size=size, sha256=sums.sha256, facts=facts)
+    adopt(partial, path, facts, sums.sha256)
+
+
+def _name(store: Any, other: str, name: str) -> None:
+    """Gives an object its name: by a copy within the store, or by a rename where that is how."""
+    try:
+        store.cp_file(other, name)
+    except NotImplementedError:
+        store.mv(other, name)
+    else:
+        store.rm_file(other)
+
+
+def withdraw(path: Path) -> None:
+    """Removes an object and its copy here.
+
+    Raises:
+        StorageError: what the store complains of.
+    """
+    url = str(url_of(path))
+    store, name = store_of(url)
+    with one_line(url, "remove it"):
+        store.rm_file(name)
+    path.unlink(missing_ok=True)
 
 
 def _refuse_standing(url: str, *, replace: bool) -> None:
@@ -115,7 +113,7 @@ def _sweep(folder: str) -> None:
     store, place = store_of(folder)
     ours = partial_path(Path("x")).name.split("-")[1]
     with suppress(Exception):  # what cannot be listed or removed is in nobody's way
-        for left in store.glob(f"{place}/{PARTIAL}{ours}-*"):
+        for left in store.glob(f"{glob.escape(place)}/{PARTIAL}{ours}-*"):
             if is_abandoned(Path(left)):
                 store.rm_file(left)
     with suppress(Exception):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from pipeline.errors import StorageError
@@ -123,26 +125,43 @@ def is_there(url: str) -> bool:
         return bool(store.exists(name))
 
 
-def objects_below(url: str) -> list[str]:
-    """The URLs of all objects in a folder, searched whole, in order.
+def is_pattern(url: str) -> bool:
+    """Whether a URL has wild cards."""
+    return glob.has_magic(url)
+
+
+def objects_in(url: str) -> list[str]:
+    """The URLs of all objects in a folder, searched whole, or that a pattern matches.
+
+    In order: the objects of a folder before its folders, as of files.
 
     Raises:
         StorageError: it is not there, or the store cannot list.
     """
     store, name = store_of(url)
+    search = store.glob if is_pattern(name) else store.find
     with one_line(url, "list it"):
-        return [store.unstrip_protocol(found) for found in sorted(store.find(name))]
+        found: dict[str, Mapping[str, Any]] = search(name, detail=True)
+    files = {store.unstrip_protocol(n): i for n, i in found.items() if i.get("type") == "file"}
+    _listed.update({each: facts_in(info) for each, info in files.items()})
+    return sorted(files, key=_before_folders)
 
 
-def objects_like(url: str) -> list[str]:
-    """The URLs of all objects that a pattern with wild cards matches, in order.
+def _before_folders(url: str) -> list[tuple[bool, str]]:
+    *folders, name = url.split("/")
+    return [*((True, folder) for folder in folders), (False, name)]
+
+
+_listed: dict[str, Facts] = {}
+
+
+def first_facts_of(url: str) -> Facts | None:
+    """As `facts_of`, but once without asking where a listing has just told them.
 
     Raises:
-        StorageError: the store cannot list.
+        StorageError: the store cannot be asked.
     """
-    store, name = store_of(url)
-    with one_line(url, "list it"):
-        return [store.unstrip_protocol(found) for found in sorted(store.glob(name))]
+    return _listed.pop(url, None) or facts_of(url)
 
 
 def check_readable(url: str) -> None:
@@ -156,8 +175,9 @@ def check_readable(url: str) -> None:
         store.cat_file(name, start=0, end=1)
 
 
+@cache
 def check_writable(url: str, name: str) -> None:
-    """Writes an object of that name into a folder and removes it; grants do not tell all.
+    """Writes an object of that name into a folder and removes it, once; grants do not tell all.
 
     Raises:
         StorageError: the folder cannot be written.

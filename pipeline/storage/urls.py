@@ -15,9 +15,10 @@ from pipeline.errors import StorageError
 
 COPIES = "aureel-stores"
 """The folder that mirrors stores; what lies outside one is a file."""
+STATE, WORK = "aureel-work", "_work"
 LOCAL = ("file", "local")
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_MIRRORED = re.compile(rf"(?:/[^\s\"'/]+)*/{COPIES}/([a-z][a-z0-9+.-]+)/")
+_MIRRORED = re.compile(rf"(?:/(?!{COPIES}/)[^\s\"'/,;]+)*/{COPIES}/([a-z][a-z0-9+.-]+)/")
 _SECRET = re.compile(r"(://)[^/@\s]*:[^/@\s]*@|((?<=://)[^?\s\"']*)\?[^\s\"']+")
 
 
@@ -67,6 +68,25 @@ def url_of(path: str | Path) -> str | None:
 def root_of(path: Path) -> Path:
     """The folder that mirrors stores, of a path within."""
     return Path(*path.parts[: path.parts.index(COPIES) + 1])
+
+
+def here(word: str) -> str:
+    """A word as the rest of the code takes it: a URL as the path of its copy, others as they are.
+
+    Raises:
+        StorageError: a URL that cannot be used.
+    """
+    if not is_url(word):
+        return word
+    path = path_of(word)
+    is_bucket = url_of(path) is not None and path.parent.parent == root_of(path)
+    return f"{path}/" if is_bucket or word.endswith("/") else str(path)
+
+
+def state_beside(folder: Path) -> Path:
+    """Where the state of work on a folder lies: there, or on this machine where it is a store's."""
+    parts = [STATE if part == COPIES else part for part in folder.parts]
+    return Path(*parts) / WORK
 
 
 def told(text: str) -> str:

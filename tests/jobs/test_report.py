@@ -23,6 +23,7 @@ VIDEO: VideoRow = {
     "request": "",
     "run": "",
     "curve": "",
+    "cache": 0,
 }
 
 

@@ -7,10 +7,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import psutil
 import pytest
 
@@ -107,6 +109,57 @@ def test_a_node_with_a_disk_of_its_own_is_named_with_the_path_before_the_work(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     assert [p for p in tmp_path.rglob("*") if p.is_file() and p.name != "talk.mp4"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_without_a_shared_run_folder_videos_from_a_store_stay_on_their_nodes(
+    demo: Path, tmp_path: Path, bucket: Callable[..., str]
+):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a node a disk of its own")
+    store: Any = fsspec.filesystem("s3", use_listings_cache=False)
+    for number in range(4):
+        store.put_file(str(demo), bucket("in", f"{number}.mp4"))
+    work, caches = tmp_path / "work", tmp_path / "cache"
+    work.mkdir()
+    caches.mkdir(exist_ok=True)
+    hide = f"mount -t tmpfs none {work} && mount -t tmpfs none {caches}"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    head = ("--head", "--port", address.rpartition(":")[2], "--include-dashboard=false")
+    temporary = Path(f"/tmp/aureel-ray-{os.getpid()}")
+    call = [sys.executable, str(ROOT / "jobs/animate.py"), "--curve", "smile", "--work", str(work)]
+    call += ["--input", bucket("in") + "/", "--output", bucket("out") + "/", "--editor"]
+    try:
+        with (
+            node(*head, "--temp-dir", str(temporary)),
+            node("--address", address, before=hide),
+        ):
+            made = _called([*call, "identity"], address)
+            again = _called([*call, "identity"], address)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert (
+        f"each video stays on the node that begins it: the nodes do not share {work}" in made.stdout
+    )
+    assert len([n for n in store.find(bucket("out")) if n.endswith(".mp4")]) == 4
+    here = list(work.glob("*/analysis-*.parquet"))
+    assert 0 < len(here) < 4, "one node has done it all"
+    assert again.stdout.count("skipped") == 4
+
+
+def _called(call: list[str], address: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        call,
+        env=_environment(RAY_ADDRESS=address),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
 
 
 def _refused(job: Path, address: str) -> str:

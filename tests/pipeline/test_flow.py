@@ -69,10 +69,10 @@ def instant(monkeypatch: pytest.MonkeyPatch) -> None:
         return Instant(lambda row: _verdicts(stage, row))
 
     monkeypatch.setattr(Cores, "there", lambda _: 1.0)
-    monkeypatch.setattr(graph, "Tasks", lambda stage, *_: place(stage))
-    monkeypatch.setattr(graph, "on_cores", lambda stage, *_: place(stage))
-    monkeypatch.setattr(graph, "for_analysis", lambda *_: place("analyse"))
-    monkeypatch.setattr(graph, "for_rendering", lambda *_: place("render"))
+    monkeypatch.setattr(graph, "Tasks", lambda stage, *_, **__: place(stage))
+    monkeypatch.setattr(graph, "on_cores", lambda stage, *_, **__: place(stage))
+    monkeypatch.setattr(graph, "for_analysis", lambda *_, **__: place("analyse"))
+    monkeypatch.setattr(graph, "for_rendering", lambda *_, **__: place("render"))
 
 
 def _videos(count: int) -> list[Any]:

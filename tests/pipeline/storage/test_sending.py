@@ -11,8 +11,7 @@ import pytest
 from pipeline.errors import StorageError
 from pipeline.files import published, state_of, unpublished
 from pipeline.storage import sums
-from pipeline.storage.copies import note_down
-from pipeline.storage.sending import send_again, sent_sha256, unsent
+from pipeline.storage.copies import sent_sha256
 from pipeline.storage.sums import sums_of
 from pipeline.storage.urls import path_of
 
@@ -42,7 +41,7 @@ def test_an_object_is_published_whole_and_nothing_beside_it_stays(
     path = write(bucket("out", "a.mp4"), b"made")
     assert store.cat_file(bucket("out", "a.mp4")) == b"made"
     assert names(store, bucket()) == ["a.mp4"]
-    assert not unsent(path)
+    assert path.read_bytes() == b"made"
     assert sent_sha256(path) == sums_of(path).sha256
     state = state_of(path)
     assert state is not None
@@ -90,6 +89,15 @@ def test_what_stands_is_left_alone_unless_it_may_be_replaced(
     assert store.cat_file(bucket("a.mp4")) == b"second"
 
 
+def test_a_name_with_what_patterns_are_made_of_is_a_name_like_any_other(
+    bucket: URLs, store: fsspec.AbstractFileSystem
+):
+    for name in ("shots[1]/a[2]*.mp4", "shots1/a2b.mp4"):
+        write(bucket(name), name.encode())
+    assert store.cat_file(bucket("shots[1]/a[2]*.mp4")) == b"shots[1]/a[2]*.mp4"
+    assert len(store.find(bucket())) == 2
+
+
 def test_a_folder_is_sent_file_by_file_and_what_is_gone_from_it_goes(
     bucket: URLs, store: fsspec.AbstractFileSystem
 ):
@@ -123,35 +131,19 @@ with published(path_of(sys.argv[1])) as partial:
 """
 
 
-def test_after_a_kill_amid_the_upload_nothing_is_seen_and_only_the_upload_is_made_again(
+def test_after_a_kill_amid_an_upload_nothing_is_seen_and_no_dead_part_is_kept(
     bucket: URLs, store: fsspec.AbstractFileSystem
 ):
     url = bucket("out", "a.mov")
     call = [sys.executable, "-c", KILLED, url, str(BIG)]
     killed = subprocess.run(call, stdout=subprocess.PIPE, check=False)
     assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, b"here\n")
-    path = path_of(url)
     assert names(store, bucket()) == []
     assert store.list_multipart_uploads(bucket()[5:])
-    assert unsent(path)
-    made = path.stat().st_mtime_ns
-    send_again(path, replace=False)
-    assert path.stat().st_mtime_ns == made
-    assert store.cat_file(url) == b"x" * BIG
+    write(url, b"made")
+    assert store.cat_file(url) == b"made"
     assert names(store, bucket()) == ["a.mov"]
-    assert not store.list_multipart_uploads(bucket()[5:]), (
-        "the dead upload's parts would be paid for"
-    )
-    assert not unsent(path)
-
-
-def test_a_finished_file_that_was_touched_since_is_not_sent(bucket: URLs):
-    path = path_of(bucket("a.mp4"))
-    write(bucket("a.mp4"), b"made")
-    note_down(path, size=4, sha256=sums_of(path).sha256, unsent=True)
-    assert unsent(path)
-    path.write_bytes(b"mode")
-    assert not unsent(path)
+    assert not store.list_multipart_uploads(bucket()[5:]), "dead parts would be paid for"
 
 
 def test_a_wrong_bucket_is_one_line(bucket: URLs):

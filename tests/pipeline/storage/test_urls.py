@@ -40,6 +40,13 @@ def test_a_url_that_cannot_be_kept_is_refused_without_its_secret(url: str, why: 
     assert "hunter2" not in str(error.value)
 
 
+def test_several_objects_in_a_row_of_a_table_are_told_each():
+    row = f"{path_of('s3://b/a.mp4')},{path_of('s3://b/o.mp4')},/tmp/c.mp4"
+    assert told(row) == "s3://b/a.mp4,s3://b/o.mp4,/tmp/c.mp4"
+    elsewhere = "/home/other/.cache/aureel-stores/gs/b/a.mp4,/mnt/aureel-stores/s3/b/o.mp4"
+    assert told(elsewhere) == "gs://b/a.mp4,s3://b/o.mp4"
+
+
 def test_a_text_tells_objects_by_their_urls_and_no_secret():
     path = path_of("s3://b/a b/c.mp4")
     line = f"{path}: cannot be opened; see {path.parent}, https://u:pw@h/x and https://h/y?sig=z"

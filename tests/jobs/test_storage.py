@@ -1,0 +1,131 @@
+"""Footage and results in stores, against an S3 server on loopback."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from jobs.animate import app
+from jobs.command_line.command import run_command
+
+URLs = Callable[..., str]
+FAST = ("--editor", "identity", "--preset-encode", "ultrafast")
+
+
+@pytest.fixture
+def store() -> Any:
+    return fsspec.filesystem("s3", use_listings_cache=False)
+
+
+def names(store: Any, url: str) -> list[str]:
+    return sorted(name.partition("/")[2] for name in store.find(url))
+
+
+def test_a_folder_of_a_bucket_becomes_another_with_curve_plots_and_report(
+    animate, bucket: URLs, store: Any, demo: Path, tmp_path: Path
+):
+    for name in ("talk.mp4", "more/other.mp4", "more/notes.txt"):
+        store.put_file(str(demo), bucket("shots", name))
+    store.put_file("smile2.yaml", bucket("curves", "smile2.yaml"))
+    call = ("--curve", bucket("curves", "smile2.yaml"), "--input", bucket("shots"), "--plot")
+    call += ("--output", bucket("out") + "/", *FAST)
+    planned = animate(*call, "--dry-run")
+    assert planned.status == 0, planned.stderr
+    assert f"{bucket('out')} can be written" in planned.stdout
+    assert "2 inputs can be read" in planned.stdout
+    assert names(store, bucket("out")) == []
+
+    run = animate(*call)
+    assert run.status == 0, run.stdout
+    made = names(store, bucket("out"))
+    for stem in ("out/talk.smile2", "out/more/other.smile2"):
+        assert {f"{stem}.mp4", f"{stem}.curves.csv", f"{stem}.frames.png"} <= set(made)
+    assert "out/report.json" in made
+    assert not [name for name in made if ".aureel-" in name]
+    report = json.loads(store.cat_file(bucket("out", "report.json")))
+    assert [video["status"] for video in report["videos"]] == ["done", "done"]
+    assert {video["input"] for video in report["videos"]} == {
+        bucket("shots", "talk.mp4"),
+        bucket("shots", "more", "other.mp4"),
+    }
+    assert f"video: {bucket('out', 'talk.smile2.mp4')}" in run.stdout
+    told = run.stdout + run.stderr + json.dumps(report)
+    assert "aureel-stores" not in told
+    assert "unsaid-secret" not in told
+
+    again = animate(*call)
+    assert "skipped" in again.stdout
+    store.rm_file(bucket("out", "talk.smile2.mp4"))
+    assert animate(*call).status == 0
+    assert "out/talk.smile2.mp4" in names(store, bucket("out"))
+
+
+def test_a_manifest_of_a_bucket_may_mix_stores_and_files_and_its_failures_can_be_retried(
+    animate, bucket: URLs, store: Any, demo: Path, tmp_path: Path
+):
+    store.put_file(str(demo), bucket("jobs", "talk.mp4"))
+    rows = (
+        f"talk.mp4,{tmp_path}/here.mp4\n"
+        f"{tmp_path}/talk.mp4,made.mp4\n"
+        "gone.mp4,never.mp4\n"
+        f"{bucket('jobs', 'talk.mp4')},{bucket('jobs', 'talk.mp4')}\n"
+    )
+    store.pipe_file(bucket("jobs", "all.csv"), f"input,output\n{rows}".encode())
+    manifest = ("--manifest", bucket("jobs", "all.csv"), "--curve", "smile2.yaml", *FAST)
+    run = animate(*manifest, "--report", bucket("jobs", "report.json"))
+    assert run.status == 1
+    assert (tmp_path / "here.mp4").is_file()
+    assert "jobs/made.mp4" in names(store, bucket("jobs"))
+    failed = csv.DictReader(io.StringIO(store.cat_file(bucket("jobs", "failures.csv")).decode()))
+    why = {row["input"]: row["why"] for row in failed}
+    assert "does not exist" in why[bucket("jobs", "gone.mp4")]
+    assert "footage is never overwritten" in why[bucket("jobs", "talk.mp4")]
+    assert f"--manifest {bucket('jobs', 'failures.csv')}" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--output", "s3://nobody-has-this/out/"), "s3://nobody-has-this/out: cannot write there"),
+        (("--input", "s3://nobody-has-this/a.mp4"), "bucket does not exist"),
+        (("--output", "ftp://me:hunter2@host/out/"), "holds a password"),
+        (("--input", "https://host/a.mp4?token=hunter2"), "holds a query"),
+        (("--work", "s3://nobody-has-this/work"), "--work: got"),
+        (("--output", "s3://b/o/", "--cache-size", "lots"), "--cache-size: got 'lots'"),
+    ],
+)
+def test_what_is_wrong_with_a_store_is_one_line_before_any_work(
+    bucket: URLs, demo: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+):
+    inputs = () if "--input" in words else ("--input", str(demo))
+    assert run_command(app, ["--curve", "smile", *inputs, *FAST, *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert "hunter2" not in error
+
+
+def test_credentials_that_are_missing_are_one_line_before_any_work(
+    bucket: URLs, demo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    import s3fs
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    s3fs.S3FileSystem.clear_instance_cache()
+    call = ["--curve", "smile", "--input", str(demo), "--output", bucket("new") + "/", *FAST]
+    try:
+        assert run_command(app, call) == 2
+    finally:
+        s3fs.S3FileSystem.clear_instance_cache()
+    error = capsys.readouterr().err
+    assert "credentials" in error
+    assert error.count("\n") == 1
