@@ -43,6 +43,11 @@ class ProtocolOptions(BaseModel):
     sweep: Annotated[tuple[float, ...], Parameter(consume_multiple=1, negative=())] = Field(
         default=(), description="Guidances to repeat all of it at, e.g. 1 1.5 2 3 (Table IV)."
     )
+    checkpoints: Path | None = Field(
+        default=None,
+        description="Folder of `train`: repeat all of it with the weights of each checkpoint in it "
+        "(editor magicface); checkpoints.csv and checkpoints.png show how figures went.",
+    )
     keep_stills: Flag = Field(default=False, description="Also keep every still, as PNG.")
     seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
     overwrite: Flag = Field(default=False, description="Replace another protocol's results there.")

@@ -64,11 +64,23 @@ class TrainOptions(BaseModel):
         description="Learn the guided answer of the start's own weights at this guidance, so that "
         "one pass at --guidance 1 gives it; 0: learn from noise, as the paper does.",
     )
+    distil_steps: int = Field(
+        default=Recipe.distil_steps,
+        description="Learn to go in N steps of --scheduler ddim as far as the start's own weights "
+        "go in twice as many, at the guidance above; 0: do not.",
+    )
     ema: float = Field(
         default=Recipe.ema, description="Decay of the averaged weights that are saved; 0: none."
     )
     dtype: Literal["fp32", "bf16"] = Field(
         default="fp32", description="bf16 computes under autocast; weights stay fp32."
+    )
+    optimiser: Literal["adamw", "adamw8"] = Field(
+        default="adamw", description="adamw8 keeps a byte per moment and value instead of four."
+    )
+    shard_states: Flag = Field(
+        default=False,
+        description="Each worker keeps its share of the optimiser's states; numbers are the same.",
     )
     checkpointing: Flag = Field(
         default=False, description="Recompute activations: less memory, about a third more work."

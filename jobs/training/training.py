@@ -52,6 +52,7 @@ def run_training(options: TrainOptions) -> int:
         output,
         options.recipe(),
         not options.without_provenance,
+        workers=options.workers,
     )
     order.recipe.places_of(0, options.workers)
     start, pairs = looked_at(order)
@@ -170,6 +171,13 @@ def _shown(path: Path, screen: Console) -> Generator[None]:
 
 
 def _told(line: dict[str, Any]) -> str:
+    made = line.get("edits")
+    if made is not None:
+        return (
+            f"step {line['step']}: {made['pairs']} edits of held-out people: gain "
+            f"{made['gain']:.2f}, right way {made['right_sign']:.0%}, nearer the target than the "
+            f"source {made['nearer']:.0%}"
+        )
     held = line.get("held_out")
     if held is None:
         return f"step {line['step']}: loss {line['loss']:.4f}"

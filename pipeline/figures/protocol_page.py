@@ -48,7 +48,10 @@ def _head(manifest: Mapping[str, Any]) -> str:
 
 def _label(result: Mapping[str, Any]) -> str:
     guidance = result["guidance"]
-    return f"level as {result['mode']}" + ("" if guidance is None else f", guidance {guidance:g}")
+    step = result.get("checkpoint")
+    trained = "" if step is None else f", checkpoint {step}"
+    guided = "" if guidance is None else f", guidance {guidance:g}"
+    return f"level as {result['mode']}{guided}{trained}"
 
 
 def _table_1(manifest: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -42,14 +43,20 @@ class Seen:
 
     Attributes:
         large, large_px: `(L, L, 3)` uint8 RGB and its `(68, 2)` landmarks, L = `cut_size`.
-        image, landmarks_px, mask: the same at the pairs' size, and what the background loses.
+        image, landmarks_px: the same at the pairs' size.
+        conditioner: makes the mask.
     """
 
     large: NDArray[np.uint8]
     large_px: NDArray[np.float32]
     image: NDArray[np.uint8]
     landmarks_px: NDArray[np.float32]
-    mask: NDArray[np.bool_]
+    conditioner: Conditioner
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """What the background loses; most faces that are looked at never need it."""
+        return self.conditioner.mask(self.image, self.landmarks_px)[0]
 
 
 def seen(
@@ -65,8 +72,7 @@ def seen(
         image = np.asarray(cv2.resize(large, side, interpolation=cv2.INTER_AREA), np.uint8)
         share = crops.size / len(large)
         points = ((large_px + 0.5) * share - 0.5).astype(np.float32)
-    mask, _ = conditioner.mask(image, points)
-    return Seen(large, large_px.astype(np.float32), image, points, mask)
+    return Seen(large, large_px.astype(np.float32), image, points, conditioner)
 
 
 def pictured(one: Seen, other: Seen, dots: str) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def choose_pairs(
     counts |= {"candidates": len(places), "apart": int(far.sum())}
     kept = np.flatnonzero(far & differs)
     counts["of another expression"] = len(kept)
-    order = kept[spread(change[kept], 2 * rules.pairs_per_face)]
+    order = kept[spread(change[kept], 2 * rules.footage_per_face)]
     return Chosen(source[order], target[order], counts)
 
 

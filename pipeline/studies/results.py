@@ -18,7 +18,7 @@ MEANS = ("au_mse", "au_mse_12", "identity", "background", "read", "moved")
 ROOTS = ("rotation", "pitch")
 """Root of the mean square, as the paper's pose error."""
 TWELVE = ("asked", "measured", "achieved")
-PLAIN = ("person", "cell", "kind", "mode", "guidance", "found", *MEANS, *ROOTS)
+PLAIN = ("person", "cell", "kind", "mode", "guidance", "checkpoint", "found", *MEANS, *ROOTS)
 """Columns of the CSV before the units."""
 
 
@@ -66,3 +66,15 @@ def write_csv(path: Path, rows: Sequence[StillRow]) -> None:
         for row in rows:
             twelve = [value for what in TWELVE for value in row[what]]
             table.writerow(["" if v is None else v for v in (*(row[n] for n in PLAIN), *twelve)])
+
+
+def write_checkpoints_csv(path: Path, results: Sequence[dict[str, Any]]) -> None:
+    """A row per checkpoint and mode: figures over all stills; empty cells are unknown."""
+    names = ("stills", "faceless", *MEANS, *ROOTS)
+    with published(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["checkpoint", "mode", "guidance", *names])
+        for one in results:
+            known = one["summary"]["all"]
+            row = [one["checkpoint"], one["mode"], one["guidance"], *(known[n] for n in names)]
+            table.writerow(["" if value is None else value for value in row])

@@ -112,6 +112,54 @@ def test_magicface_goes_the_same_way_and_is_swept_over_guidance(
 
 
 @pytest.mark.slow
+def test_checkpoints_of_a_training_run_go_the_same_way_one_after_the_other(
+    ray_here: None, protocol: Call, tmp_path: Path
+):
+    pytest.importorskip("torch")
+    pytest.importorskip("diffusers")
+    from tests.engines.editors.magicface.tiny import make_weights
+
+    for step in (20, 100):
+        folder = make_weights(tmp_path / f"run/step-{step:08d}", seed=step)
+        facts = {"step": step, "recipe": {}, "pairs": "", "provenance": {}}
+        (folder / "training.json").write_text(json.dumps(facts))
+    (tmp_path / "run/step-00000200").mkdir()  # not whole
+    status, out, err = protocol(
+        *("--output", "p", "--checkpoints", "run", "--steps", "1", "--batch", "2"),
+        *("--device", "cpu", "--backend", "eager", "--level-as", "delta", *SMALL),
+    )
+    assert status == 0, out + err
+    told = json.loads(Path("p/protocol.json").read_text())
+    assert [result["checkpoint"] for result in told["results"]] == [20, 100]
+    figures = [result["summary"]["all"] for result in told["results"]]
+    assert figures[0]["identity"] != figures[1]["identity"], "each has its own weights"
+    with Path("p/checkpoints.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["checkpoint"], row["stills"]) for row in rows] == [("20", "6"), ("100", "6")]
+    assert float(rows[1]["identity"]) == figures[1]["identity"]
+    assert Path("p/checkpoints.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--checkpoints", "run"), "--checkpoints run: no step-…; expected the output folder"),
+        (("--checkpoints", "run", "--sweep", "1.5"), "--checkpoints and --sweep: give one"),
+        (("--checkpoints", "run", "--weights", "w"), "--checkpoints and --weights: give one"),
+        (("--checkpoints", "run", "--editor", "previz"), "are of magicface; got --editor previz"),
+    ],
+)
+def test_checkpoints_that_are_none_or_not_alone_are_refused(
+    protocol: Call, arguments: tuple[str, ...], says: str
+):
+    pytest.importorskip("torch")
+    status, _, err = protocol("--output", "p", *arguments)
+    assert status == 2
+    assert says in err
+    assert not Path("p").exists()
+
+
+@pytest.mark.slow
 def test_a_killed_protocol_goes_on_from_its_shares(tmp_path: Path, protocol: Call):
     call = ("--output", str(tmp_path / "p"), "--editor", "previz", "--people", "6",
             "--level-as", "delta", "--combinations", "60")  # fmt: skip

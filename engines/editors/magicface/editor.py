@@ -109,7 +109,7 @@ class MagicFaceEditor:
     on its place in a batch or on its batch mates.
 
     Args:
-        quality: `draft`, `standard` or `final`; see traits.QUALITIES.
+        quality: `draft`, `standard`, `final` or `distilled`; see traits.QUALITIES.
         networks: made elsewhere (tests, benchmarks); None loads `weights`.
         settings: keyword arguments as `MagicFaceSettings` has them.
     Attributes:

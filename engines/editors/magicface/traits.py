@@ -14,10 +14,12 @@ QUALITIES: dict[str, tuple[int, float]] = {
     "draft": (8, 3.0),
     "standard": (20, 3.0),
     "final": (50, 3.0),
+    "distilled": (4, 1.0),
 }
-"""Quality → steps, guidance. Few steps show timing and direction of a change, not its texture; all
-have the paper's guidance, so that a draft moves as far as the final does. 20.3, 42.5 and 97.8
-TFLOP per frame."""
+"""Quality → steps, guidance. Few steps show timing and direction of a change, not its texture; the
+first three have the paper's guidance, so that a draft moves as far as the final does. `distilled`
+is for weights that learnt the guided answer (docs/training.md): the released ones would hardly
+move. 20.3, 42.5, 97.8 and 9.2 TFLOP per frame."""
 
 SCHEDULER_NAMES = ("unipc", "dpm++", "ddim", "lcm")
 NOISE_MODES = ("shared", "per-frame")
@@ -35,7 +37,12 @@ TRAITS = Traits(
     options=(
         Option("weights", Path, "folder with the weights, `hub` to download them, or a hub id"),
         Option("base", Path, "SD 1.5's parts, where not beside --weights"),
-        Option("quality", str, "8, 20 or 50 steps; standard unless said", choices=tuple(QUALITIES)),
+        Option(
+            "quality",
+            str,
+            "8, 20 or 50 steps, or 4 without guidance for distilled weights; standard unless said",
+            choices=tuple(QUALITIES),
+        ),
         Option("steps", int, "denoising steps", least=1, most=1000),
         Option(
             "guidance",

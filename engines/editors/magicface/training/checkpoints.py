@@ -14,7 +14,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,49 +29,16 @@ from engines.editors.magicface.training.network.trainee import (
     write_official,
 )
 from engines.editors.magicface.training.recipe import Recipe
+from engines.editors.magicface.training.run_folder import (
+    FACTS,
+    Facts,
+    checkpoint_name,
+    checkpoints,
+    read_facts,
+)
 from engines.errors import EngineError
 
 _STATE = "resume.pt"
-_FACTS = "training.json"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a checkpoint is of.
-
-    Attributes:
-        recipe: as a dict.
-        pairs: digest of the latents.
-        provenance: of the pairs, as they carry it.
-    """
-
-    step: int
-    recipe: dict[str, Any]
-    pairs: str
-    provenance: dict[str, Any]
-
-
-def checkpoint_name(step: int) -> str:
-    """Of the folder of the weights after so many steps."""
-    return f"step-{step:08d}"
-
-
-def checkpoints(run: Path) -> list[Path]:
-    """The whole ones of a run, oldest first."""
-    return sorted(path for path in run.glob("step-*") if (path / _FACTS).is_file())
-
-
-def read_facts(folder: Path) -> Facts:
-    """What a checkpoint is of.
-
-    Raises:
-        EngineError: not a checkpoint of ours.
-    """
-    try:
-        said = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-        return Facts(**{field.name: said[field.name] for field in fields(Facts)})
-    except (OSError, ValueError, KeyError) as error:
-        raise EngineError(f"{folder / _FACTS}: not readable: {error}") from None
 
 
 def save(
@@ -93,7 +60,7 @@ def save(
         torch.save(_state(trainee, optimiser, averages), partial / _STATE)
         for name in BASE_FOLDERS if base else ():
             (partial / name).symlink_to(getattr(base, name).resolve())
-        (partial / _FACTS).write_text(json.dumps(asdict(facts), indent=1), encoding="utf-8")
+        (partial / FACTS).write_text(json.dumps(asdict(facts), indent=1), encoding="utf-8")
         partial.chmod(0o755)
         shutil.rmtree(final, ignore_errors=True)
         partial.replace(final)

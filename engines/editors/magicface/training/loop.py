@@ -19,18 +19,21 @@ from torch.nn.parallel import DistributedDataParallel
 
 from engines.editors.magicface.folders import WeightFolders
 from engines.editors.magicface.training import checkpoints
+from engines.editors.magicface.training.distil import guided, on_grid, two_steps
 from engines.editors.magicface.training.examples.draws import Draws, condition, draw
 from engines.editors.magicface.training.examples.latents import Batch, Latents
 from engines.editors.magicface.training.loss import (
     Question,
-    guided,
     held_out_losses,
     question,
     squared_errors,
 )
 from engines.editors.magicface.training.network.averages import Averages, holding, learning
+from engines.editors.magicface.training.network.optimiser import gather_states, make_optimiser
 from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import Recipe
+from engines.editors.magicface.training.run_folder import Facts, checkpoint_name
+from engines.editors.magicface.training.run_folder import checkpoints as written_checkpoints
 from engines.errors import EngineError
 
 PROGRESS = "progress.jsonl"
@@ -48,7 +51,8 @@ class Run:
         base: folders that checkpoints link to; None = none.
         provenance: of the pairs; goes into every checkpoint.
         device: of this worker.
-        paint: called with the network in its averaged weights and a path, at every checkpoint.
+        look: called at every checkpoint with the network in its averaged weights and the path of a
+            sheet; what it gives is a line of progress.
         say: called with each line of progress on the first worker.
     """
 
@@ -59,7 +63,7 @@ class Run:
     base: WeightFolders | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
-    paint: Callable[[Trainee, Path], None] | None = None
+    look: Callable[[Trainee, Path], dict[str, Any]] | None = None
     say: Say = lambda _line: None
 
 
@@ -90,18 +94,13 @@ class _Loop:
         self.run, self.recipe = run, run.recipe
         self.rank, self.workers = worker()
         self.passes = self.recipe.places_of(self.rank, self.workers)
-        distils = self.recipe.distil_guidance > 0
-        self.teacher = _frozen(trainee).to(run.device) if distils else None
+        self.teacher = _frozen(trainee).to(run.device) if self.recipe.distils else None
         trainee.open(self.recipe)
         self.trainee = trainee.to(run.device)
         self.signal = run.signal.to(run.device)
         self.rows = run.latents.rows(held_out=False)
-        self.optimiser = torch.optim.AdamW(
-            learning(trainee).values(),
-            lr=self.recipe.lr,
-            betas=(0.9, self.recipe.beta2),
-            weight_decay=self.recipe.weight_decay,
-        )
+        learners = learning(trainee).values()
+        self.optimiser = make_optimiser(self.recipe, learners, self.workers)
         averaging = self.recipe.ema > 0 and self.rank == 0
         self.averages = Averages(trainee, self.recipe.ema) if averaging else None
         self.done = self._resume()
@@ -123,7 +122,7 @@ class _Loop:
             loss, norm = self._step(self.done)
             self.done += 1
             self._after_step(loss, norm)
-        return self.run.folder / checkpoints.checkpoint_name(self.done)
+        return self.run.folder / checkpoint_name(self.done)
 
     def _step(self, step: int) -> tuple[float, float]:
         """One optimiser step; the batch's mean loss and the gradient's norm."""
@@ -147,6 +146,8 @@ class _Loop:
         scaled = batch.target * self.run.latents.scaling_factor
         batch = Batch(batch.source, scaled, batch.background, batch.au)
         timesteps, noise = draws.timesteps.to(batch.au.device), draws.noise.to(batch.au.device)
+        if self.recipe.distil_steps:
+            timesteps = on_grid(timesteps, self.recipe.distil_steps)
         asked = question(batch, batch.au, timesteps, noise, self.signal)
         with self._gathering(number):
             with self._autocast():
@@ -158,7 +159,12 @@ class _Loop:
         if self.teacher is None:
             shown = condition(asked.au, draws, self.recipe.zero_noise)
             return squared_errors(asked.under(shown).put_to(self.network), noise)
-        wanted = guided(self.teacher, asked, self.recipe.distil_guidance)
+        guidance, steps = self.recipe.distil_guidance, self.recipe.distil_steps
+        wanted = (
+            two_steps(self.teacher, asked, guidance, steps, self.signal)
+            if steps
+            else guided(self.teacher, asked, guidance)
+        )
         return squared_errors(asked.put_to(self.network), wanted)
 
     def _gathering(self, number: int) -> AbstractContextManager[Any]:
@@ -180,7 +186,7 @@ class _Loop:
     def _check_finite(self, step: int, loss: float, norm: float) -> None:
         """All workers see the same numbers here, and stop together."""
         if not (loss - loss == 0.0 and norm - norm == 0.0):
-            there = checkpoints.checkpoints(self.run.folder)
+            there = written_checkpoints(self.run.folder)
             kept = f"the weights of {there[-1].name} are kept" if there else "nothing was saved yet"
             raise EngineError(
                 f"training: step {step + 1}: loss {loss:g}, gradient norm {norm:g}; expected finite"
@@ -189,6 +195,9 @@ class _Loop:
 
     def _after_step(self, loss: float, norm: float) -> None:
         last = self.done == self.recipe.steps
+        saves = self.done % self.recipe.save_every == 0 or last
+        if saves:
+            gather_states(self.optimiser)
         if self.rank:
             return
         if self.done % self.recipe.log_every == 0 or last:
@@ -196,19 +205,19 @@ class _Loop:
             self._tell({"step": self.done, "loss": loss, "grad_norm": norm, "lr": rate})
         if self.done % self.recipe.evaluate_every == 0 or last:
             self._evaluate()
-        if self.done % self.recipe.save_every == 0 or last:
+        if saves:
             self._save()
 
     def _save(self) -> None:
         run = self.run
-        facts = checkpoints.Facts(
-            self.done, asdict(self.recipe), run.latents.digest, run.provenance
-        )
+        facts = Facts(self.done, asdict(self.recipe), run.latents.digest, run.provenance)
         checkpoints.save(run.folder, self.trainee, self.optimiser, self.averages, facts, run.base)
         checkpoints.forget_old(run.folder, self.recipe.keep)
-        if run.paint:
+        if run.look:
             with holding(self.trainee, self.averages.values if self.averages else {}):
-                run.paint(self.trainee, run.folder / f"sheet-{self.done:08d}.png")
+                seen = run.look(self.trainee, run.folder / f"sheet-{self.done:08d}.png")
+            if seen:
+                self._tell({"step": self.done, **seen})
 
     def _evaluate(self) -> None:
         """On held-out pairs, with the weights that would be saved now."""

@@ -72,17 +72,6 @@ def squared_errors(eps: Tensor, wanted: Tensor) -> Tensor:
     return (eps - wanted).square().mean(dim=(1, 2, 3))
 
 
-def guided(teacher: Network, asked: Question, guidance: float) -> Tensor:
-    """u + s·(c − u) of a network that learns no more: what a student gives in one pass.
-
-    Source: Meng et al., "On Distillation of Guided Diffusion Models", 2023, first stage, at one s.
-    """
-    with torch.no_grad():
-        conditional = asked.put_to(teacher)
-        unconditional = asked.under(torch.zeros_like(asked.au)).put_to(teacher)
-    return unconditional + guidance * (conditional - unconditional)
-
-
 @dataclass(frozen=True)
 class HeldOut:
     """Mean losses on held-out pairs under the true AUs, none, and another pair's.

@@ -14,6 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from engines.editors.magicface.checkpoint import build_unet
 from engines.editors.magicface.folders import read_config
 from engines.editors.magicface.training.network.averages import learning
+from engines.editors.magicface.training.network.optimiser import BLOCK
 from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import Recipe
 from engines.editors.magicface.training.start import Start
@@ -31,7 +32,7 @@ class Need:
 
     Attributes:
         weights: both UNets, fp32; the teacher's too where guidance is distilled.
-        learning: gradients, AdamW's two moments and the averages of what learns.
+        learning: gradients, the optimiser's states and the averages of what learns.
         activations: of one pass of `micro` pairs, kept for the backward pass.
     """
 
@@ -64,26 +65,33 @@ class _Kept:
 
 
 @lru_cache(maxsize=32)
-def needed(start: Start, recipe: Recipe, image_size: int, scale: int) -> Need:
+def needed(start: Start, recipe: Recipe, image_size: int, scale: int, workers: int = 1) -> Need:
     """Bytes that a recipe needs; no weights are loaded.
 
     Args:
         image_size: side of the pictures; scale: pixels per latent.
+        workers: over which states are shared out, where the recipe says so.
     """
     trainee = _hollow(start)
     trainee.open(replace(recipe, checkpointing=False))
     weights = 4.0 * sum(p.numel() for p in trainee.parameters())
     learnt = float(sum(p.numel() for p in learning(trainee).values()))
     kept = _activations(trainee, recipe, image_size // scale)
-    copies = (1 if recipe.ema else 0) + 3
+    copies = 4.0 * (1 + bool(recipe.ema)) + _state_bytes(recipe, workers)
     half = recipe.dtype == "bf16"
-    if recipe.distil_guidance:
+    if recipe.distils:
         weights *= 2
     return Need(
         weights * (1.5 if half else 1.0),  # autocast keeps a copy in bf16 through a pass
-        4.0 * copies * learnt,
+        copies * learnt,
         kept / (2 if half else 1),
     )
+
+
+def _state_bytes(recipe: Recipe, workers: int) -> float:
+    """Of both moments, per value that learns."""
+    each = 1 + 4 / BLOCK if recipe.optimiser == "adamw8" else 4.0
+    return 2 * each / (workers if recipe.shard_states else 1)
 
 
 def _hollow(start: Start) -> Trainee:
@@ -123,19 +131,25 @@ def _activations(trainee: Trainee, recipe: Recipe, side: int) -> float:
 
 
 def check_memory(
-    start: Start, recipe: Recipe, image_size: int, scale: int, there: float, where: str
+    start: Start,
+    recipe: Recipe,
+    image_size: int,
+    scale: int,
+    there: float,
+    where: str,
+    workers: int = 1,
 ) -> Need:
     """What the recipe needs of `there` bytes on `where`.
 
     Raises:
         EngineError: more than is there; it says what would fit.
     """
-    need = needed(start, recipe, image_size, scale)
+    need = needed(start, recipe, image_size, scale, workers)
     if need.total <= there:
         return need
     fits = "nothing that this recipe offers"
-    for said, smaller in _smaller(recipe):
-        less = needed(start, smaller, image_size, scale)
+    for said, smaller in _smaller(recipe, workers):
+        less = needed(start, smaller, image_size, scale, workers)
         if less.total <= there:
             fits = f"{said} ({less.total / GB:.1f} GB)"
             break
@@ -147,16 +161,20 @@ def check_memory(
     )
 
 
-def _smaller(recipe: Recipe) -> list[tuple[str, Recipe]]:
+def _smaller(recipe: Recipe, workers: int) -> list[tuple[str, Recipe]]:
     """Recipes that need less, the nearest first."""
     less = replace(recipe, checkpointing=True)
     one, half = replace(less, micro=1), replace(less, micro=1, dtype="bf16")
     words = "--checkpointing --micro 1 --dtype bf16"
+    bytes_words, eight = f"{words} --optimiser adamw8", replace(half, optimiser="adamw8")
+    shared = replace(half, shard_states=True)
     return [
         ("--checkpointing", less),
         ("--checkpointing --micro 1", one),
         (words, half),
-        (f"{words} --ema 0", replace(half, ema=0.0)),
+        *([(f"{words} --shard-states", shared)] if workers > 1 else []),
+        (bytes_words, eight),
+        (f"{bytes_words} --ema 0", replace(eight, ema=0.0)),
         (f"{words} --parts last-layers", replace(half, parts="last-layers")),
         (f"{words} --parts lora", replace(half, parts="lora")),
     ]

@@ -23,7 +23,9 @@ PARTS = ("all", "last-layers", "lora")
 and a low-rank change of the attention projections of both UNets."""
 SCHEDULES = ("constant", "cosine")
 DTYPES = ("fp32", "bf16")
-MAY_CHANGE = ("steps", "save_every", "evaluate_every", "log_every", "keep", "micro")
+OPTIMISERS = ("adamw", "adamw8")
+"""`adamw8` keeps a byte for each of the two moments instead of four."""
+MAY_CHANGE = ("steps", "save_every", "evaluate_every", "log_every", "keep", "micro", "shard_states")
 """What may differ between a run and the one it goes on from."""
 
 
@@ -47,8 +49,13 @@ class Recipe:
         zero_noise: σ of what an all-zero AU vector becomes that was not dropped.
         distil_guidance: s of the guided eps that the start's own weights give and the student
             learns to give in one pass; 0 trains on noise, as the paper does.
+        distil_steps: N steps of the scheduler `ddim` in which the student learns to go as far as
+            the start's own weights go in 2·N, at the guidance above (0: without); 0: off.
         ema: decay of the averaged weights, which is what is saved for use; 0 turns it off.
         dtype: `bf16` computes under autocast; weights and optimiser stay fp32.
+        optimiser: of `OPTIMISERS`.
+        shard_states: each of several workers keeps its share of the optimiser's states; the
+            numbers are the same.
         checkpointing: recompute activations in the backward pass: less memory, a third more work.
         parts: what learns, of `PARTS`.
         rank: of LoRA's changes.
@@ -70,8 +77,11 @@ class Recipe:
     au_dropout: float = 0.1
     zero_noise: float = 0.2
     distil_guidance: float = 0.0
+    distil_steps: int = 0
     ema: float = 0.9999
     dtype: str = "fp32"
+    optimiser: str = "adamw"
+    shard_states: bool = False
     checkpointing: bool = False
     parts: str = "all"
     rank: int = 16
@@ -87,6 +97,7 @@ class Recipe:
         _one_of("parts", self.parts, PARTS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("dtype", self.dtype, DTYPES)
+        _one_of("optimiser", self.optimiser, OPTIMISERS)
         for name in ("steps", "batch", "micro", "rank", "save_every", "evaluate_every"):
             self._in_range(name, 1, 10**9)
         self._in_range("log_every", 1, 10**9)
@@ -101,6 +112,17 @@ class Recipe:
         self._in_range("clip", 1e-6, 1e6)
         self._in_range("zero_noise", 0.0, 10.0)
         self._in_range("distil_guidance", 0.0, GUIDANCE_MAX)
+        self._in_range("distil_steps", 0, 250)
+        if self.distil_steps and 500 % self.distil_steps:
+            raise EngineError(
+                f"training: distil_steps: got {self.distil_steps}; expected one of which 500 is a "
+                "multiple, e.g. 4, or its steps would not lie among the teacher's"
+            )
+
+    @property
+    def distils(self) -> bool:
+        """Whether it learns from a teacher and not from noise."""
+        return self.distil_guidance > 0 or self.distil_steps > 0
 
     def _in_range(self, name: str, low: float, high: float) -> None:
         value = getattr(self, name)
@@ -134,10 +156,11 @@ class Recipe:
     def differs_from(self, other: dict[str, Any]) -> list[str]:
         """What another run's recipe said otherwise, of what must stay: `lr 1e-05, was 0.001`."""
         fixed = {name: value for name, value in asdict(self).items() if name not in MAY_CHANGE}
+        usual = asdict(Recipe())  # what older runs did not know
         if self.schedule == "cosine":
             fixed["steps"] = self.steps
         return [
-            f"{name} {value}, was {other.get(name)}"
+            f"{name} {value}, was {other.get(name, usual[name])}"
             for name, value in fixed.items()
-            if other.get(name) != value
+            if other.get(name, usual[name]) != value
         ]

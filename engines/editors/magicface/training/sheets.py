@@ -12,20 +12,13 @@ from torch import Tensor
 
 from engines.editors.magicface import checkpoint
 from engines.editors.magicface.folders import WeightFolders, read_config
-from engines.editors.magicface.model.unet import IDProjection
 from engines.editors.magicface.model.vae import VAEDecoder, to_pixels
-from engines.editors.magicface.sampling.sampler import (
-    generators,
-    initial_noise,
-    make_scheduler,
-    sample,
-)
+from engines.editors.magicface.sampling.sampler import generators, initial_noise
+from engines.editors.magicface.training.edits import Ways, edited
 from engines.editors.magicface.training.examples.latents import Latents
 from engines.editors.magicface.training.network.trainee import Trainee
 
-PAIRS = 4
-STEPS = 8
-GUIDANCE = 3.0
+PAIRS = 8
 
 
 def paint_sheet(
@@ -33,26 +26,21 @@ def paint_sheet(
 ) -> None:
     """A PNG with a row per pair: source, target, and the source edited towards the target's AUs.
 
-    Source and target are the VAE's round trips. Up to 4 pairs of held-out people, or of others
-    where nobody is held out.
+    Source and target are the VAE's round trips. Up to 8 pairs of held-out people, spread over
+    them, or of others where nobody is held out.
     """
     rows = latents.rows(held_out=True)
-    rows = (rows if len(rows) else latents.rows(held_out=False))[:PAIRS]
+    rows = rows if len(rows) else latents.rows(held_out=False)
+    rows = rows[np.linspace(0, len(rows) - 1, min(PAIRS, len(rows))).astype(int)]
     batch = latents.take(rows, device)
     with torch.no_grad():
-        edited = sample(
-            trainee.denoiser,
-            make_scheduler("unipc", read_config(folders.scheduler, "scheduler_config.json"), STEPS),
-            initial_noise(generators([0] * len(rows)), *latents.shape[1:]).to(device),
-            background=batch.background,
-            au=batch.au,
-            id_kv=IDProjection(trainee.denoiser)(trainee.features(batch.source)),
-            guidance=GUIDANCE,
-        )
+        noise = initial_noise(generators([0] * len(rows)), *latents.shape[1:]).to(device)
+        schedule = read_config(folders.scheduler, "scheduler_config.json")
+        made = edited(trainee, batch, batch.au, schedule, noise, Ways())
         decoder = VAEDecoder(checkpoint.load_vae(folders.vae)).eval().to(device)
         columns = [
             _pictures(decoder(given))
-            for given in (batch.source, batch.target, edited / latents.scaling_factor)
+            for given in (batch.source, batch.target, made / latents.scaling_factor)
         ]
     sheet = np.concatenate([np.concatenate(list(column)) for column in columns], axis=1)
     partial = path.with_name(f".unfinished-{path.name}")

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 from torch import distributed
 
 from engines.devices.torch_device import resolve_device
-from engines.editors.magicface.folders import read_config
+from engines.editors.magicface.folders import WeightFolders, read_config
+from engines.editors.magicface.training.edits import measure_edits
 from engines.editors.magicface.training.examples.cache import cached_latents, vae_scale
+from engines.editors.magicface.training.examples.latents import Latents
 from engines.editors.magicface.training.examples.pairs import Pairs, open_pairs
 from engines.editors.magicface.training.loop import Run, train, worker
 from engines.editors.magicface.training.memory import check_memory
+from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import Recipe
 from engines.editors.magicface.training.sheets import paint_sheet
 from engines.editors.magicface.training.start import Start, find_start
@@ -32,6 +36,7 @@ class Order:
         output: folder of checkpoints, progress and latents, where every worker sees it.
         need_provenance: refuse footage that nobody gave leave to train on.
         beside: workers that share this machine's memory, for a CPU.
+        workers: all of them.
     """
 
     pairs: Path
@@ -41,6 +46,7 @@ class Order:
     recipe: Recipe
     need_provenance: bool = True
     beside: int = 1
+    workers: int = 1
 
 
 def picture_size(start: Start) -> int:
@@ -76,7 +82,7 @@ def check_room(order: Order, start: Start) -> None:
     """
     there, where = free_memory(resolve_device("auto"), order.beside)
     scale = vae_scale(start.folders)
-    check_memory(start, order.recipe, picture_size(start), scale, there, where)
+    check_memory(start, order.recipe, picture_size(start), scale, there, where, order.workers)
 
 
 def train_as_asked(order: Order) -> Path:
@@ -98,9 +104,19 @@ def train_as_asked(order: Order) -> Path:
         start.folders,
         {clip: asdict(said) for clip, said in pairs.facts.clips.items()},
         device,
-        lambda network, path: paint_sheet(network, latents, start.folders, device, path),
+        lambda network, path: _look(network, latents, start.folders, device, path),
     )
     return train(start.trainee(order.recipe.au_encoder), run)
+
+
+def _look(
+    network: Trainee, latents: Latents, folders: WeightFolders, device: str, sheet: Path
+) -> dict[str, Any]:
+    """Paints the sheet; what edits of held-out people are worth, where that is known."""
+    paint_sheet(network, latents, folders, device, sheet)
+    schedule = read_config(folders.scheduler, "scheduler_config.json")
+    made = measure_edits(network, latents, schedule, device)
+    return {"edits": asdict(made)} if made else {}
 
 
 def _together(check: Callable[[], None], workers: int) -> None:

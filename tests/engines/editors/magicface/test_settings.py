@@ -32,7 +32,7 @@ def test_qualities_give_steps_and_guidance_that_can_be_overridden():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"quality": "best"}, "no quality 'best'; known: draft, standard, final"),
+        ({"quality": "best"}, "no quality 'best'; known: draft, standard, final, distilled"),
         ({"scheduler": "pndm"}, "no scheduler 'pndm'; known: unipc, dpm"),
         ({"noise": "white"}, "no noise mode 'white'; known: shared, per-frame"),
         ({"mask": "hair"}, "no mask mode 'hair'; known: person, face"),

@@ -55,7 +55,9 @@ def cached_latents(
         _make(pairs, folders, folder, device, rank, workers)
     source, target, background = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in _NAMES)
     factor = float(read_config(folders.vae).get("scaling_factor", 0.18215))
-    return Latents(source, target, background, pairs.au, pairs.held_out, factor, digest)
+    return Latents(
+        source, target, background, pairs.au, pairs.held_out, factor, digest, pairs.same_view
+    )
 
 
 def _make(

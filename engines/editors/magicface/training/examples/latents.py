@@ -34,6 +34,7 @@ class Latents:
         held_out: `(N,)` bool: pairs of people that training never sees.
         scaling_factor: of the VAE (0.18215 for SD 1.5).
         digest: names the pairs and the VAE.
+        same_view: `(N,)` bool: pairs that differ by a known change of expression alone.
     Raises:
         EngineError: shapes that do not belong together, AUs that are no deltas, nothing to train.
     """
@@ -45,6 +46,7 @@ class Latents:
     held_out: NDArray[np.bool_]
     scaling_factor: float
     digest: str
+    same_view: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         pairs = len(self.au)
@@ -72,6 +74,12 @@ class Latents:
     def rows(self, *, held_out: bool) -> NDArray[np.int64]:
         """Numbers of the pairs that are trained on, or that are held out."""
         return np.flatnonzero(self.held_out == held_out)
+
+    def known_rows(self) -> NDArray[np.int64]:
+        """Numbers of the held-out pairs that differ by a known change alone."""
+        if self.same_view is None:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(self.held_out & self.same_view & (self.au != 0).any(axis=1))
 
     def take(self, rows: NDArray[np.int64], device: torch.device | str) -> Batch:
         """Some pairs on the device."""

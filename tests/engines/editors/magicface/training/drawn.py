@@ -78,6 +78,7 @@ def drawn_latents(pairs: int = 2000, held_out: int = 256, *, shuffled: bool = Fa
         np.arange(count) >= pairs,
         SCALE,
         "drawn" + "-shuffled" * shuffled,
+        np.ones(count, bool),
     )
 
 

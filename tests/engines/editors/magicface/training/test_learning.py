@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engines.editors.magicface.training import checkpoints
+from engines.editors.magicface.training import run_folder
 from engines.editors.magicface.training.loop import PROGRESS, train
 from engines.editors.magicface.training.network.averages import holding
 from engines.editors.magicface.training.network.trainee import Trainee
@@ -91,32 +91,48 @@ from engines.editors.magicface.training.loop import train
 from tests.engines.editors.magicface.training import drawn
 from tests.engines.editors.magicface.training.test_learning import SHARED
 drawn.CHANNELS = 16
-rank, folder = int(sys.argv[1]), Path(sys.argv[2])
+rank, folder, optimiser, shard = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
 store = distributed.FileStore(str(folder / "store"), 2)
 distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
-train(drawn.trainee(), drawn.a_run(folder / "run", SHARED, drawn.drawn_latents(16, 4)))
+recipe = replace(SHARED, optimiser=optimiser, shard_states=shard == "True")
+for steps in (2, 3):  # the second goes on from what the first saved
+    latents = drawn.drawn_latents(16, 4)
+    train(drawn.trainee(), drawn.a_run(folder / "run", replace(recipe, steps=steps), latents))
+    distributed.barrier()  # until the first has saved
 distributed.destroy_process_group()
 """
-SHARED = replace(QUICK, steps=3, batch=8, micro=4, lr=1e-3)
+SHARED = replace(
+    QUICK, steps=3, batch=8, micro=4, lr=1e-3, schedule="constant", evaluate_every=1, save_every=2
+)
 
 
 @pytest.mark.slow
-def test_two_workers_train_what_one_trains_with_the_same_passes(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("optimiser", "sharded"), [("adamw", False), ("adamw", True), ("adamw8", True)]
+)
+def test_two_workers_train_what_one_trains_with_the_same_passes(
+    tmp_path, monkeypatch, optimiser, sharded
+):
+    """Resumed once, and whether or not they share out the optimiser's states."""
     monkeypatch.setattr(drawn, "CHANNELS", 16)
-    alone = train(trainee(), a_run(tmp_path / "alone", SHARED, drawn_latents(16, 4)))
+    recipe = replace(SHARED, optimiser=optimiser)
+    alone = train(trainee(), a_run(tmp_path / "alone", recipe, drawn_latents(16, 4)))
     root = Path(__file__).resolve().parents[5]
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(rank), str(tmp_path)],
+            [sys.executable, "-c", WORKER, str(rank), str(tmp_path), optimiser, str(sharded)],
             env={**os.environ, "PYTHONPATH": str(root)},
             cwd=root,
         )
         for rank in range(2)
     ]
     assert [process.wait(240) for process in both] == [0, 0]
-    (shared,) = checkpoints.checkpoints(tmp_path / "run")
+    shared = run_folder.checkpoints(tmp_path / "run")[-1]
     one, two = (torch.load(f / "resume.pt", weights_only=True) for f in (alone, shared))
     for part in ("parameters", "averages"):
         odd = [n for n, value in one[part].items() if not torch.equal(value, two[part][n])]
         assert odd == []
+    for number, state in one["optimiser"]["state"].items():
+        other = two["optimiser"]["state"][number]
+        assert [n for n, value in state.items() if not torch.equal(value, other[n])] == []
     assert (tmp_path / "run" / PROGRESS).read_text() == (tmp_path / "alone" / PROGRESS).read_text()

@@ -18,7 +18,7 @@ from engines.editors.magicface.model.unet import (
     IDFeatures,
     IDProjection,
 )
-from engines.editors.magicface.training import checkpoints
+from engines.editors.magicface.training import run_folder
 from engines.editors.magicface.training.examples.draws import condition, draw
 from engines.editors.magicface.training.examples.latents import Latents
 from engines.editors.magicface.training.loop import PROGRESS, train
@@ -95,7 +95,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(latents, whole, tmp_path):
     # A run is killed by taking away what came after its checkpoint.
     killed = a_run(tmp_path / "killed", FEW, latents)
     shutil.copytree(whole.parent, killed.folder)
-    last = checkpoints.checkpoints(killed.folder)[-1]
+    last = run_folder.checkpoints(killed.folder)[-1]
     for file in sorted(last.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
     last.rmdir()
@@ -203,7 +203,7 @@ def test_a_loss_that_is_not_finite_names_its_step_and_keeps_the_last_checkpoint(
     broken[draw(run.recipe, 1, [0], 16, latents.shape).rows] = float("nan")  # first met in step 2
     with pytest.raises(EngineError, match=r"step 2: loss nan.*step-00000001 are kept"):
         train(trainee(), run)
-    assert [f.name for f in checkpoints.checkpoints(tmp_path)] == ["step-00000001"]
+    assert [f.name for f in run_folder.checkpoints(tmp_path)] == ["step-00000001"]
     assert [p.name for p in tmp_path.glob(".*")] == []
 
 
@@ -220,7 +220,7 @@ def test_progress_tells_losses_under_true_no_and_shuffled_aus(whole):
 
 def test_only_the_last_checkpoints_can_be_gone_on_from(latents, tmp_path):
     train(trainee(), a_run(tmp_path, replace(FEW, keep=1), latents))
-    there = checkpoints.checkpoints(tmp_path)
+    there = run_folder.checkpoints(tmp_path)
     assert [(f / "resume.pt").is_file() for f in there] == [False, True]
     assert all((f / "ID_enc").is_dir() for f in there)
 
@@ -285,6 +285,7 @@ def test_averages_follow_the_weights():
         ({"au_encoder": "mlp"}, "known: linear.time, zero-append.time, mlp.conv"),
         ({"parts": "some"}, "known: all, last-layers, lora"),
         ({"dtype": "fp16"}, "known: fp32, bf16"),
+        ({"optimiser": "sgd"}, "known: adamw, adamw8"),
         ({"lr": float("nan")}, "lr: got nan"),
         ({"batch": 0}, "batch: got 0"),
         ({"au_dropout": 1.5}, "au_dropout: got 1.5; expected 0…1"),

@@ -182,6 +182,12 @@ def test_too_little_memory_is_said_with_what_would_fit(tiny):
     assert spared.activations < need.activations / 2
     assert spared.learning == need.learning
     assert needed(tiny, replace(recipe, parts="lora"), 64, 8).learning < need.learning / 3
+    bare = replace(recipe, ema=0.0)  # gradients and two moments
+    whole = needed(tiny, bare, 64, 8, 4).learning
+    shared = needed(tiny, replace(bare, shard_states=True), 64, 8, 4).learning
+    small = needed(tiny, replace(bare, optimiser="adamw8"), 64, 8, 4).learning
+    assert shared == pytest.approx(whole * (1 + 2 / 4) / 3)
+    assert small == pytest.approx(whole * (4 + 2 * (1 + 4 / 256)) / 12)
     assert check_memory(tiny, recipe, 64, 8, need.total, "here") == need
     with pytest.raises(EngineError, match=r"GB are needed .* here has .*fit: --checkpointing \("):
         check_memory(tiny, recipe, 64, 8, spared.total + 1, "here")
