@@ -29,6 +29,7 @@ from jobs.command_line.report import Report
 from jobs.errors import JobError
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
+from pipeline.media.views.choice import BY_TAGS, checked_view
 from pipeline.preview import FramePreview, Picture
 
 Clips = str | Path | Sequence[str | Path]
@@ -108,6 +109,7 @@ def preview(
     tracker: str = AUTO,
     au: str = AUTO,
     seed: int = 424,
+    view: str = BY_TAGS,
     **options: Any,
 ) -> Picture:
     """One frame of a clip as a curve asks for it; starts no Ray and writes nothing.
@@ -116,6 +118,7 @@ def preview(
 
     Args:
         at: when: 1.2, "1.2s", "30f", "50%", a timecode.
+        view: of log footage: its camera's curve, e.g. "slog3", or a table FILE.cube.
         options: those of engines, e.g. `weights="DIR"`, `steps=8`.
     Returns:
         `(H, W, 3)` uint8 RGB, upright, in square pixels.
@@ -135,7 +138,7 @@ def preview(
         resolve("AU estimator", au, model.au_options.given()),
         resolve("editor", editor, model.editor_options.given(), shuts_eyes=sheet.shuts_eyes),
     )
-    return _opened(path, changed, at, _Engines(engines), seed).under(sheet)
+    return _opened(path, changed, at, _Engines(engines), seed, checked_view(view)).under(sheet)
 
 
 class _Engines(tuple[Engine, ...]):
@@ -154,9 +157,10 @@ def _opened(
     at: str | float,
     engines: _Engines,
     seed: int,
+    view: str,
 ) -> FramePreview:
     tracker, estimator, editor = map(_loaded, engines)
-    return FramePreview(path, at, tracker, estimator, editor, seed=seed)
+    return FramePreview(path, at, tracker, estimator, editor, seed=seed, view=view)
 
 
 _kept: dict[str, Any] = {}

@@ -40,6 +40,7 @@ from pipeline.metrics import Count, count_row, counter
 from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, StudyRow, VideoRow
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings
 from pipeline.source import Identity
+from pipeline.store import shown_state
 from pipeline.studies.shares import StudySettings
 
 TURN_VIDEOS = 250
@@ -250,8 +251,7 @@ def _by_source(wave: list[VideoRow]) -> dict[str, list[VideoRow]]:
     """Videos that share an analysis, under the name of the first: it is made once for all."""
     sharing: dict[tuple[str, str], list[VideoRow]] = {}
     for video in wave:
-        state = Identity.parse(video["identity"]).state
-        sharing.setdefault((video["work"], state), []).append(video)
+        sharing.setdefault((video["work"], shown_state(video)), []).append(video)
     return {videos[0]["video"]: videos for videos in sharing.values()}
 
 

@@ -56,6 +56,7 @@ class FramePreview:
         at: when, as times are written in curves: `1.2`, `1.2s`, `30f`, `50%`, a timecode; the frame
             that is shown then.
         seed: of the editor's noise.
+        view: what is shown of footage that is no display picture, of `checked_view`.
     Attributes:
         number: of the frame in its clip.
         original: as it is, upright, in square pixels.
@@ -74,8 +75,9 @@ class FramePreview:
         editor: FaceEditor,
         *,
         seed: int = 424,
+        view: str = "",
     ) -> None:
-        self._inspection = inspect_video(str(source))
+        self._inspection = inspect_video(str(source), view)
         self.number = frame_shown_at(self._inspection, at)
         self._frame = OpenFrame(self._inspection, self.number)
         self._editor, self._seed = editor, seed

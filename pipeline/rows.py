@@ -18,7 +18,8 @@ class VideoRow(TypedDict):
     `video` names the pair of source and output; `identity` is the source's when the job began
     (pipeline/source.py); `request` names all that the output depends on; `run` is the run's token;
     `curve` is where its own curve is kept (pipeline/own_curve.py), empty where the job has one;
-    `cache` is how many bytes copies of objects in stores may take on a machine (pipeline/storage).
+    `cache` is how many bytes copies of objects in stores may take on a machine (pipeline/storage);
+    `view` is what engines are shown of it (pipeline/media/views), empty where its tags say.
     """
 
     video: str
@@ -30,6 +31,7 @@ class VideoRow(TypedDict):
     run: str
     curve: str
     cache: int
+    view: str
 
 
 class SpanRow(VideoRow):

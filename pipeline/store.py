@@ -14,9 +14,9 @@
     WORK/<state>/<job>/ready-<request>.json          what it is, written once it is whole
     WORK/<state>/<job>/done.json                     what the published output was made from
 
-`<state>` stands for the source's content (pipeline/source.py), `<job>` for one output path, so two
-curves on one clip share the analysis and nothing else. Only the run that has claimed an output
-(pipeline/lease.py) works in its job's folder.
+`<state>` stands for the source's content (pipeline/source.py) and what engines are shown of it,
+`<job>` for one output path, so two curves on one clip share the analysis and nothing else. Only the
+run that has claimed an output (pipeline/lease.py) works in its job's folder.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def video_row(
     run: str = "",
     identity: Identity | None = None,
     cache: int = DEFAULT_BYTES,
+    view: str = "",
 ) -> VideoRow:
     """The row of one video, its source identified now.
 
@@ -57,6 +58,7 @@ def video_row(
         run: names the run, for its start marks and claims; without one, nothing is claimed.
         identity: of the source, where it has just been asked for.
         cache: bytes that copies of objects in stores may take on a machine.
+        view: of `pipeline.media.views.choice.checked_view`; the default is by the source's tags.
     Raises:
         OSError: the source cannot be read.
     """
@@ -71,7 +73,14 @@ def video_row(
         "run": run,
         "curve": "",
         "cache": cache,
+        "view": view,
     }
+
+
+def shown_state(row: VideoRow) -> str:
+    """16 hex digits for what is known of a source as it is shown: its state by its tags alone."""
+    state = Identity.parse(row["identity"]).state
+    return digest_of(state, row["view"]) if row["view"] else state
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,7 @@ class VideoFolder:
 
     @classmethod
     def of(cls, row: VideoRow) -> VideoFolder:
-        state = Identity.parse(row["identity"]).state
-        return cls(Path(row["work"]) / state, digest_of(row["output"])[:8], row["run"])
+        return cls(Path(row["work"]) / shown_state(row), digest_of(row["output"])[:8], row["run"])
 
     @property
     def inspection(self) -> Path:

@@ -27,8 +27,7 @@ from pipeline.settings import (
     RenderSettings,
     digest_of,
 )
-from pipeline.source import Identity
-from pipeline.store import VideoFolder, up_to_date
+from pipeline.store import VideoFolder, shown_state, up_to_date
 
 
 @dataclass(frozen=True)
@@ -200,9 +199,8 @@ def encode_preset(asked: str, is_preview: bool) -> str:
 
 def request_digest(call: Call, video: VideoRow) -> str:
     """Names everything an output depends on."""
-    state = Identity.parse(video["identity"]).state
     curve = call.sheet_of(video).digest
-    return digest_of(state, call.analysis_digest, curve, call.editor_digest)
+    return digest_of(shown_state(video), call.analysis_digest, curve, call.editor_digest)
 
 
 def with_request(call: Call, video: VideoRow) -> VideoRow:

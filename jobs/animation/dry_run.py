@@ -84,7 +84,7 @@ def _cells(promise: Promise) -> tuple[str, str, str]:
 def _promise(call: Call, video: VideoRow) -> Promise:
     muxer_of(video["output"])
     with at_hand(video["source"], video["identity"], video["cache"]):
-        inspection = inspect_video(video["source"])
+        inspection = inspect_video(video["source"], video["view"])
     check_reader(video["source"], inspection.info, inspection.index, call.analysis.reader)
     encode = encode_settings(inspection, call.render)
     check_output(inspection.info, encode, video["output"], inspection.index)

@@ -22,6 +22,7 @@ from jobs.ray_cluster.nodes import RayNodes
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
 from pipeline.files import make_folder
+from pipeline.media.views.choice import checked_view
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings
 from pipeline.storage.copies import fetch
@@ -41,7 +42,10 @@ def run_lineup(clips: Sequence[str], options: FacesOptions) -> int:
     paths = [item.path for item in inputs.found]
     folder = _folder(options, paths)
     work = options.work or str(folder.parent / WORK)
-    videos, unread = video_rows([(path, folder) for path in paths], work, uuid4().hex[:12])
+    view = checked_view(options.view)
+    videos, unread = video_rows(
+        [(path, folder) for path in paths], work, uuid4().hex[:12], view=view
+    )
     refused = [*inputs.refused, *unread]
     if not videos:
         raise JobError(refused[0].line)
@@ -105,7 +109,7 @@ def _write(
     from pipeline.faces.sightings import NOBODY
     from pipeline.faces.table import read_analysis
     from pipeline.figures.faces_sheet import FaceRow, write_pictures, write_sheet
-    from pipeline.media.read.inspection import read_inspection
+    from pipeline.inspected import inspection_of
 
     make_folder(folder)
     stems = Counter(Path(video["source"]).stem for video in videos)
@@ -114,7 +118,7 @@ def _write(
     for number, video in enumerate(videos, 1):
         kept = VideoFolder.of(video)
         fetch(Path(video["source"]), video["cache"])
-        inspection = read_inspection(video["source"], kept.inspection)
+        inspection = inspection_of(video)
         analysis = read_analysis(kept.analysis(settings.digest))
         who = recognise(inspection, analysis, sheet) if sheet else NOBODY
         stem = Path(video["source"]).stem

@@ -24,6 +24,7 @@ from jobs.ray_cluster.shared_storage import check_shared
 from pipeline.faces.table import SUFFIXES, write_tables
 from pipeline.files import stands
 from pipeline.media.read.reader import choose_reader
+from pipeline.media.views.choice import checked_view
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings
 from pipeline.store import VideoFolder
@@ -49,7 +50,9 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
     inputs = find_inputs(options.inputs)
     run_token = uuid4().hex[:12]
     pairs = [(item.path, output) for item in inputs.found]
-    videos, unread = video_rows(pairs, options.work, run_token, cache=options.cache_size)
+    view = checked_view(options.view)
+    how = pairs, options.work, run_token
+    videos, unread = video_rows(*how, cache=options.cache_size, view=view)
     refused = [*inputs.refused, *unread]
     if not videos:
         raise JobError(f"--input {refused[0].line}")

@@ -22,7 +22,7 @@ from pipeline.media.read.inspection import inspect_video
 from pipeline.rows import VideoRow
 from pipeline.source import Identity, at_hand
 from pipeline.storage.urls import root_of, told, url_of
-from pipeline.store import VideoFolder
+from pipeline.store import VideoFolder, shown_state
 
 SAMPLED = 16
 """Clips in which faces are looked for, in one frame each."""
@@ -113,7 +113,7 @@ def _seen(
     from pipeline.quality.clip import frame_at
 
     with at_hand(video["source"], video["identity"], video["cache"]):
-        frames = [frame_at(inspect_video(video["source"]), promise.sample)]
+        frames = [frame_at(inspect_video(video["source"], video["view"]), promise.sample)]
     begun = time.perf_counter()
     faces = tracker.track(frames)
     estimator.measure(frames, faces)
@@ -132,8 +132,7 @@ def _faces(look: Look) -> str:
 def _measuring(call: Call, made: Made, look: Look | str) -> str:
     """Each clip's frames once, whatever the number of curves; nothing where that is kept."""
     clips = {
-        (video["work"], Identity.parse(video["identity"]).state): (video, promise.frames)
-        for video, promise in made
+        (video["work"], shown_state(video)): (video, promise.frames) for video, promise in made
     }
     left = sum(
         frames

@@ -29,6 +29,7 @@ from jobs.errors import JobError
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
 from pipeline.errors import StorageError
+from pipeline.media.views.choice import BY_TAGS, checked_view, named_view
 from pipeline.rows import VideoRow
 from pipeline.settings import ElementWish
 from pipeline.storage.copies import fetch
@@ -93,7 +94,7 @@ def find_shots(options: AnimateOptions, say: Say) -> Shots:
         return _looked_at(options, _of_manifest(options, Path(options.manifest)), say)
     if options.curve is None:
         raise JobError("--curve: not given; expected a curve file, a preset, or --manifest")
-    asked = Asked(options.curve)
+    asked = Asked(options.curve, view=named_view(options.view))
     fetch(Path(options.curve))
     sheet = load_sheet(options.curve)
     named = options.inputs or sheet.input
@@ -153,12 +154,14 @@ def _of_manifest(options: AnimateOptions, path: Path) -> Wanted:
 def _of_row(row: Row, options: AnimateOptions, curves: Curves) -> tuple[Row, Path, Path] | Refused:
     """A row with its source and its output."""
     curve = row.asked.curve or (absolute(options.curve) if options.curve else "")
-    row = replace(row, asked=row.asked._replace(curve=curve))
+    view = named_view(row.asked.view or options.view)
+    row = replace(row, asked=row.asked._replace(curve=curve, view=view))
     found = one_video(row.input)
     if isinstance(found, Refused):
         return row.refused(found.why)
     row = replace(row, input=str(found.path))
     try:
+        checked_view(view or BY_TAGS)
         sheet = curves.of(row.asked)
         output = row.output or options.output or sheet.output
         made = place_of(found, output, sheet.name, options.container)
@@ -212,6 +215,8 @@ def _looked_at(options: AnimateOptions, wanted: Wanted, say: Say, *, demo: bool 
         first = refused[0].line if refused else "; ".join(wanted.notes)
         raise JobError(f"{'--manifest' if options.manifest else '--input'} {first}{more}")
     asked = {row["video"]: wanted.asked[Path(row["output"])] for row in rows}
+    for row in rows:
+        row["view"] = checked_view(asked[row["video"]].view or BY_TAGS)
     return Shots(rows, asked, wanted.sheets, refused, wanted.notes, wanted.also_read, demo)
 
 

@@ -45,7 +45,7 @@ class Curves:
         if asked not in self.sheets:
             said = {"faces": asked.faces, "range": asked.range, "fade": asked.fade}
             sheet = self._file(asked.curve)
-            self.sheets[asked] = narrowed(sheet, said) if any(asked[1:]) else sheet
+            self.sheets[asked] = narrowed(sheet, said) if any(said.values()) else sheet
         return self.sheets[asked]
 
     def _file(self, curve: str) -> KeyframeSheet:

@@ -50,12 +50,14 @@ class Asked(NamedTuple):
     Attributes:
         curve: a curve file or the name of a preset.
         faces, range, fade: in the place of what its layers say of them.
+        view: what engines are shown of the clip; a table by its whole path.
     """
 
     curve: str = ""
     faces: str = ""
     range: str = ""
     fade: str = ""
+    view: str = ""
 
 
 class Refused(NamedTuple):

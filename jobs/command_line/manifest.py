@@ -113,6 +113,7 @@ def _said(path: Path, place: str, cells: Cells) -> Row | Refused:
             said["faces"] or "",
             said["range"] or "",
             said["fade"] or "",
+            _view(path, said["view"] or ""),
         ),
     )
     if wrong is not None:
@@ -146,6 +147,11 @@ def _curve(path: Path, name: str) -> str:
     made = _beside(path, name)
     is_preset = name.removesuffix(".yaml").removesuffix(".yml") in known_presets()
     return name if is_preset and not Path(made).is_file() else made
+
+
+def _view(path: Path, name: str) -> str:
+    """A view's name, or a table as from the manifest's folder."""
+    return _beside(path, name) if name.lower().endswith(".cube") else name
 
 
 def _of_csv(path: Path) -> Iterator[Numbered]:

@@ -112,6 +112,14 @@ Timeline = Annotated[
         "chrome://tracing open: what ran at once, and who waited.",
     ),
 ]
+View = Annotated[
+    Said,
+    Field(
+        description="What engines and people are shown of the footage: auto (PQ and HLG by their "
+        "tags), a camera's log curve (slog3, logc3, logc4, vlog, clog2, clog3, log3g10, flog2, "
+        "nlog, applelog), a table FILE.cube from its code values to BT.709, or none.",
+    ),
+]
 EDITOR_HELP = f"What changes faces. {names_help('editor')}"
 TRACKER_HELP = f"What finds faces. {names_help('tracker')}"
 ESTIMATOR_HELP = f"What measures action units. {names_help('AU estimator')}"
@@ -154,6 +162,7 @@ class AnimateOptions(BaseModel):
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
     reader: ReaderWord = Field(default="auto", description=READER_HELP)
+    view: View = "auto"
     work: OnFiles | None = Field(
         default=None,
         description="Folder for resumable state. Without: `_work` beside the outputs, or for those "
@@ -252,6 +261,7 @@ class MeasureOptions(BaseModel):
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
     reader: ReaderWord = Field(default="auto", description=READER_HELP)
+    view: View = "auto"
     work: OnFiles | None = Field(
         default=None, description="Folder for resumable state. Without: `_work` beside the table."
     )
@@ -282,6 +292,7 @@ class FacesOptions(BaseModel):
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
     reader: ReaderWord = Field(default="auto", description=READER_HELP)
+    view: View = "auto"
     work: Said | None = Field(
         default=None,
         description="Folder for resumable state, shared with `animate`. Without: `_work` beside "
@@ -327,6 +338,7 @@ class JudgeOptions(BaseModel):
         description="The judge of action units. auto: libreface where its weights are (on a CPU "
         "too), else mesh.",
     )
+    view: View = "auto"
     work: Said | None = Field(
         default=None, description="Folder of a run whose analysis can be used again."
     )

@@ -238,10 +238,11 @@ def video_rows(
     run: str = "",
     *,
     cache: int = DEFAULT_BYTES,
+    view: str = "",
 ) -> tuple[list[VideoRow], list[Refused]]:
     """One row per source and output, and the sources that cannot be read.
 
-    Work folders lie beside the outputs unless `work` names a place.
+    Work folders lie beside the outputs unless `work` names a place; `view` is of `checked_view`.
     """
     rows: list[VideoRow] = []
     refused: list[Refused] = []
@@ -253,6 +254,7 @@ def video_rows(
             if source not in known:
                 known[source] = identify(source)
             made: dict[str, Any] = {"run": run, "identity": known[source], "cache": cache}
+            made |= {"view": view}
             rows.append(video_row(source, output, root, **made))
         except (OSError, PipelineError) as error:
             line = str(error).removeprefix(f"{told(str(source))}: ")

@@ -57,6 +57,7 @@ class VideoEntry(BaseModel):
     faces: str = Field(default="", description="in place of the curve's own, in a manifest's words")
     range: str = Field(default="", description="likewise")
     fade: str = Field(default="", description="likewise")
+    view: str = Field(default="", description="what engines were shown; empty: by the tags")
     status: Status
     stage: str = Field(description="last stage reached, or the one that failed")
     error: str = Field(default="", description="one line; empty unless failed")

@@ -23,6 +23,7 @@ from jobs.evaluation.pages import tell_pages
 from jobs.ray_cluster import cluster
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
+from pipeline.media.views.choice import BY_TAGS, checked_view
 from pipeline.own_curve import keep_curve
 from pipeline.rows import StageRow, VideoRow
 from pipeline.settings import AnalysisSettings, JudgeSettings
@@ -59,8 +60,10 @@ def evaluate_pair(source: str, output: str, options: JudgeOptions, with_videos: 
 
     plate = Path(source).expanduser().absolute()
     tracker, estimator = loaded(settings.judge.tracker), loaded(settings.judge.estimator)
-    stored = _stored(work.absolute(), plate, made, settings)
-    verdicts = judge(str(plate), str(made), stored, settings, tracker, estimator)
+    view = checked_view(options.view)
+    stored = _stored(video_row(plate, made, work.absolute(), view=view), settings)
+    parts = str(plate), str(made), stored, settings, tracker, estimator
+    verdicts = judge(*parts, view=view)
     screen.print(f"judge: {settings.judge.estimator.name} ({settings.judge.estimator.reason})")
     for verdict in verdicts:
         for finding in verdict.findings:
@@ -90,9 +93,8 @@ def _with_sheet(
     return replace(settings, sheet=with_videos(settings.sheet, work, engines, screen))
 
 
-def _stored(work: Path, source: Path, output: Path, settings: JudgeSettings) -> Path | None:
-    folder = VideoFolder.of(video_row(source, output, work))
-    stored = folder.analysis(settings.judge.digest)
+def _stored(row: VideoRow, settings: JudgeSettings) -> Path | None:
+    stored = VideoFolder.of(row).analysis(settings.judge.digest)
     return stored if stored.is_file() else None
 
 
@@ -151,7 +153,8 @@ def _rows(report: dict[str, Any], options: JudgeOptions) -> list[VideoRow]:
             continue
         root = Path(options.work).expanduser().absolute() if options.work else output.parent
         work = root if options.work else root / "_work"
-        rows.append(video_row(source, output, work))
+        said = entry.get("view", "") if options.view == BY_TAGS else options.view
+        rows.append(video_row(source, output, work, view=checked_view(said or BY_TAGS)))
     if not rows:
         raise JobError(f"--run {options.run}: not one of its outputs is there to be judged")
     return rows
@@ -166,7 +169,9 @@ def _with_own_curves(
 ) -> list[VideoRow]:
     """The rows of a manifest's run, each told where its own curve is kept."""
     work = Path(rows[0]["work"])
-    asked = {v["output"]: Asked(*(v[name] for name in Asked._fields)) for v in report["videos"]}
+    asked = {
+        v["output"]: Asked(*(v.get(name, "") for name in Asked._fields)) for v in report["videos"]
+    }
     curves = Curves(settings.editor)
     kept: dict[Asked, str] = {}
     for one in {asked[row["output"]] for row in rows}:

@@ -12,7 +12,7 @@ from pipeline.edit.detail import carry_detail
 from pipeline.media.colour import crop_rgb
 from pipeline.media.info import VideoInfo
 from pipeline.media.planes import VideoFrame
-from pipeline.media.view import view_of
+from pipeline.media.views.choice import view_of
 from pipeline.media.write.elements.layer import Patch
 
 

@@ -20,7 +20,8 @@ from pipeline.figures.contact_sheet import contact_sheet
 from pipeline.figures.curves import plot_performance
 from pipeline.figures.donor_sheet import donor_sheet
 from pipeline.files import published
-from pipeline.media.read.inspection import inspect_video, read_inspection
+from pipeline.inspected import inspection_of
+from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.side_by_side import write_side_by_side
 from pipeline.own_curve import curve_of
 from pipeline.quality.clip import frame_at, measure
@@ -43,7 +44,7 @@ def plot_stage(
     clock = Stopwatch()
     output = Path(row["output"])
     folder = folder_of(row)
-    source, made = read_inspection(row["source"], folder.inspection), inspect_video(row["output"])
+    source, made = inspection_of(row), inspect_video(row["output"], row["view"])
     before = read_analysis(folder.analysis(analysis.digest))
     after = measure(made, tracker, estimator, before.neutral)
     sheet = curve_of(row, settings)

@@ -109,6 +109,8 @@ class VideoInfo:
         times_by_order: an AVI with reordered frames: the k-th frame decoded is shown at k frames.
         shows_fields: MPEG-2 shown in fields, its frames progressive or not (film with repeats).
         header: what the container holds for the decoder (FFmpeg's extradata).
+        looks_flat: its first frame is pale, without black or white, as log footage is.
+        view: what engines are shown of it, of `views.choice.checked_view`; "": by its tags.
     """
 
     path: str
@@ -144,6 +146,8 @@ class VideoInfo:
     shows_fields: bool = False
     header: bytes = b""
     times_by_order: bool = False
+    looks_flat: bool = False
+    view: str = ""
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or self.time_base <= 0 or self.sar <= 0:

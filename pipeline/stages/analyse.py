@@ -7,9 +7,9 @@ from pipeline.edit.segments import Span, plan_chunks
 from pipeline.faces.chunks import analyse_frames, read_chunk, write_chunk
 from pipeline.faces.faces import Analysis, assemble
 from pipeline.faces.table import read_analysis, write_analysis
+from pipeline.inspected import inspection_of
 from pipeline.media.read.inspection import (
     Inspection,
-    read_inspection,
 )
 from pipeline.rows import SpanRow, StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings
@@ -32,7 +32,7 @@ def analyse_stage(
     clock = Stopwatch()
     folder, span = folder_of(row), Span(row["number"], row["first"], row["last"])
     check_unchanged(row["source"], row["identity"])
-    inspection = read_inspection(row["source"], folder.inspection)
+    inspection = inspection_of(row)
     limit_s = allowance_s(span.frames, ANALYSED_S, settings.stuck_after)
     with counted_start(folder, *of_frames("analyse", span), limit_s) as step:
         chunk = analyse_frames(
@@ -50,7 +50,7 @@ def assemble_stage(
     clock = Stopwatch()
     folder = folder_of(row)
     check_unchanged(row["source"], row["identity"])
-    inspection = read_inspection(row["source"], folder.inspection)
+    inspection = inspection_of(row)
     path = folder.analysis(settings.digest)
     limit_s = whole_s(inspection.frames, LINKED_S, settings.stuck_after)
     with counted_start(folder, work_of("assemble", 0), "linking its faces", limit_s):

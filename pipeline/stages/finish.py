@@ -9,10 +9,10 @@ from typing import Any
 from pipeline.delivery import deliver, place_of, ready_before, sending_s
 from pipeline.edit.plan import read_plan
 from pipeline.errors import PipelineError
+from pipeline.inspected import inspection_of
 from pipeline.lease import check_claimed
 from pipeline.media.read.inspection import (
     Inspection,
-    read_inspection,
 )
 from pipeline.media.write.elements.publishing import elements_beside
 from pipeline.media.write.mux import finish
@@ -41,7 +41,7 @@ def finish_stage(row: VideoRow, settings: RenderSettings) -> StageRow:
     """
     folder = folder_of(row)
     check_unchanged(row["source"], row["identity"])
-    inspection = read_inspection(row["source"], folder.inspection)
+    inspection = inspection_of(row)
     limit_s = whole_s(inspection.frames, FINISHED_S, settings.stuck_after) + sending_s(row)
     with counted_start(folder, work_of("finish", 0), "joining its pieces", limit_s):
         return _finished(row, folder, inspection, settings)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.edit.segments import Span, plan_chunks
+from pipeline.inspected import inspection_of
 from pipeline.media.read.inspection import (
     Inspection,
     inspect_video,
-    read_inspection,
     write_inspection,
 )
 from pipeline.media.read.reader import check_reader
+from pipeline.media.views.flat import flat_told
 from pipeline.media.write.check import check_output
 from pipeline.media.write.elements.check import check_elements
 from pipeline.pieces import (
@@ -37,11 +38,12 @@ def inspect_stage(
     sweep(row)
     check_unchanged(row["source"], row["identity"])
     inspection = _inspection(row)
-    check_reader(row["source"], inspection.info, inspection.index, settings.reader)
+    info = inspection.info
+    check_reader(row["source"], info, inspection.index, settings.reader)
     told: tuple[str, ...] = ()
     if render is not None:
         encode = encode_settings(inspection, render)
-        told = check_output(inspection.info, encode, row["output"], inspection.index)
+        told = check_output(info, encode, row["output"], inspection.index)
         told += check_elements(inspection, render.elements, Path(row["output"]), Path(row["work"]))
     rows = [
         stage_row(row["video"], "inspect", c.number, first=c.first, last=c.last, frames=c.frames)
@@ -52,7 +54,7 @@ def inspect_stage(
         "inspect",
         frames=inspection.frames,
         **clock.read(),
-        notes="\n".join((*inspection.info.warnings, *inspection.index.notes, *told)),
+        notes="\n".join((*info.warnings, *flat_told(info), *inspection.index.notes, *told)),
     )
     return [summary, *rows]
 
@@ -61,10 +63,10 @@ def _inspection(row: VideoRow) -> Inspection:
     """The kept inspection of exactly this source, made where there is none."""
     path = folder_of(row).inspection
     if not path.is_file():
-        inspection = inspect_video(row["source"])
+        inspection = inspect_video(row["source"], row["view"])
         check_unchanged(row["source"], row["identity"])
         write_inspection(path, inspection)
-    return read_inspection(row["source"], path)
+    return inspection_of(row)
 
 
 def _chunks_to_do(

@@ -13,9 +13,9 @@ from pipeline.edit.plan import plan_edits, write_plan
 from pipeline.edit.segments import Span, plan_segments
 from pipeline.faces.faces import Analysis
 from pipeline.faces.recognise import recognise, refuse_doubts, told
+from pipeline.inspected import inspection_of
 from pipeline.media.read.inspection import (
     Inspection,
-    read_inspection,
 )
 from pipeline.media.write.containers import muxer_of
 from pipeline.media.write.elements.element import Element, elements_of
@@ -46,7 +46,7 @@ def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list
     """
     folder = folder_of(row)
     muxer_of(row["output"])  # before the work, not after it
-    inspection = read_inspection(row["source"], folder.inspection)
+    inspection = inspection_of(row)
     limit_s = whole_s(inspection.frames, PLANNED_S, settings.stuck_after)
     with counted_start(folder, work_of("plan", 0), "planning its edits", limit_s):
         return _planned(row, folder, inspection, faces, settings)

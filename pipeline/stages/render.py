@@ -13,9 +13,7 @@ from pipeline.edit.lending.kept import read_library
 from pipeline.edit.plan import read_plan
 from pipeline.edit.render import render_segment
 from pipeline.errors import PipelineError
-from pipeline.media.read.inspection import (
-    read_inspection,
-)
+from pipeline.inspected import inspection_of
 from pipeline.media.write.elements.element import elements_of
 from pipeline.pieces import (
     commit,
@@ -48,7 +46,7 @@ def render_stage(
     folder = folder_of(row)
     span = planned_span(folder, row["request"], row["number"])
     check_unchanged(row["source"], row["identity"])
-    inspection = read_inspection(row["source"], folder.inspection)
+    inspection = inspection_of(row)
     plan = read_plan(folder.plan(row["request"])).within(span)
     encode = encode_settings(inspection, settings)
     digest = segment_digest(span, plan, settings, encode)

@@ -120,7 +120,7 @@ def test_a_clip_of_a_folder_that_fails_leaves_a_manifest_and_its_command_too(cli
     (row,) = rows_of(clips / "failures.csv")
     assert row == {
         "input": str(clips / "a.mp4"), "output": str(clips / "out/a.smile2.mp4"), "curve": curve,
-        "faces": "", "range": "", "fade": "", "why": "no,\nnever",
+        "faces": "", "range": "", "fade": "", "view": "", "why": "no,\nnever",
     }  # fmt: skip
     assert shlex.split(retry_command(options, clips / "report.json")) == [
         "aureel", "animate", "--manifest", str(clips / "failures.csv"),

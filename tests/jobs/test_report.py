@@ -24,6 +24,7 @@ VIDEO: VideoRow = {
     "run": "",
     "curve": "",
     "cache": 0,
+    "view": "",
 }
 
 

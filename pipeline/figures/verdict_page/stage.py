@@ -44,7 +44,8 @@ def qa_stage(
     planned = folder.analysis(settings.planner.digest) if settings.planner else None
     if row["curve"]:
         settings = replace(settings, sheet=kept_curve(row))
-    verdicts = judge(row["source"], row["output"], stored, settings, tracker, estimator, planned)
+    parts = row["source"], row["output"], stored, settings, tracker, estimator, planned
+    verdicts = judge(*parts, row["view"])
     notes = [
         f"{Path(row['output']).name}, face {v.question.face}: {v.warnings} of "
         f"{len(v.findings)} checks want a look"
@@ -62,16 +63,18 @@ def judge(
     tracker: FaceTracker,
     estimator: AUEstimator,
     planned: Path | None = None,
+    view: str = "",
 ) -> list[ShotVerdict]:
     """Measures and judges an output, and writes its pages.
 
     Args:
         stored: the source's analysis by the same engines, if it is there already.
         planned: the source's analysis that the edit was planned with, if it is still there.
+        view: what judges are shown of both, of `checked_view`.
     Raises:
         PipelineError: not the same shot, or no face.
     """
-    before, after = inspect_video(source), inspect_video(output)
+    before, after = (inspect_video(path, view) for path in (source, output))
     check_same_shot(before, after)
     faces = _stored(stored) or measure(before, tracker, estimator)
     plate = Clip(before, faces)

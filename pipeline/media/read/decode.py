@@ -23,7 +23,7 @@ from pipeline.errors import MediaError
 from pipeline.media.info import RGB_MATRIX, VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
 from pipeline.media.read.scan import FrameIndex
-from pipeline.media.view import view_of
+from pipeline.media.views.choice import view_of
 
 BY_KEYS_BACK = (1, 2, 4, 8)
 
@@ -156,20 +156,20 @@ def _check_shape(path: str, info: VideoInfo, frame: VideoFrame, number: int) -> 
 def display_rgb(frame: VideoFrame, info: VideoInfo) -> NDArray[np.uint8]:
     """`(H, W, 3)` uint8 RGB, full range, upright and in square pixels: for finding faces.
 
-    Its size is `info.display_size`; of PQ and HLG a display picture (view.py). Fast rather than
+    Its size is `info.display_size`; of HDR and log a display picture (views). Fast rather than
     exact: never write it back.
     """
     if info.colour.matrix != RGB_MATRIX:
         frame.colorspace = info.colour.matrix
+    view = view_of(info)
     rgb = frame.reformat(
-        format="rgb24",
+        format="rgb24" if view is None or info.bit_depth == 8 else "rgb48le",
         src_color_range=2 if info.colour.full_range else 1,
         dst_color_range=2,
         threads=1,
     ).to_ndarray()
-    rgb = upright(rgb.astype(np.uint8, copy=False), info)
-    view = view_of(info)
-    return rgb if view is None else view.picture(rgb)
+    shown = rgb if view is None else view.picture(rgb)
+    return upright(shown.astype(np.uint8, copy=False), info)
 
 
 def upright(rgb: NDArray[np.uint8], info: VideoInfo) -> NDArray[np.uint8]:

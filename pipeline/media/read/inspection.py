@@ -45,13 +45,15 @@ class Inspection:
         )
 
 
-def inspect_video(source: str) -> Inspection:
+def inspect_video(source: str, view: str = "") -> Inspection:
     """Reads headers and packets.
 
+    Args:
+        view: what engines are shown of it, of `views.choice.checked_view`.
     Raises:
         MediaError: the file cannot feed an edit; the line says why.
     """
-    info = probe(source)
+    info = replace(probe(source), view=view)
     return Inspection(info, scan(source, info))
 
 
@@ -72,9 +74,11 @@ def write_inspection(path: Path, inspection: Inspection) -> None:
         )
 
 
-def read_inspection(source: str, path: Path) -> Inspection:
+def read_inspection(source: str, path: Path, view: str = "") -> Inspection:
     """The inspection that `write_inspection` published, under the name the source has here.
 
+    Args:
+        view: as of `inspect_video`.
     Raises:
         MediaError: the file is not there or damaged.
     """
@@ -86,7 +90,7 @@ def read_inspection(source: str, path: Path) -> Inspection:
             info = _info(json.loads(str(stored["info"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MediaError(f"{path}: cannot be read ({error}); remove it and run again") from error
-    return Inspection(replace(info, path=source), index)
+    return Inspection(replace(info, path=source, view=view), index)
 
 
 def _plain(value: Any) -> Any:

@@ -35,6 +35,7 @@ from pipeline.media.read.frame_facts import FieldOrder, chroma_place, field_orde
 from pipeline.media.read.guarded import has_second_layer, refuse_encrypted
 from pipeline.media.read.scan import FrameIndex, scan, times_s
 from pipeline.media.read.side_data import side_data_of
+from pipeline.media.views.flat import looks_flat
 
 __all__ = ["Colour", "FrameIndex", "StreamSummary", "VideoInfo", "probe", "scan", "times_s"]
 
@@ -82,6 +83,7 @@ def _with_depths(
         and (info.codec in GUESSED_TIMES or stream.codec_context.reorder_depth > 0),
         shows_fields=info.codec == "mpeg2video" and shows_fields(packet),
         header=stream.codec_context.extradata or b"",
+        looks_flat=looks_flat(frame, info),
     )
 
 

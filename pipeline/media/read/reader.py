@@ -20,6 +20,7 @@ from pipeline.errors import MediaError
 from pipeline.media.info import VideoInfo
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.scan import FrameIndex, times_s
+from pipeline.media.views.choice import view_of
 
 Reader = Literal["av", "decord"]
 READER_WORDS = ("auto", "av", "decord")
@@ -148,18 +149,27 @@ def _open_with_decord(path: str, threads: int) -> Any:
         raise MediaError(f"{path}: decord cannot open it: {reason}; use av") from error
 
 
-def why_not_decord(info: VideoInfo, index: FrameIndex, video: Any) -> str | None:
-    """Why decord's frames would not be those of the index, or None where they are.
-
-    Args:
-        video: an opened `decord.VideoReader` of the same file.
-    """
+def _why_not_decord(info: VideoInfo) -> str | None:
+    """Likewise, by what the headers say."""
+    if view_of(info) is not None:
+        return "it shows the code values of HDR and log footage as they are"
     if info.is_mpegts:
         return "MPEG-TS (it repeats frames)"
     if info.rotation or info.mirrored or info.sar != 1:
         return "the picture is turned or its pixels are not square"
     if info.colour.matrix_assumed and info.colour.matrix not in BT601_LIKE:
         return "no colour matrix is tagged, and it would take bt601"
+    return None
+
+
+def why_not_decord(info: VideoInfo, index: FrameIndex, video: Any) -> str | None:
+    """Why decord's frames would not be those of the index, or None where they are.
+
+    Args:
+        video: an opened `decord.VideoReader` of the same file.
+    """
+    if why := _why_not_decord(info):
+        return why
     if len(video) != len(index):
         return f"it sees {len(video)} frames of {len(index)} (an edit list hides some)"
     starts_s = np.asarray(video.get_frame_timestamp(range(len(index))))[:, 0]

@@ -8,7 +8,9 @@ import pytest
 
 from engines.trackers.mesh.tracker import MeshTracker
 from pipeline.demo.face import photograph
-from pipeline.media.view import HLG, PQ, View, view_of
+from pipeline.media.views.choice import view_of
+from pipeline.media.views.hdr import HLG, PQ
+from pipeline.media.views.view import hdr_view
 
 CODINGS = [(PQ, True), (PQ, False), (HLG, True), (HLG, False)]
 RAMP = np.repeat(np.arange(0, 65536, 16, dtype=np.uint16)[:, None, None], 3, axis=2)
@@ -29,7 +31,7 @@ def recoded(picture, transfer):
 
 @pytest.mark.parametrize(("transfer", "is_wide"), CODINGS)
 def test_no_change_is_exactly_none_and_nothing_leaves_the_plates_range(transfer, is_wide):
-    view = View(transfer, is_wide)
+    view = hdr_view(transfer, "bt2020" if is_wide else "bt709")
     rng = np.random.default_rng(1)
     code = rng.integers(0, 65536, (64, 64, 3)).astype(np.uint16)
     assert not view.coded(code, np.zeros(code.shape, np.float32)).any()
@@ -45,7 +47,7 @@ def test_no_change_is_exactly_none_and_nothing_leaves_the_plates_range(transfer,
 
 @pytest.mark.parametrize(("transfer", "is_wide"), CODINGS)
 def test_the_view_rises_with_the_code_and_its_changes_come_back(transfer, is_wide):
-    view = View(transfer, is_wide)
+    view = hdr_view(transfer, "bt2020" if is_wide else "bt709")
     seen = view.shown(RAMP).astype(int)
     assert (np.diff(seen[:, 0, 0]) >= 0).all()
     assert seen[0, 0, 0] == 0
@@ -59,7 +61,7 @@ def test_the_view_rises_with_the_code_and_its_changes_come_back(transfer, is_wid
 def test_a_recoded_face_is_shown_as_it_was_and_reads_as_it_did(transfer):
     picture = cv2.resize(photograph(), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     code = recoded(picture, transfer)
-    seen = View(transfer, is_wide=False).picture(code)
+    seen = hdr_view(transfer, "bt709").picture(code)
     middle = (picture > 20) & (picture < 190)
     off = np.abs(seen.astype(int) - picture)[middle]
     assert off.mean() < 6
@@ -75,15 +77,16 @@ def test_a_recoded_face_is_shown_as_it_was_and_reads_as_it_did(transfer):
 def test_whole_pictures_are_shown_as_crops_are():
     code = np.random.default_rng(2).integers(60, 200, (40, 40, 3)).astype(np.uint8)
     for transfer, is_wide in CODINGS:
-        view = View(transfer, is_wide)
+        view = hdr_view(transfer, "bt2020" if is_wide else "bt709")
         assert np.abs(view.picture(code).astype(int) - view.shown(code)).max() <= 2
 
 
 def test_only_tagged_hdr_has_a_view():
     def tagged(transfer, primaries):
-        return SimpleNamespace(colour=SimpleNamespace(transfer=transfer, primaries=primaries))
+        colour = SimpleNamespace(transfer=transfer, primaries=primaries, full_range=False)
+        return SimpleNamespace(colour=colour, view="")
 
     assert view_of(tagged(1, 1)) is None
     assert view_of(tagged(2, 2)) is None
-    assert view_of(tagged(16, 9)) == View(PQ, is_wide=True)
-    assert view_of(tagged(18, 1)) == View(HLG, is_wide=False)
+    assert view_of(tagged(16, 9)) == hdr_view(PQ, "bt2020")
+    assert view_of(tagged(18, 1)) == hdr_view(HLG, "bt709")

@@ -1,0 +1,1 @@
+"""What engines are shown of footage that is no display picture, and the way back."""
