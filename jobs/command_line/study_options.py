@@ -15,7 +15,8 @@ JUDGE_HELP = (
     "The judge of action units. auto: libreface where its weights are (on a CPU too), else mesh."
 )
 IDENTITIES_HELP = (
-    "A folder of pictures (png, jpg, webp, tif, bmp), a person each; or `synthetic`: drawn people."
+    "A folder of pictures (png, jpg, webp, tif, bmp) and clips (mp4, mov, mkv, webm, avi, mxf; a "
+    "calm frame of each is taken), a person each; or `synthetic`: drawn people."
 )
 
 

@@ -23,7 +23,7 @@ from keyframes.clock.rates import parse_frame_rate
 from pipeline.files import published, read_json, write_json
 from pipeline.settings import digest_of
 from pipeline.studies.design import LETTERS, NEUTRAL, Cell
-from pipeline.studies.identities import SYNTHETIC, Identity, find_identities
+from pipeline.studies.identities import Identity, find_identities, what_they_are
 from pipeline.studies.methods import methods
 from pipeline.studies.shares import STATE
 from pipeline.studies.stimuli import StimuliSettings, apex_figures, read_timing
@@ -88,9 +88,7 @@ def _write(
     found = versions()
     _write_rows(output / "manifest.csv", _manifest(settings, made))
     _write_rows(output / "frames.csv", _frames(made))
-    is_drawn = options.identities == SYNTHETIC
-    words = "drawn people of MakeHuman's CC0 geometry" if is_drawn else "photographs"
-    text = methods(settings, made, len(people), words, found)
+    text = methods(settings, made, len(people), what_they_are(people), found)
     with published(output / "methods.txt") as partial:
         partial.write_text(text, "utf-8")
     manifest = {

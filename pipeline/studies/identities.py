@@ -1,8 +1,9 @@
-"""The people of a study: photographs in a folder, or drawn people at rest."""
+"""The people of a study: photographs and clips in a folder, or drawn people at rest."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from pipeline.files import sha256_of
 from pipeline.heads.people import person
 from pipeline.heads.render import View, render_person
 from pipeline.media.write.pictures import write_still
+from pipeline.studies.calm import calm_frame
 
 SYNTHETIC = "synthetic"
 VIEW = View(size=512, zoom=1.5)
 """How drawn people are seen: their faces as large as in portraits."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mxf")
 
 
 @dataclass(frozen=True)
@@ -28,39 +31,50 @@ class Identity:
 
     Attributes:
         name: in tables and file names.
-        source: a picture's path, or `synthetic:3`.
-        digest: changes when the picture does.
+        source: a picture's or clip's path, or `synthetic:3`.
+        digest: changes when the picture or clip does.
     """
 
     name: str
     source: str
     digest: str
 
+    @property
+    def is_drawn(self) -> bool:
+        return self.source.startswith(f"{SYNTHETIC}:")
+
+    @property
+    def is_clip(self) -> bool:
+        return Path(self.source).suffix.lower() in CLIP_SUFFIXES
+
 
 def find_identities(given: str, count: int) -> list[Identity]:
     """The first `count` people.
 
     Args:
-        given: a folder of pictures, each of one person, or `synthetic`.
+        given: a folder of pictures and clips, each of one person, or `synthetic`.
     Raises:
-        PipelineError: no such folder, no picture in it, two of one name.
+        PipelineError: no such folder, neither in it, two of one name.
     """
     if given == SYNTHETIC:
         return [_drawn(number) for number in range(count)]
     folder = Path(given).expanduser()
     if not folder.is_dir():
         raise PipelineError(
-            f"--identities {given}: no such folder; expected a folder of pictures, or {SYNTHETIC}"
+            f"--identities {given}: no such folder; expected a folder of pictures or clips, "
+            f"or {SYNTHETIC}"
         )
-    pictures = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)[:count]
-    if not pictures:
+    known = (*SUFFIXES, *CLIP_SUFFIXES)
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in known)[:count]
+    if not found:
         raise PipelineError(
-            f"--identities {given}: got no pictures; expected {', '.join(SUFFIXES)}, a person each"
+            f"--identities {given}: got no pictures or clips; expected {', '.join(known)}, "
+            "a person each"
         )
-    names = [p.stem for p in pictures]
+    names = [p.stem for p in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise PipelineError(f"--identities {given}: two pictures are called {twice}; rename one")
-    return [Identity(p.stem, str(p.absolute()), sha256_of(p)[:16]) for p in pictures]
+        raise PipelineError(f"--identities {given}: two files are called {twice}; rename one")
+    return [Identity(p.stem, str(p.absolute()), sha256_of(p)[:16]) for p in found]
 
 
 def _drawn(number: int) -> Identity:
@@ -69,15 +83,24 @@ def _drawn(number: int) -> Identity:
     return Identity(f"drawn{number:02d}", source, hashlib.sha256(facts.encode()).hexdigest()[:16])
 
 
+def what_they_are(people: Sequence[Identity]) -> str:
+    """The faces of a study, for its methods paragraph."""
+    if all(one.is_drawn for one in people):
+        return "drawn people of MakeHuman's CC0 geometry"
+    kinds = {"calm frames of clips" if one.is_clip else "photographs" for one in people}
+    return " and ".join(sorted(kinds, reverse=True))
+
+
 def picture_of(identity: Identity) -> RGBFrame:
-    """`(H, W, 3)` uint8 RGB with even sides, upright.
+    """`(H, W, 3)` uint8 RGB with even sides, upright; of a clip, a calm frame.
 
     Raises:
-        PipelineError: the file is no picture.
+        PipelineError: the file is neither a picture nor a video with a face.
     """
-    if identity.source.startswith(f"{SYNTHETIC}:"):
+    if identity.is_drawn:
         return render_person(person(int(identity.source.partition(":")[2])), view=VIEW)
-    picture = read_picture(Path(identity.source))
+    source = Path(identity.source)
+    picture = calm_frame(source) if identity.is_clip else read_picture(source)
     height, width = (side // 2 * 2 for side in picture.shape[:2])
     return np.ascontiguousarray(picture[:height, :width])
 

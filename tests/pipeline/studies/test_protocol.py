@@ -113,9 +113,9 @@ def test_people_are_found_in_a_folder_and_wrong_ones_are_named(tmp_path: Path):
     assert [one.name for one in people] == ["a", "b"]
     assert picture_of(people[1]).shape == (40, 32, 3)
     with pytest.raises(PipelineError, match=r"b-.*: no face was found"):
-        Sitter(plate_of(people[1], tmp_path), MeshTracker(), MeshAUEstimator())
+        Sitter(plate_of(people[1], tmp_path / "plates"), MeshTracker(), MeshAUEstimator())
     (tmp_path / "b.jpg").write_bytes(b"no picture")
-    with pytest.raises(PipelineError, match="two pictures are called b"):
+    with pytest.raises(PipelineError, match="two files are called b"):
         find_identities(str(tmp_path), 9)
     (tmp_path / "b.png").unlink()
     with pytest.raises(PipelineError, match="cannot be read as a picture"):
