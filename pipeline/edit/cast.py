@@ -52,13 +52,16 @@ def without_cast(
     ring = ring_of(mask)
     if np.count_nonzero(ring) < _LEAST_PIXELS:
         return edited
-    ours, theirs = (picture[ring].astype(np.float64) for picture in (edited, reference))
-    spread = np.log((theirs.std(axis=0) + 1e-3) / (ours.std(axis=0) + 1e-3))
+    within = ring.view(np.uint8)
+    (middle, ours), (theirs_middle, theirs) = (
+        tuple(figures.ravel() for figures in cv2.meanStdDev(picture, mask=within))
+        for picture in (edited, reference)
+    )
+    spread = np.log((theirs + 1e-3) / (ours + 1e-3))
     gain = np.exp(np.clip(_beyond(spread, SPREAD_SLACK), -SPREAD_MOST, SPREAD_MOST))
-    shift = _beyond(theirs.mean(axis=0) - ours.mean(axis=0), SLACK / 255 * full_scale)
+    shift = _beyond(theirs_middle - middle, SLACK / 255 * full_scale)
     if (gain == 1).all() and (shift == 0).all():
         return edited
-    middle = ours.mean(axis=0)
     corrected = (edited.astype(np.float32) - middle.astype(np.float32)) * gain.astype(np.float32)
     return corrected + (middle + shift).astype(np.float32)
 

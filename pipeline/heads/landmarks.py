@@ -6,6 +6,7 @@ vertex nearest to each point on average (0.01–0.06 of the outer-eye distance; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -35,15 +36,27 @@ def true_landmarks(
     return points_px[VERTICES].astype(np.float32)
 
 
+def unit_fields(columns: Sequence[int] = range(len(AU_ORDER))) -> NDArray[np.float64]:
+    """`(K, 68, 2)` of columns of AU_ORDER: what intensity 5 moves each point by, x right and y
+    down, in outer-eye distances, seen from the front; the mean of six people (spread below 0.003).
+    """
+    return np.array([_field(int(column)) for column in columns]).reshape(-1, 68, 2)
+
+
 @cache
-def unit_fields() -> NDArray[np.float64]:
-    """`(12, 68, 2)` in AU_ORDER: what intensity 5 moves each point by, x right and y down, in
-    outer-eye distances, seen from the front; the mean of six people (spread below 0.003)."""
-    return np.mean([_fields_of(person(number)) for number in range(_PEOPLE)], axis=0)
+def _field(column: int) -> NDArray[np.float64]:
+    """`(68, 2)` of one unit: 20 ms, so only those that are asked for are computed."""
+    whole = np.zeros(len(AU_ORDER))
+    whole[column] = INTENSITY_MAX
+    return np.mean([_moved(number, whole) for number in range(_PEOPLE)], axis=0)
 
 
-def _fields_of(one: Person) -> NDArray[np.float64]:
-    rest = true_landmarks(one, np.zeros(len(AU_ORDER))).astype(np.float64)
+def _moved(number: int, intensity: NDArray[np.float64]) -> NDArray[np.float64]:
+    rest = _rest(number)
     eyes = np.linalg.norm(rest[36] - rest[45])
-    moved = [true_landmarks(one, row) for row in INTENSITY_MAX * np.eye(len(AU_ORDER))]
-    return (np.array(moved) - rest) / eyes
+    return (true_landmarks(person(number), intensity) - rest) / eyes
+
+
+@cache
+def _rest(number: int) -> NDArray[np.float64]:
+    return true_landmarks(person(number), np.zeros(len(AU_ORDER))).astype(np.float64)

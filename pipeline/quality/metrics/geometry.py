@@ -42,7 +42,7 @@ def moved_units(
     weight = np.ones(68)
     weight[:17] = _CONTOUR_WEIGHT
     seen = (levelled(after_px) - levelled(before_px)) * weight[:, None]
-    fields = unit_fields()[columns] * weight[:, None]
+    fields = unit_fields(columns.tolist()) * weight[:, None]
     for row, (shift, yaw) in enumerate(zip(seen, yaw_deg, strict=True)):
         shown = fields * [max(np.cos(np.radians(yaw)), 0.3), 1.0]
         basis = shown.reshape(len(columns), -1)

@@ -26,6 +26,7 @@ FULL_STRENGTH = 0.5
 """Length of an AU delta from which on an edit is pasted whole."""
 LEAST_WEIGHT = 1 / 512
 """A smaller weight changes no sample of 8 bits, and is 0."""
+_PARTS = (np.arange(256) / 255).astype(np.float32)
 _HAIRLINE = np.array([[0.5, 0.68, 0.8, 0.86, 0.88, 0.88, 0.86, 0.8, 0.68, 0.5]], np.float32).T
 
 _Mask = NDArray[np.bool_]
@@ -42,7 +43,7 @@ class PersonSegmenter:
         """Person's pixels of one `(S, S, 3)` RGB crop."""
         side = (SEGMENTER_SIZE, SEGMENTER_SIZE)
         small = cv2.resize(image, side, interpolation=cv2.INTER_AREA)
-        (scores,) = self._model((small[None] / 255).astype(np.float32)).values()
+        (scores,) = self._model(_PARTS[small[None]]).values()
         whole = cv2.resize(scores.reshape(side), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         return whole > PERSON_SCORE
 
@@ -146,23 +147,49 @@ def paste_mask(landmarks_px: _Landmarks, size: int) -> NDArray[np.float32]:
     face = _hull_mask(np.concatenate([_face_points(landmarks_px), dropped]), size)
     feather = max(1.0, 0.04 * float(np.ptp(landmarks_px[:17, 0])))
     reach = 2 * round(2 * feather) + 1
-    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    grown = _grown(face, reach)
     margin = round(3 * feather)
-    inner = np.zeros((size, size), np.uint8)
-    inner[margin : size - margin, margin : size - margin] = 1
-    # Only rows that anything can reach, with room for the blur's whole kernel: the same bits.
-    rows = _reached(face, reach // 2 + math.ceil(5 * feather))
-    part = cv2.dilate(face[rows].view(np.uint8), element) * inner[rows]
+    grown[:margin] = grown[size - margin :] = 0.0
+    grown[:, :margin] = grown[:, size - margin :] = 0.0
+    # Only what anything can reach, with room for the blur's whole kernel.
+    rows, columns = (_reached(grown.any(axis=axis), math.ceil(5 * feather)) for axis in (1, 0))
     soft = np.zeros((size, size), np.float32)
-    soft[rows] = cv2.GaussianBlur(
-        part.astype(np.float32), (0, 0), feather, borderType=cv2.BORDER_CONSTANT
+    soft[rows, columns] = cv2.GaussianBlur(
+        grown[rows, columns], (0, 0), feather, borderType=cv2.BORDER_CONSTANT
     )
     soft[soft < LEAST_WEIGHT] = 0.0
     soft[[0, -1]] = soft[:, [0, -1]] = 0.0
     return np.minimum(soft, np.float32(1.0))
 
 
-def _reached(mask: _Mask, by: int) -> slice:
-    """Rows that hold a mask grown by so many pixels; all of them where it is empty."""
-    at = np.flatnonzero(mask.any(axis=1))
+def _grown(hull: _Mask, reach: int) -> NDArray[np.float32]:
+    """`(S, S)` float32 0 or 1: a hull dilated by an ellipse so many pixels wide.
+
+    Every row of a hull is one run of pixels, and so is every row of the ellipse: runs are widened
+    and joined instead of pixels.
+    """
+    size = len(hull)
+    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)).astype(bool)
+    first, last = _runs(hull)
+    left, right = np.full((2, size), [[size], [-1]])
+    for shift, width in enumerate(element.sum(axis=1) // 2, -(reach // 2)):
+        to = slice(max(0, -shift), size - max(0, shift))
+        of = slice(max(0, shift), size - max(0, -shift))
+        left[to] = np.minimum(left[to], first[of] - width)
+        right[to] = np.maximum(right[to], last[of] + width)
+    across = np.arange(size)
+    return ((across >= left[:, None]) & (across <= right[:, None])).astype(np.float32)
+
+
+def _runs(hull: _Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """`(S,)` first and last column of each row; beyond all reach where it has none."""
+    far, some = 4 * len(hull), hull.any(axis=1)
+    first = np.where(some, hull.argmax(axis=1), far)
+    last = np.where(some, len(hull) - 1 - hull[:, ::-1].argmax(axis=1), -far)
+    return first, last
+
+
+def _reached(held: NDArray[np.bool_], by: int) -> slice:
+    """The part of `(S,)` that holds anything, and so many more; all of it where nothing does."""
+    at = np.flatnonzero(held)
     return slice(max(0, int(at[0]) - by), int(at[-1]) + by + 1) if len(at) else slice(None)
