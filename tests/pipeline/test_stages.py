@@ -20,6 +20,8 @@ from pipeline import stages, strikes
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.errors import MediaError, PipelineError
 from pipeline.files import read_json, write_json
+from pipeline.media.compare.witness import compare_files
+from pipeline.media.write import untouched
 from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, ElementWish, RenderSettings
 from pipeline.store import VideoFolder, video_row
@@ -155,3 +157,45 @@ def test_a_segment_is_made_again_where_a_piece_of_its_matte_is_gone_or_changed(r
     assert made == ["talk.smile.matte", "talk.smile.matte.csv", "talk.smile.mp4"]
     assert len(told["elements"].splitlines()) == 2
     assert planned(row, WHOLE) != []  # without them it is another request
+
+
+BRIEF = replace(WHOLE, sheet=parse_sheet(
+    "version: 1\nchannels: {AU12: [[0s, 0], [0.04s, 3], [0.12s, 3], [0.16s, 0]]}\n", "brief"
+))  # fmt: skip
+
+
+def in_groups(source: str, path: Path) -> None:
+    """The clip's pictures anew, in closed groups of eight."""
+    options = {"g": "8", "preset": "veryfast", "x264-params": "open-gop=0:scenecut=0"}
+    with av.open(source) as given, av.open(str(path), "w") as made:
+        (seen,) = given.streams.video
+        stream = made.add_stream("libx264", rate=seen.average_rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = seen.width, seen.height, "yuv420p"
+        for frame in given.decode(seen):
+            frame.pict_type = av.video.frame.PictureType.NONE
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_where_a_copy_fails_its_check_all_is_encoded_and_the_report_says_so(
+    talk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holds: bool
+):
+    source = tmp_path / "groups.mp4"
+    in_groups(talk.path, source)
+    out = tmp_path / "out.mp4"
+    row: VideoRow = {**video_row(source, out, tmp_path / "_work"), "request": "asked"}
+    rendered(planned(row, BRIEF), BRIEF)
+    if not holds:
+        monkeypatch.setattr(untouched, "first_difference", lambda *_: 24)
+    verdict = stages.finish_stage(row, BRIEF)
+    assert compare_files(str(source), str(out)).exit_status == 0
+    words = "frames without an edit were encoded, not copied: frame 24 decodes otherwise"
+    assert (verdict["copied"] > 20) is holds
+    assert (words in verdict["notes"]) is not holds
+    assert len(packets_of(source) & packets_of(out)) == verdict["copied"]
+
+
+def packets_of(path: Path) -> set[bytes]:
+    with av.open(str(path)) as container:
+        return {bytes(packet) for packet in container.demux(video=0) if packet.size}
