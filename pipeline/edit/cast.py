@@ -52,10 +52,8 @@ def without_cast(
     ring = ring_of(mask)
     if np.count_nonzero(ring) < _LEAST_PIXELS:
         return edited
-    within = ring.view(np.uint8)
     (middle, ours), (theirs_middle, theirs) = (
-        tuple(figures.ravel() for figures in cv2.meanStdDev(picture, mask=within))
-        for picture in (edited, reference)
+        _mean_and_spread(picture, ring) for picture in (edited, reference)
     )
     spread = np.log((theirs + 1e-3) / (ours + 1e-3))
     gain = np.exp(np.clip(_beyond(spread, SPREAD_SLACK), -SPREAD_MOST, SPREAD_MOST))
@@ -64,6 +62,14 @@ def without_cast(
         return edited
     corrected = (edited.astype(np.float32) - middle.astype(np.float32)) * gain.astype(np.float32)
     return corrected + (middle + shift).astype(np.float32)
+
+
+def _mean_and_spread(
+    picture: NDArray[Any], ring: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`(3,)` each, in one pass."""
+    mean, spread = cv2.meanStdDev(picture, mask=ring.view(np.uint8))
+    return np.asarray(mean, np.float64).ravel(), np.asarray(spread, np.float64).ravel()
 
 
 def _beyond(value: NDArray[np.float64], slack: float) -> NDArray[np.float64]:

@@ -26,7 +26,6 @@ FULL_STRENGTH = 0.5
 """Length of an AU delta from which on an edit is pasted whole."""
 LEAST_WEIGHT = 1 / 512
 """A smaller weight changes no sample of 8 bits, and is 0."""
-_PARTS = (np.arange(256) / 255).astype(np.float32)
 _HAIRLINE = np.array([[0.5, 0.68, 0.8, 0.86, 0.88, 0.88, 0.86, 0.8, 0.68, 0.5]], np.float32).T
 
 _Mask = NDArray[np.bool_]
@@ -43,7 +42,7 @@ class PersonSegmenter:
         """Person's pixels of one `(S, S, 3)` RGB crop."""
         side = (SEGMENTER_SIZE, SEGMENTER_SIZE)
         small = cv2.resize(image, side, interpolation=cv2.INTER_AREA)
-        (scores,) = self._model(_PARTS[small[None]]).values()
+        (scores,) = self._model((small[None] / 255).astype(np.float32)).values()
         whole = cv2.resize(scores.reshape(side), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         return whole > PERSON_SCORE
 
@@ -152,7 +151,10 @@ def paste_mask(landmarks_px: _Landmarks, size: int) -> NDArray[np.float32]:
     grown[:margin] = grown[size - margin :] = 0.0
     grown[:, :margin] = grown[:, size - margin :] = 0.0
     # Only what anything can reach, with room for the blur's whole kernel.
-    rows, columns = (_reached(grown.any(axis=axis), math.ceil(5 * feather)) for axis in (1, 0))
+    held = grown > 0.0
+    rows, columns = (
+        _reached(np.asarray(held.any(axis=axis)), math.ceil(5 * feather)) for axis in (1, 0)
+    )
     soft = np.zeros((size, size), np.float32)
     soft[rows, columns] = cv2.GaussianBlur(
         grown[rows, columns], (0, 0), feather, borderType=cv2.BORDER_CONSTANT
