@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Generator
@@ -52,7 +53,7 @@ def _raylets(gpus: list[int], cores: list[int]) -> Generator[None]:
         try:
             for more in zip(gpus[1:], cores[1:], strict=True):
                 raylets.add_node(num_gpus=more[0], num_cpus=more[1])
-            ray.init(address=raylets.address, log_to_driver=False)
+            ray.init(address=raylets.address, log_to_driver=False, logging_level=logging.ERROR)
             yield
         finally:
             ray.shutdown()

@@ -69,6 +69,7 @@ def test_a_verdict_is_measured_on_a_clip_and_a_longer_one(capsys):
     assert figures["long"]["page_mib"] > 0.1
 
 
+@pytest.mark.slow
 def test_a_job_on_pretended_gpus_of_two_nodes_is_measured(tmp_path: Path):
     call = [sys.executable, "jobs/benchmark.py", "scale", "--gpus", "2", "--videos", "3"]
     call += ["--seconds-per-segment", "0.5", "--nodes", "2", "--analysis-share", "0.1"]
