@@ -166,12 +166,13 @@ def cpu_beside_gpu(share: float, nodes: list[dict[str, float]]) -> float:
     """Cores that an actor on a share of a GPU keeps, so that analysis does not take them all.
 
     One is enough to decode and encode beside an editor; where cores are few, the actors of a node
-    share half of them.
+    share half of them, and leave a whole one: a task would wait for ever on less.
 
     Args:
         share: of a GPU, of one actor.
         nodes: their resources, as Ray counts them.
     """
     able = [node for node in nodes if node.get("GPU") and node.get("CPU")]
-    each = [MOST_FOR_GPUS * node["CPU"] * share / node["GPU"] for node in able]
+    parts = [(min(MOST_FOR_GPUS * n["CPU"], n["CPU"] - 1), n["GPU"] / share) for n in able]
+    each = [max(0.0, cores / actors) for cores, actors in parts]
     return int(100 * min(1.0, *each)) / 100 if each else 0.0

@@ -233,6 +233,7 @@ def test_as_many_cpu_tasks_run_as_memory_holds_and_they_share_the_cores(nodes, r
         (0.5, [{"CPU": 8.0, "GPU": 8.0}], 0.25),
         (1.0, [{"CPU": 64.0}, {"CPU": 64.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 2.0}], 0.5),
         (1.0, [{"CPU": 64.0}], 0.0),
+        (1.0, [{"GPU": 1.0, "CPU": 1.0}, {"GPU": 1.0, "CPU": 1.0}], 0.0),
     ],
 )
 def test_actors_on_gpus_keep_cores_for_themselves_and_leave_half_to_analysis(share, nodes, cpus):
