@@ -114,6 +114,8 @@ class KeyframeSheet:
                 codes.update(layer.source.channels)
             elif isinstance(layer.source, Gesture):
                 codes.update(layer.source.pose)
+            elif isinstance(layer.source, MeasuredPerformance):
+                codes.update(layer.source.aus or ())
         return not codes.isdisjoint(LID_COLUMNS)
 
     def videos(self) -> tuple[tuple[str, int], ...]:

@@ -14,6 +14,7 @@ from jobs.command_line.inputs import Asked, Refused, expand_inputs
 from jobs.command_line.outputs import video_rows
 from jobs.command_line.report import Ledger
 from jobs.errors import JobError
+from keyframes.au import CODE_COLUMNS
 from keyframes.errors import KeyframeError
 from keyframes.formats.recognise import read_table
 from keyframes.formats.rows.options import Options
@@ -81,8 +82,9 @@ def with_driving_videos(
             raise JobError(f"driving video {entry.input}: {entry.error or 'was not measured'}")
     tables: dict[tuple[str, int], PerformanceTable] = {}
     for video, track in wanted:
+        taken = Options(track=track, aus=tuple(CODE_COLUMNS))  # what each layer uses of it, it says
         row = rows[str(Path(video).absolute())]
         folder = VideoFolder.of(row)
-        table = read_table(folder.analysis(job.analysis.digest), "analysis", Options(track=track))
+        table = read_table(folder.analysis(job.analysis.digest), "analysis", taken)
         tables[video, track] = replace(table, source=f"{video} (driving video)")
     return sheet.with_tables(tables)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX, AUIntensity
+from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX, AUCode, AUIntensity
 from keyframes.clock.rates import parse_frame_rate, rate_text
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
@@ -111,7 +111,7 @@ def _blocks(lines: list[str]) -> Iterator[_Block]:
         yield block
 
 
-def _named(path: Path, blocks: list[_Block], aus: tuple[int, ...] | None) -> dict[int, _Block]:
+def _named(path: Path, blocks: list[_Block], aus: tuple[AUCode, ...] | None) -> dict[int, _Block]:
     if not blocks:
         raise KeyframeError(f"{path}: no sliders (keys of one number each)")
     by_name = {
@@ -122,7 +122,9 @@ def _named(path: Path, blocks: list[_Block], aus: tuple[int, ...] | None) -> dic
     if by_name:
         return by_name
     if aus is not None and len(aus) == len(blocks):
-        return dict(zip(aus, blocks, strict=True))
+        if eyes := [f"AU{au}" for au in aus if not isinstance(au, int) or au not in AU_COLUMN]:
+            raise KeyframeError(f"{path}: sliders are of the face's AUs; got {', '.join(eyes)}")
+        return {int(au): block for au, block in zip(aus, blocks, strict=True)}
     shown = "; ".join(block.name.replace("\t", " ") for block in blocks[:6])
     raise KeyframeError(
         f"{path}:{blocks[0].line}: {len(blocks)} sliders without the name of an AU ({shown}); "

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keyframes.au import AU_COLUMN, DELTA_LIMIT, INTENSITY_MAX
+from keyframes.au import AU_COLUMN, DELTA_LIMIT, INTENSITY_MAX, LID_NAMES
 from keyframes.errors import KeyframeError
 from keyframes.formats.rows.columns import Columns, read_columns
 from keyframes.formats.rows.finish import au_values, increasing
@@ -46,7 +46,8 @@ def read(path: Path, options: Options) -> PerformanceTable:
         raise KeyframeError(f"{path}: no columns time_s and AU1 …; found: {', '.join(header[:12])}")
     track = [name for name in ("track",) if name in header]
     video = [name for name in ("video",) if name in header]
-    wanted = ["time_s", *names.values(), *track]
+    eyes = [name.lower() for name in LID_NAMES if name.lower() in header]
+    wanted = ["time_s", *names.values(), *eyes, *track]
     read_rows = _parquet if preview.is_parquet else read_columns
     columns = of_clip(read_rows(path, wanted, video), "video", options.clip)
     if track:
@@ -60,7 +61,11 @@ def read(path: Path, options: Options) -> PerformanceTable:
     if scale is None and not (measured > DELTA_LIMIT).any():
         scale = INTENSITY_MAX  # ours: intensities, or changes within their limit
     values, notes = as_intensities(measured, INTENSITY_MAX, scale, source)
-    return PerformanceTable(times, values, source, (*columns.notes, *notes))
+    lids = None
+    if len(eyes) == len(LID_NAMES):
+        held = [np.clip(columns.numbers[name], -DELTA_LIMIT, DELTA_LIMIT) for name in eyes]
+        lids = np.stack(held, axis=1)
+    return PerformanceTable(times, values, source, (*columns.notes, *notes), lids=lids)
 
 
 def _parquet(path: Path, numbers: list[str], texts: list[str]) -> Columns:

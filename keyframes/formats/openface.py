@@ -15,7 +15,7 @@ from keyframes.au import AU_COLUMN, AU_ORDER, INTENSITY_MAX, AUIntensity
 from keyframes.clock.timeline import Timeline
 from keyframes.errors import KeyframeError
 from keyframes.formats.rows.columns import Columns, read_columns
-from keyframes.formats.rows.finish import au_values, dropped_note, increasing
+from keyframes.formats.rows.finish import au_values, both_lids, dropped_note, increasing
 from keyframes.formats.rows.layout import read_header
 from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
@@ -24,6 +24,7 @@ from keyframes.formats.rows.tables import cells, write_rows
 from keyframes.sources.performance import PerformanceTable
 
 _INTENSITY = re.compile(r"au(\d\d)_r")
+_BLINK = 45
 
 
 def recognises(preview: Preview) -> bool:
@@ -39,14 +40,27 @@ def read(path: Path, options: Options) -> PerformanceTable:
     names = {au: name for au, name in found.items() if au in AU_COLUMN}
     source = f"{path.name} (OpenFace)"
     optional = [name for name in ("success", "confidence", "face_id") if name in header]
+    optional += [found[_BLINK]] if _BLINK in found else []
     columns = of_face(read_columns(path, ["timestamp", *names.values(), *optional]), options)
     columns, times = increasing(columns, columns.numbers["timestamp"], "timestamp")
     measured = au_values(columns, names)
     notes = [*columns.notes, *leave_out_lost(measured, columns, options, source)]
     values, said = as_intensities(measured, INTENSITY_MAX, options.scale, source)
-    others = [f"AU{au}" for au in sorted(set(found) - set(AU_COLUMN))]
+    others = [f"AU{au}" for au in sorted(set(found) - set(AU_COLUMN) - {_BLINK})]
     dropped = dropped_note(source, "AUs the model lacks", others)
-    return PerformanceTable(times, values, source, (*notes, *said, *dropped))
+    lids = _lids(columns, values, found.get(_BLINK), options)
+    return PerformanceTable(times, values, source, (*notes, *said, *dropped), lids=lids)
+
+
+def _lids(
+    columns: Columns, values: NDArray[np.float64], name: str | None, options: Options
+) -> NDArray[np.float64] | None:
+    """AU45 of both eyes where a face was measured; nothing of a table without it."""
+    if name is None:
+        return None
+    full = options.scale or INTENSITY_MAX
+    shut = np.clip(columns.numbers[name] * (INTENSITY_MAX / full), 0.0, INTENSITY_MAX)
+    return both_lids(np.where(np.isnan(values).all(axis=1), np.nan, shut))
 
 
 def of_face(columns: Columns, options: Options) -> Columns:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keyframes.au import AU_COLUMN
+from keyframes.au import AU_COLUMN, INTENSITY_MAX
 from keyframes.errors import KeyframeError
 from keyframes.formats.rows.columns import Columns, read_columns
-from keyframes.formats.rows.finish import au_values, dropped_note, increasing
+from keyframes.formats.rows.finish import au_values, both_lids, dropped_note, increasing
 from keyframes.formats.rows.layout import read_header
 from keyframes.formats.rows.options import LEAST_CONFIDENCE, Options
 from keyframes.formats.rows.people import follow_boxes, of_clip, of_person
@@ -23,6 +23,7 @@ from keyframes.formats.rows.scales import as_intensities
 from keyframes.sources.performance import PerformanceTable
 
 _AU = re.compile(r"au(\d\d)")
+_SHUT = 43
 _BOX = ("facerectx", "facerecty", "facerectwidth", "facerectheight")
 
 
@@ -45,7 +46,8 @@ def read(path: Path, options: Options) -> PerformanceTable:
     words = [name for name in ("input", "identity") if name in header]
     score = [name for name in ("facescore",) if name in header]
     source = f"{path.name} (py-feat)"
-    columns = read_columns(path, ["frame", *box, *score, *names.values()], words)
+    shut = [found[_SHUT]] if _SHUT in found else []
+    columns = read_columns(path, ["frame", *box, *score, *names.values(), *shut], words)
     columns, notes = _of_face(of_clip(columns, "input", options.clip), options, source)
     times = columns.numbers["frame"] * (options.rate.denominator / options.rate.numerator)
     columns, times = increasing(columns, times, "frame")
@@ -56,9 +58,14 @@ def read(path: Path, options: Options) -> PerformanceTable:
         least = f"{source}: rows with a score below {options.confidence:g}"
         notes.append(f"{least}, taken for not measured: {int(doubtful.sum())} of {len(times)}")
     values, said = as_intensities(measured, 1.0, options.scale, source)
-    others = [f"AU{au}" for au in sorted(set(found) - set(AU_COLUMN))]
+    others = [f"AU{au}" for au in sorted(set(found) - set(AU_COLUMN) - {_SHUT})]
     dropped = dropped_note(source, "AUs the model lacks", others)
-    return PerformanceTable(times, values, source, (*columns.notes, *notes, *said, *dropped))
+    lids = None
+    if shut:
+        share = np.clip(columns.numbers[shut[0]] / (options.scale or 1.0), 0.0, 1.0)
+        lids = both_lids(np.where(doubtful, np.nan, INTENSITY_MAX * share))
+    told = (*columns.notes, *notes, *said, *dropped)
+    return PerformanceTable(times, values, source, told, lids=lids)
 
 
 def _least(options: Options) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keyframes.au import AU_COLUMN
+from keyframes.au import AU_ORDER, AUCode
 from keyframes.errors import KeyframeError
 from keyframes.formats import aftereffects, analysis, libreface, openface, openface3, pyfeat
 from keyframes.formats.blendshapes import ifacialmocap, livelink
@@ -17,7 +17,7 @@ from keyframes.formats.blendshapes import json_tables as blendshapes_json
 from keyframes.formats.blendshapes import tables as blendshapes
 from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
-from keyframes.sources.performance import PerformanceTable
+from keyframes.sources.performance import PerformanceTable, columns_of
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,9 @@ TABLE_FORMATS: dict[str, TableFormat] = {
 
 COLUMN_NAME = re.compile(r"\s*[A-Za-z_][\w .()/\-]{0,63}\s*")
 """What a table's column may be called: a first line of others is no header and is not repeated."""
+
+_SHUT = 2.5
+"""Eyes that shut further than this shut to be seen, of 5."""
 
 
 def _shown(header: tuple[str, ...]) -> str:
@@ -85,20 +88,30 @@ def read_table(path: Path, name: str = "auto", options: Options | None = None) -
         raise KeyframeError(f"{path}: a curve file; expected a table")
     options = options or Options()
     found = TABLE_FORMATS[table_format(path) if name == "auto" else name].read(path, options)
-    return found if options.aus is None else of_aus(found, options.aus)
+    return without_lids(found) if options.aus is None else of_aus(found, options.aus)
 
 
-def of_aus(table: PerformanceTable, aus: tuple[int, ...]) -> PerformanceTable:
+def without_lids(table: PerformanceTable) -> PerformanceTable:
+    """The table without shut eyes, which come only where they are named; a note if it has them."""
+    if table.lids is None:
+        return table
+    shuts = bool((table.lids > _SHUT).any())
+    told = f"{table.source}: its eyes shut; left to the actor (aus: [43, …] takes them)"
+    return replace(table, lids=None, notes=(*table.notes, *([told] if shuts else [])))
+
+
+def of_aus(table: PerformanceTable, aus: tuple[AUCode, ...]) -> PerformanceTable:
     """A table of some AUs alone; the others count as not measured.
 
     Raises:
         KeyframeError: none of them is in the table.
     """
-    if not set(aus) & set(table.aus):
+    taken = sorted(columns_of(aus))
+    values = np.full_like(table.all_values, np.nan)
+    values[:, taken] = table.all_values[:, taken]
+    if not np.isfinite(values).any():
         known = ", ".join(f"AU{au}" for au in table.aus)
         wanted = ", ".join(f"AU{au}" for au in aus)
         raise KeyframeError(f"{table.source}: nothing measured of {wanted}; known: {known}")
-    columns = [AU_COLUMN[au] for au in aus]
-    values = np.full_like(table.values, np.nan)
-    values[:, columns] = table.values[:, columns]
-    return replace(table, values=values)
+    values, lids = np.split(values, [len(AU_ORDER)], axis=1)
+    return replace(table, values=values, lids=lids if np.isfinite(lids).any() else None)

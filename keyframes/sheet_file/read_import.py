@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
-from keyframes.au import AU_ORDER
+from keyframes.au import CODE_COLUMNS, AUCode
 from keyframes.checked_yaml.located import Node
 from keyframes.checked_yaml.reader import Reader
 from keyframes.clock.instant import ZERO, Instant
 from keyframes.clock.rates import parse_frame_rate
 from keyframes.curves.smooth import Smoothing
 from keyframes.errors import KeyframeError
-from keyframes.facs import parse_au
+from keyframes.facs import parse_code
 from keyframes.formats.recognise import TABLE_FORMATS, read_table
 from keyframes.formats.rows.options import Options
 from keyframes.sources.performance import MeasuredPerformance, PerformanceTable
@@ -129,11 +129,11 @@ def _name(reader: Reader, node: Node | None) -> str | None:
     return str(value)
 
 
-def _aus(reader: Reader, node: Node) -> tuple[int, ...]:
-    """`[1, 2, AU04]`: the AUs that are taken, in the order they are written."""
+def _aus(reader: Reader, node: Node) -> tuple[AUCode, ...]:
+    """`[1, 2, AU04, 43]`: the AUs that are taken, in the order they are written."""
     nodes = node.items() or (node,)
     found = [
-        reader.attempt(item, lambda item=item: parse_au(str(item.scalar())), 0) for item in nodes
+        reader.attempt(item, lambda item=item: parse_code(str(item.scalar())), 0) for item in nodes
     ]
     return tuple(dict.fromkeys(au for au in found if au))
 
@@ -174,12 +174,12 @@ def _ends(reader: Reader, node: Node) -> tuple[Instant, Instant] | None:
     return start, end
 
 
-def _gains(reader: Reader, node: Node) -> dict[int, float]:
+def _gains(reader: Reader, node: Node) -> dict[AUCode, float]:
     if not isinstance(node.value, dict):
-        return dict.fromkeys(AU_ORDER, reader.number(node, -10, 10))
-    gains: dict[int, float] = {}
+        return dict.fromkeys(CODE_COLUMNS, reader.number(node, -10, 10))
+    gains: dict[AUCode, float] = {}
     for name, item in node.value.items():
         place = Node(name, node.key_places[name])
-        au = reader.attempt(place, lambda name=name: parse_au(name), 0)
+        au = reader.attempt(place, lambda name=name: parse_code(name), 0)
         gains[au] = reader.number(item, -10, 10)
     return gains

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keyframes.au import AU_COLUMN, AU_ORDER
+from keyframes.au import AU_COLUMN, AU_ORDER, CODE_COLUMNS, LID_COLUMNS, LID_NAMES, AUCode
 from keyframes.clock.instant import ZERO, Instant
 from keyframes.clock.labels import FirstLabel
 from keyframes.clock.rates import rate_of_times
@@ -42,6 +42,15 @@ _GAPS_SHOWN = 3
 _A_MOMENT = 1e-6
 
 
+_COLUMNS: dict[AUCode, int] = {**AU_COLUMN, "43R": len(AU_ORDER), "43L": len(AU_ORDER) + 1}
+"""Of `(M, 14)`, one each."""
+
+
+def columns_of(aus: Iterable[AUCode]) -> set[int]:
+    """Columns of `(M, 14)` that AUs stand for: 43 and 45 for those of both eyes."""
+    return {column for au in aus for column in CODE_COLUMNS[au]}
+
+
 @dataclass(frozen=True)
 class PerformanceTable:
     """AU intensities of one face over time.
@@ -49,6 +58,8 @@ class PerformanceTable:
     Attributes:
         times_s: `(M,)` float64 seconds, strictly increasing, M ≥ 1.
         values: `(M, 12)` float64 in AU_ORDER, 0…5; NaN where not measured.
+        lids: `(M, 2)` likewise in the order of LID_NAMES; None of a table without them, or
+            of which they were not asked for.
         source: the file and its format, for people.
         notes: the loss report: what was dropped, clipped or taken for granted.
         first_label: the timecode of second 0, where the table has timecode.
@@ -61,23 +72,34 @@ class PerformanceTable:
     notes: tuple[str, ...] = ()
     first_label: FirstLabel | None = None
     is_keyed: bool = False
+    lids: Array | None = None
 
     def __post_init__(self) -> None:
         times = self.times_s
+        if self.lids is not None and self.lids.shape != (len(times), len(LID_NAMES)):
+            raise KeyframeError(f"{self.source}: got lids {self.lids.shape}; expected a row each")
         if len(times) == 0 or self.values.shape != (len(times), len(AU_ORDER)):
             raise KeyframeError(f"{self.source}: no rows; expected at least one with a face")
         if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
             raise KeyframeError(f"{self.source}: times must be finite and strictly increasing")
 
     @property
-    def aus(self) -> tuple[int, ...]:
-        """AUs with at least one measured value."""
-        return tuple(au for au in AU_ORDER if np.isfinite(self.values[:, AU_COLUMN[au]]).any())
+    def aus(self) -> tuple[AUCode, ...]:
+        """AUs with at least one measured value; of the lids, each eye's code."""
+        known: NDArray[np.bool_] = np.asarray(np.isfinite(self.all_values).any(axis=0))
+        return tuple(code for code, column in _COLUMNS.items() if known[column])
+
+    @cached_property
+    def all_values(self) -> Array:
+        """`(M, 14)`: the values, then the lids."""
+        lids = self.lids if self.lids is not None else np.full((len(self.values), 2), np.nan)
+        return np.hstack([self.values, lids])
 
     @cached_property
     def digest(self) -> str:
         """Hash of times and values."""
-        return hashlib.sha256(self.times_s.tobytes() + self.values.tobytes()).hexdigest()
+        lids = b"" if self.lids is None else self.lids.tobytes()
+        return hashlib.sha256(self.times_s.tobytes() + self.values.tobytes() + lids).hexdigest()
 
     @cached_property
     def bridged_s(self) -> float:
@@ -124,7 +146,7 @@ class MeasuredPerformance:
         from_neutral: values are changes from the performer's own neutral.
         neutral: range in which the performer is neutral; None takes the least active rows.
         gains: factor per AU number; 1 where not named.
-        aus: the AUs that are used; None for all of the table.
+        aus: the AUs that are used; None for all of the table but shut eyes.
         track: face of the table, for a driving video.
         smoothing: of the table's values.
     """
@@ -139,24 +161,33 @@ class MeasuredPerformance:
     is_by_timecode: bool = False
     from_neutral: bool = True
     neutral: tuple[Instant, Instant] | None = None
-    gains: Mapping[int, float] = field(default_factory=dict[int, float])
-    aus: tuple[int, ...] | None = None
+    gains: Mapping[AUCode, float] = field(default_factory=dict[AUCode, float])
+    aus: tuple[AUCode, ...] | None = None
     track: int = 0
     smoothing: Smoothing | None = None
 
     def samples(self, timeline: Timeline, times_s: Array) -> Iterator[Sample]:
         table = self._resolved_table()
         values = self._relative(table)
+        taken = columns_of(AU_ORDER if self.aus is None else self.aus)
         for au in table.aus:
-            if self.aus is not None and au not in self.aus:
-                continue
-            column = values[:, AU_COLUMN[au]] * self.gains.get(au, 1.0)
-            known = np.isfinite(column) & self._used(table)
-            if known.any():
-                yield self._sample(au, table.times_s[known], column[known], timeline, times_s)
+            if _COLUMNS[au] in taken:
+                yield from self._of_unit(table, au, values, timeline, times_s)
+
+    def _of_unit(
+        self, table: PerformanceTable, au: AUCode, values: Array, timeline: Timeline, times_s: Array
+    ) -> Iterator[Sample]:
+        column = values[:, _COLUMNS[au]] * self._gain(au)
+        known = np.isfinite(column) & self._used(table)
+        if known.any():
+            yield self._sample(au, table.times_s[known], column[known], timeline, times_s)
+
+    def _gain(self, au: AUCode) -> float:
+        names = [au, *(c for c, columns in LID_COLUMNS.items() if _COLUMNS[au] in columns)]
+        return next((self.gains[name] for name in names if name in self.gains), 1.0)
 
     def _sample(
-        self, au: int, known_s: Array, values: Array, timeline: Timeline, times_s: Array
+        self, au: AUCode, known_s: Array, values: Array, timeline: Timeline, times_s: Array
     ) -> Sample:
         def curve(at: Array) -> Array:
             return np.interp(self._table_times(at, timeline), known_s, values)
@@ -223,21 +254,21 @@ class MeasuredPerformance:
 
     def _relative(self, table: PerformanceTable) -> Array:
         if not self.from_neutral:
-            return table.values
+            return table.all_values
         if self.neutral is None:
             rows = least_active(table.values)
         else:
             rows = self._within(table, self.neutral, "neutral")
-        values = table.values[rows]
+        values = table.all_values[rows]
         known = np.isfinite(values).any(axis=0)
         rest = np.zeros(values.shape[1])
         rest[known] = np.nanmedian(values[:, known], axis=0)
-        return table.values - rest
+        return table.all_values - rest
 
     def reach(self, timeline: Timeline, mode: str) -> Spans:  # noqa: ARG002 - no table rests
         if self.table is None:
             return ALWAYS
-        known = np.isfinite(self.table.values).any(axis=1) & self._used(self.table)
+        known = np.isfinite(self.table.all_values).any(axis=1) & self._used(self.table)
         if not known.any():
             return NEVER
         played, gap = self.table.times_s[known], self.gap_s(timeline)
@@ -248,7 +279,7 @@ class MeasuredPerformance:
 
     def warnings(self, timeline: Timeline) -> list[str]:
         table = self._resolved_table()
-        known = np.isfinite(table.values).any(axis=1) & self._used(table)
+        known = np.isfinite(table.all_values).any(axis=1) & self._used(table)
         times = table.times_s[known]
         limit = self.gap_s(timeline)
         found = list(table.notes)

@@ -57,5 +57,5 @@ def test_other_units_have_no_sides_and_the_language_says_so(name):
 def test_only_measured_units_are_taken_from_tables():
     assert parse_au("AU12") == 12
     with pytest.raises(KeyframeError, match="unknown AU 43; known: 1, 2, 4"):
-        parse_au("AU43")
+        parse_au("AU43")  # imports name shut eyes by `parse_code`
     assert facs_code(parse_facs("43E+12C")) == "43E+12C"

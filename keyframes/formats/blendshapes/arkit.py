@@ -94,6 +94,31 @@ def shapes_named(header: tuple[str, ...]) -> dict[str, str]:
     return found if len(found) >= _ENOUGH else {}
 
 
+BLINKS = ("EyeBlinkRight", "EyeBlinkLeft")
+"""Shut eyes, in the order of LID_NAMES."""
+
+
+def used_shapes(weights: ArkitTable) -> set[str]:
+    """The shapes an import reads: those of AUs, and blinks."""
+    return {shape for row in weights.aus.values() for shape in row} | set(BLINKS)
+
+
+def shape_lids(
+    shapes: Mapping[str, Array], peaks: Mapping[str, float], scale: float | None
+) -> Array | None:
+    """`(M, 2)` how far the eyes are shut, 0…5, in the order of LID_NAMES; None without blinks.
+
+    Args:
+        shapes, peaks, scale: as of `shape_intensities`.
+    """
+    if any(name not in shapes for name in BLINKS):
+        return None
+    largest = (float(np.fmax.reduce(values, initial=-np.inf)) for values in shapes.values())
+    top = _full_shape(max(*largest, *peaks.values()), scale, "")[0]
+    shares = np.stack([shapes[name] / top for name in BLINKS], axis=1)
+    return np.clip(INTENSITY_MAX * shares, 0.0, INTENSITY_MAX)
+
+
 def shape_intensities(
     shapes: Mapping[str, Array],
     peaks: Mapping[str, float],
@@ -153,7 +178,7 @@ def _losses(
     moved = [
         f"{shape} (to {largest[shape] / top:.2f})"
         for shape in SHAPES
-        if shape not in used and largest.get(shape, 0.0) / top > _SEEN
+        if shape not in (*used, *BLINKS) and largest.get(shape, 0.0) / top > _SEEN
     ]
     notes = dropped_note(source, "shapes without an AU that move", moved)
     pairs = sorted(

@@ -16,7 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keyframes.errors import KeyframeError
-from keyframes.formats.blendshapes.arkit import load_arkit, shape_intensities, shape_named
+from keyframes.formats.blendshapes.arkit import (
+    load_arkit,
+    shape_intensities,
+    shape_lids,
+    shape_named,
+)
 from keyframes.formats.rows.columns import MAX_ROWS
 from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
@@ -48,7 +53,8 @@ def read(path: Path, options: Options) -> PerformanceTable:
     scale = 100.0 if options.scale is None else options.scale
     values, notes = shape_intensities(shapes, {}, weights, scale, source)
     times, said = _times(stamps, options, source)
-    return PerformanceTable(times, values, source, (*said, *notes))
+    lids = shape_lids(shapes, {}, scale)
+    return PerformanceTable(times, values, source, (*said, *notes), lids=lids)
 
 
 def _frames(path: Path) -> tuple[list[dict[str, float]], list[float]]:

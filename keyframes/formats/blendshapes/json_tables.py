@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 
 from keyframes.clock.rates import parse_frame_rate
 from keyframes.errors import KeyframeError
-from keyframes.formats.blendshapes.arkit import load_arkit, shape_intensities, shape_named
+from keyframes.formats.blendshapes.arkit import (
+    load_arkit,
+    shape_intensities,
+    shape_lids,
+    shape_named,
+)
 from keyframes.formats.rows.options import Options
 from keyframes.formats.rows.preview import Preview
 from keyframes.formats.rows.row_times import row_times, time_column
@@ -76,7 +81,8 @@ def read(path: Path, options: Options) -> PerformanceTable:
         notes.append(f"{source}: frames out of order, left out: {int((~kept).sum())}")
     shapes = {shape: values[kept] for shape, values in shapes.items()}
     values, lost = shape_intensities(shapes, {}, weights, options.scale, source)
-    return PerformanceTable(times[kept], values, source, (*notes, *lost))
+    lids = shape_lids(shapes, {}, options.scale)
+    return PerformanceTable(times[kept], values, source, (*notes, *lost), lids=lids)
 
 
 def _loaded(path: Path) -> Json:

@@ -31,7 +31,9 @@ from keyframes.formats.blendshapes.arkit import (
     ArkitTable,
     load_arkit,
     shape_intensities,
+    shape_lids,
     shapes_named,
+    used_shapes,
 )
 from keyframes.formats.rows.columns import Columns, read_columns
 from keyframes.formats.rows.finish import increasing
@@ -61,7 +63,7 @@ def read(path: Path, options: Options) -> PerformanceTable:
     header = read_header(path)
     weights = load_arkit(options.arkit_table)
     present = shapes_named(header)
-    used = {shape for row in weights.aus.values() for shape in row} & present.keys()
+    used = used_shapes(weights) & present.keys()
     others = [shape for shape in present if shape not in used]
     rate_column = [name for name in (RATE_COLUMN.lower(),) if name in header]
     columns = read_columns(
@@ -81,8 +83,9 @@ def read(path: Path, options: Options) -> PerformanceTable:
     values, notes = shape_intensities(shapes, peaks, weights, options.scale, source)
     if options.rate is None and not rate_column:
         notes.insert(0, _rate_note(clock, times, source))
+    told, lids = (*columns.notes, *notes), shape_lids(shapes, peaks, options.scale)
     return PerformanceTable(
-        times, values, source, (*columns.notes, *notes), first_label=_first(labels, clock)
+        times, values, source, told, first_label=_first(labels, clock), lids=lids
     )
 
 

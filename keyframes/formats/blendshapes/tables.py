@@ -10,7 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from keyframes.errors import KeyframeError
-from keyframes.formats.blendshapes.arkit import load_arkit, shape_intensities, shapes_named
+from keyframes.formats.blendshapes.arkit import (
+    load_arkit,
+    shape_intensities,
+    shape_lids,
+    shapes_named,
+    used_shapes,
+)
 from keyframes.formats.rows.columns import read_columns
 from keyframes.formats.rows.finish import increasing
 from keyframes.formats.rows.layout import read_header
@@ -32,7 +38,7 @@ def read(path: Path, options: Options) -> PerformanceTable:
     if not present:
         raise KeyframeError(f"{path}:1: no ten ARKit blendshapes among its columns")
     weights = load_arkit(options.arkit_table)
-    used = {shape for row in weights.aus.values() for shape in row} & present.keys()
+    used = used_shapes(weights) & present.keys()
     others = [shape for shape in present if shape not in used]
     source = f"{path.name} (blendshapes)"
     clock = time_column(name for name in header if name not in present.values())
@@ -53,4 +59,5 @@ def read(path: Path, options: Options) -> PerformanceTable:
     shapes = {shape: columns.numbers[present[shape]] for shape in used}
     peaks = {shape: columns.peaks[present[shape]] for shape in others}
     values, lost = shape_intensities(shapes, peaks, weights, options.scale, source)
-    return PerformanceTable(times, values, source, (*columns.notes, *notes, *lost))
+    told, lids = (*columns.notes, *notes, *lost), shape_lids(shapes, peaks, options.scale)
+    return PerformanceTable(times, values, source, told, lids=lids)

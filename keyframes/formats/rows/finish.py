@@ -57,6 +57,11 @@ def au_values(columns: Columns, names: Mapping[int, str]) -> Array:
     return values
 
 
+def both_lids(column: Array) -> Array:
+    """`(M, 2)` in the order of LID_NAMES from one column for both eyes."""
+    return np.stack([column, column], axis=1)
+
+
 def dropped_note(source: str, what: str, dropped: Sequence[str]) -> list[str]:
     """One line of the loss report; none if nothing was lost."""
     return [f"{source}: dropped {what}: {', '.join(dropped)}"] if dropped else []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from keyframes.au import AUCode
 from keyframes.clock.rates import parse_frame_rate
 
 LEAST_CONFIDENCE = 0.75
@@ -25,7 +26,7 @@ class Options:
         confidence: rows below are not measured; 0 takes all.
         scale: the value that stands for the top of the scale (intensity 5, a full blendshape);
             None goes by the format, and refuses or reports what cannot be on its scale.
-        aus: the AUs that are taken; None for all.
+        aus: the AUs that are taken; None for all but shut eyes, which must be named.
     """
 
     track: int = 0
@@ -35,7 +36,7 @@ class Options:
     person: str | None = None
     confidence: float = LEAST_CONFIDENCE
     scale: float | None = None
-    aus: tuple[int, ...] | None = None
+    aus: tuple[AUCode, ...] | None = None
 
     @property
     def rate(self) -> Fraction | None:
