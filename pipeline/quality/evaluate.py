@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from keyframes.au import AU_COLUMN, AU_ORDER, AUDelta, AUIntensity
 from pipeline.errors import MediaError
 from pipeline.quality.clip import Clip, check_same_shot
+from pipeline.quality.closure import closure_finding, closure_readings
 from pipeline.quality.floor import EncoderFloor, encoder_floor
 from pipeline.quality.gains import known_gain, known_leaks
 from pipeline.quality.lent import lent_findings
@@ -105,7 +106,7 @@ def evaluate_shot(
     begun = time.perf_counter()
     check_same_shot(source.inspection, output.inspection)
     shot = _measures(source, output, question, planned)
-    findings = [*_units(shot), *_picture(shot), *lent_findings(source, question)]
+    findings = [*_units(shot), *_lids(shot), *_picture(shot), *lent_findings(source, question)]
     return ShotVerdict(**vars(shot), findings=findings, seconds=time.perf_counter() - begun)
 
 
@@ -153,6 +154,11 @@ def _unit(shot: ShotMeasures, reading: AUReading) -> ShotFinding:
         editor=question.editor,
         frame=_worst_of(shot.errors[:, AU_COLUMN[reading.au]]),
     )
+
+
+def _lids(shot: ShotMeasures) -> list[ShotFinding]:
+    parts = shot.requested, shot.measured, shot.achieved
+    return [closure_finding(reading) for reading in closure_readings(*parts)]
 
 
 def _picture(shot: ShotMeasures) -> list[ShotFinding]:

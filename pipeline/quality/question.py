@@ -45,7 +45,7 @@ class Question:
 
 def strongest_frame(requested: AUDelta) -> int:
     """The middle of the frames that ask for most; the clip's own where none asks for anything."""
-    strength = np.abs(requested.values).sum(axis=1)
+    strength = np.abs(np.hstack([requested.values, requested.lids])).sum(axis=1)
     if not strength.any():
         return len(strength) // 2
     held = np.flatnonzero(strength >= 0.99 * strength.max())

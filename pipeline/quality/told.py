@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keyframes.au import AU_NAMES
+from keyframes.au import AU_NAMES, LID_NAMES
 from pipeline.quality.evaluate import ShotVerdict
 from pipeline.quality.metrics.au_error import reachable
 
@@ -65,7 +65,22 @@ def _series(verdict: ShotVerdict) -> dict[str, NDArray[Any]]:
     for column in np.flatnonzero((verdict.requested.values != 0.0).any(axis=0)).tolist():
         name = AU_NAMES[column]
         series |= {f"{name}_{what}": values[:, column] for what, values in units.items()}
-    return series
+    return series | _lid_series(verdict)
+
+
+def _lid_series(verdict: ShotVerdict) -> dict[str, NDArray[Any]]:
+    """Of eyes that are asked to shut or to open."""
+    lids = {
+        "requested": verdict.requested.lids,
+        "measured": verdict.measured.lids,
+        "achieved": verdict.achieved.lids,
+    }
+    return {
+        f"{name}_{what}": values[:, column]
+        for column, name in enumerate(LID_NAMES)
+        for what, values in lids.items()
+        if verdict.requested.lids[:, column].any()
+    }
 
 
 def _plain(value: Any) -> float | None:
