@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from jobs.command_line.command import run_command
 from jobs.train import app
 from pipeline.lease import Run
 from tests.engines.editors.magicface.training.paired import write_pairs
-from tests.jobs.killing import ROOT, environment_with
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 SMALL = ("--init", "tiny", "--batch", "4", "--micro", "2", "--save-every", "2", "--lr", "1e-3")
 
@@ -61,47 +55,6 @@ def test_pairs_become_a_checkpoint_that_the_editor_runs(ray_here, tmp_path, monk
     delta = np.zeros((1, 12), np.float32)
     delta[0, 6] = 3.0
     assert editor.edit(crops, AUDelta(delta), seed=1).edited.shape == (1, 64, 64, 3)
-
-
-@pytest.mark.slow
-def test_a_worker_that_is_killed_is_replaced_and_nothing_comes_out_different(tmp_path):
-    """It dies after its first checkpoint; the run goes on from there to the same weights."""
-    write_pairs(tmp_path / "pairs")
-    asked = ("--pairs", str(tmp_path / "pairs"), *SMALL, "--steps", "8", "--max-failures", "1")
-    runs = [tmp_path / "undisturbed", tmp_path / "disturbed"]
-    killed: list[int] = []
-    for run in runs:
-        command = [sys.executable, str(ROOT / "jobs/train.py"), *asked, "--output", str(run)]
-        with (tmp_path / f"{run.name}.txt").open("w") as said:
-            process = subprocess.Popen(
-                command,
-                cwd=tmp_path,
-                env=environment_with(tmp_path / "marks"),
-                stdout=said,
-                stderr=subprocess.STDOUT,
-            )
-            while run is runs[1] and process.poll() is None and not killed:
-                if (run / "step-00000002").is_dir():
-                    killed += _kill_worker(process.pid)
-                time.sleep(0.05)
-            assert process.wait(600) == 0, (tmp_path / f"{run.name}.txt").read_text()[-2000:]
-    assert len(killed) == 1
-    one, two = ((run / "progress.jsonl").read_text() for run in runs)
-    assert one == two
-    states = [
-        torch.load(run / "step-00000008/resume.pt", weights_only=True)["parameters"] for run in runs
-    ]
-    assert [n for n, value in states[0].items() if not torch.equal(value, states[1][n])] == []
-
-
-def _kill_worker(driver: int) -> list[int]:
-    """The process of Ray Train's worker, wherever below the call it is."""
-    for child in psutil.Process(driver).children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if "RayTrainWorker" in " ".join(child.cmdline()):
-                child.kill()
-                return [child.pid]
-    return []
 
 
 def test_wrong_calls_are_refused_before_anything_starts(tmp_path, monkeypatch, capsys):

@@ -102,7 +102,15 @@ for steps in (2, 3):  # the second goes on from what the first saved
 distributed.destroy_process_group()
 """
 SHARED = replace(
-    QUICK, steps=3, batch=8, micro=4, lr=1e-3, schedule="constant", evaluate_every=1, save_every=2
+    QUICK,
+    steps=3,
+    batch=8,
+    micro=4,
+    lr=1e-3,
+    schedule="constant",
+    evaluate_every=1,
+    save_every=2,
+    log_every=1,
 )
 
 
