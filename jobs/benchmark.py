@@ -7,6 +7,7 @@ python jobs/benchmark.py memory
 python jobs/benchmark.py curves
 python jobs/benchmark.py busy
 python jobs/benchmark.py scale --gpus 1,8 --videos 64 [--nodes 4 --cores 16 --analysis-share 0.1]
+python jobs/benchmark.py long --minutes 30
 python jobs/benchmark.py evaluation
 python jobs/benchmark.py magicface --random-weights
 python jobs/benchmark.py magicface --random-weights --backend auto
@@ -186,6 +187,21 @@ def scale(
     how: dict[str, Any] = {"analysis_share": analysis_share, "nodes": nodes, "cores": cores}
     told = [measure_scale(n, *job, **how) for n in counts]
     print(json.dumps({"cores": len(os.sched_getaffinity(0)), "jobs": told}, indent=1))
+    return 0
+
+
+@app.command
+def long(*, minutes: float = 30.0) -> int:
+    """An edit of five seconds in ten, and in a long clip of the same packets, H.264 and ProRes.
+
+    Parameters
+    ----------
+    minutes
+        Of the long clip: two hours take 3 GB beside the output.
+    """
+    from jobs.benchmarks.long import measure_long
+
+    print(json.dumps(measure_long(minutes), indent=1))
     return 0
 
 

@@ -180,11 +180,16 @@ class Analyse:
 def plan_row(
     row: Row, analysis: AnalysisSettings, settings: RenderSettings | None
 ) -> list[StageRow]:
-    """Task: links a video's chunks; with render settings also evaluates its curve."""
+    """Task: links a video's chunks; with render settings also evaluates its curve.
+
+    Where shots are found to go on beyond what is analysed, it gives rows of more chunks instead.
+    """
 
     def work() -> list[StageRow]:
+        if lacking := stages.lacking_stage(row, analysis, settings):
+            return lacking
         (estimator,) = loaded_for(row, "plan", analysis.estimator)
-        verdict, faces = stages.assemble_stage(row, analysis, estimator)
+        verdict, faces = stages.assemble_stage(row, analysis, estimator, settings)
         return [verdict, *(stages.plan_stage(row, faces, settings) if settings else [])]
 
     return caught("plan", row, work)

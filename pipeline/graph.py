@@ -95,6 +95,7 @@ class _Course:
         self._rank = {name: number for number, name in enumerate(self._videos)}
         self._sharing = _by_source(videos)
         self._chunks = Countdown(self._tell_all)
+        self._growth = Countdown(on_row)
         self._pieces = Countdown(on_row)
         self._beside: Counter[str] = Counter()
         self._under_way = _UnderWay(self._sharing)
@@ -136,10 +137,24 @@ class _Course:
 
     def _analysed(self, rows: list[StageRow]) -> None:
         (row,) = rows
-        if self._chunks.landed(row):
+        if self._growth.waits(row["video"]):
+            self._grown(row)
+        elif self._chunks.landed(row):
             self._plan_all(row["video"])
         elif not self._chunks.waits(row["video"]):
             self._under_way.end_all(row["video"])
+
+    def _grow(self, video: VideoRow, chunks: list[StageRow]) -> None:
+        """A shot with an edit goes on beyond what is analysed: that, then its plan again."""
+        self._growth.expect(video["video"], len(chunks))
+        for chunk in chunks:
+            self._put(self._analyse, _span(video, chunk))
+
+    def _grown(self, row: StageRow) -> None:
+        if self._growth.landed(row):
+            self._put(self._plan, self._videos[row["video"]])
+        elif not self._growth.waits(row["video"]):
+            self._under_way.end(row["video"])
 
     def _plan_all(self, first: str) -> None:
         for video in self._sharing[first]:
@@ -147,6 +162,9 @@ class _Course:
 
     def _planned(self, rows: list[StageRow]) -> None:
         video = self._videos[rows[0]["video"]]
+        if rows[0]["stage"] == "inspect":
+            self._grow(video, rows)
+            return
         todo = [_span(video, row) for row in rows if _is_segment(row)]
         for row in rows:
             if not _is_segment(row):
@@ -199,7 +217,7 @@ class _Course:
 
     def _lacks(self) -> bool:
         """Back-pressure: whether too few segments wait for being rendered."""
-        return len(self._render) < self._enough()
+        return self._job.takes_turns or len(self._render) < self._enough()
 
     def _enough(self) -> int:
         """Twice what can run at once: so much waits for each stage that none must wait."""
@@ -211,7 +229,7 @@ class _Course:
         """Whether rendering has its GPUs: where it takes turns with analysis, after that."""
         if not self._job.takes_turns:
             return True
-        if self._comes_from(self._inspect, self._analyse):
+        if self._comes_from(self._inspect, self._analyse, self._plan):
             return False
         self._analyse.place.close(at_once=False)
         return True

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from engines.choice import Engine
 from keyframes.sheet import KeyframeSheet
 
-ANALYSIS_VERSION = 5
+ANALYSIS_VERSION = 6
 """Raise when tracking, linking or AU formulas change: analyses on disk are then made anew."""
 RENDER_VERSION = 4
 """Raise when cropping, editing, pasting or encoding change: pieces on disk are then made anew."""

@@ -2,8 +2,8 @@
 
     WORK/curves/<hash>.curve                         a video's own curve, where a job has many
     WORK/<state>/inspection-<version>.npz            headers, presentation times and key frames
-    WORK/<state>/chunks/<digest>-<first>-<last>.npz  analysed chunks, removed once assembled
-    WORK/<state>/analysis-<digest>.parquet           faces and AUs of every frame (kept for reruns)
+    WORK/<state>/chunks/<digest>-<first>-<last>.npz  analysed chunks, removed once all are assembled
+    WORK/<state>/analysis-<digest>.parquet           faces and AUs of the shots that curves touched
     WORK/<state>/<job>/plan-<request>.parquet        asked-for change per edited frame
     WORK/<state>/<job>/spans-<request>.json          the segments, each with its digest
     WORK/<state>/<job>/<segment>-<digest>.<ext>      an encoded piece

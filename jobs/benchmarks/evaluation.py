@@ -57,9 +57,7 @@ def _judged(folder: Path, seconds: float) -> dict[str, Any]:
     sheet = load_sheet("smile")
     made = _smile(plate, folder / "made.mp4", editor, sheet)
     output = inspect_video(str(made))
-    faces, analysis_s, _ = _timed(
-        lambda: measure(output, tracker, estimator, plate.analysis.neutral)
-    )
+    faces, analysis_s, _ = _timed(lambda: measure(output, tracker, estimator, plate.analysis))
     question = Question(sheet, 0, "mesh", "previz", "veryfast")
     verdict, metrics_s, grown = _timed(lambda: evaluate_shot(plate, Clip(output, faces), question))
     page, page_s, _ = _timed(

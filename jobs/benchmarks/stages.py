@@ -29,7 +29,7 @@ def measure_stages(clip: Path, editor: str, matte: str | None) -> dict[str, Any]
     with tempfile.TemporaryDirectory(prefix="aureel-benchmark-") as folder:
         output = Path(folder) / f"out{clip.suffix}"
         row: VideoRow = {**video_row(clip, output, Path(folder) / "work"), "request": "benchmark"}
-        rows = _run(row, analysis, settings)
+        rows = run_stages(row, analysis, settings)
         for verdict in rows:
             if verdict["error"]:
                 raise SystemExit(f"benchmark: {verdict['stage']}: {verdict['error']}")
@@ -50,13 +50,18 @@ def measure_stages(clip: Path, editor: str, matte: str | None) -> dict[str, Any]
     }
 
 
-def _run(row: VideoRow, analysis: AnalysisSettings, settings: RenderSettings) -> list[StageRow]:
+def run_stages(
+    row: VideoRow, analysis: AnalysisSettings, settings: RenderSettings
+) -> list[StageRow]:
+    """All stages of one video in this process, a row each, or one per chunk and segment."""
     tracker, estimator = analysis.tracker.make(), analysis.estimator.make()
     summary, *chunks = stages.inspect_stage(row, analysis, settings)
     rows = [summary]
-    for chunk in chunks:
-        rows.append(stages.analyse_stage(_span(row, chunk), analysis, tracker, estimator))
-    verdict, faces = stages.assemble_stage(row, analysis, estimator)
+    while chunks:
+        for chunk in chunks:
+            rows.append(stages.analyse_stage(_span(row, chunk), analysis, tracker, estimator))
+        chunks = stages.lacking_stage(row, analysis, settings)
+    verdict, faces = stages.assemble_stage(row, analysis, estimator, settings)
     planned, *segments = stages.plan_stage(row, faces, settings)
     rows += [verdict, planned]
     with MicroBatcher(settings.editor.make(), seed=settings.seed) as batcher:

@@ -120,6 +120,12 @@ def write_chunk(path: Path, chunk: Chunk) -> None:
         np.savez(partial, **{name: getattr(chunk, name) for name in CHUNK_ARRAYS})
 
 
+def read_signatures(path: Path) -> NDArray[np.uint8]:
+    """`(F, S)`: of the chunk that `write_chunk` published, the thumbnails alone."""
+    with np.load(path) as stored:
+        return stored["signatures"]
+
+
 def read_chunk(path: Path) -> Chunk:
     """The chunk that `write_chunk` published."""
     with np.load(path) as stored:

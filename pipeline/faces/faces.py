@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,16 @@ from keyframes.au import LID_NAMES, AUIntensity
 from pipeline.columns import Column, Spool, blank, blocks
 from pipeline.faces.chunks import Chunk
 from pipeline.faces.columns import CARRIED, FACE_COLUMNS, SEEN, SIGNATURE
-from pipeline.faces.cuts import find_cuts
-from pipeline.faces.track import bridge_gaps, link_faces
+from pipeline.faces.stretches import Stretches, all_stretches, whole_stretches
+from pipeline.faces.track import Bridge, bridge_gaps, link_faces
+
+Rests = Mapping[tuple[int, int], NDArray[np.float32]]
+"""First frame of a stretch and track → `(K,)` that face's features at rest in it."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """All faces of a video, sorted by track, then frame.
+    """All faces of a video, or of the parts of it that are analysed, sorted by track, then frame.
 
     Attributes:
         frames: number of frames of the video.
@@ -31,9 +35,10 @@ class Analysis:
         hands_px: as in Chunk; carried over gaps where both sides show a hand.
         intensity: `(M, 12)` float32, 0…5 in AU_ORDER.
         lids: `(M, 2)` float32, 0…5 in the order of LID_NAMES: how far each eye is shut.
-        cut: `(N,)` bool, the frame starts a new shot.
-        neutral: `(T, K)` float32, each track's features at rest, which its intensities are measured
-            against; no rows where that is not known.
+        cut: `(N,)` bool, the frame starts a new shot, or a new part of one that goes on for minutes
+            (pipeline/faces/stretches.py); known of what is covered.
+        neutral: what each face's intensities are measured against; empty where that is not known.
+        uncovered: `(N,)` bool, frames that are not analysed; of length 0 where all are.
     """
 
     frames: int
@@ -48,7 +53,8 @@ class Analysis:
     intensity: NDArray[np.float32]
     lids: NDArray[np.float32]
     cut: NDArray[np.bool_]
-    neutral: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    neutral: Rests = field(default_factory=dict[tuple[int, int], NDArray[np.float32]])
+    uncovered: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
 
     @classmethod
     def of_frame(
@@ -81,11 +87,28 @@ class Analysis:
         return int(self.track.max(initial=0)) + 1
 
     @property
+    def covered(self) -> NDArray[np.bool_]:
+        """`(N,)`: frames that are analysed, with the whole of their shot."""
+        return ~self.uncovered if len(self.uncovered) else np.ones(self.frames, bool)
+
+    @property
     def faceless(self) -> NDArray[np.bool_]:
-        """`(N,)`: frames without any face, bridged ones not counted."""
-        none = np.ones(self.frames, bool)
+        """`(N,)`: analysed frames without any face, bridged ones not counted."""
+        none = self.covered
         none[self.frame] = False
         return none
+
+    def around(self, wanted: NDArray[np.bool_]) -> Analysis:
+        """What is known of the shots that hold any of the wanted `(N,)` frames, and no more.
+
+        What else is analysed then makes no difference to what is made of it.
+        """
+        kept = whole_stretches(self.cut, wanted) & self.covered
+        rows = np.flatnonzero(kept[self.frame])
+        if kept.all():
+            return self
+        columns = {name: getattr(self, name)[rows] for name in FACE_COLUMNS}
+        return replace(self, **columns, uncovered=~kept)
 
     def rows_of(self, track: int) -> NDArray[np.intp]:
         """Row numbers of a track, in frame order."""
@@ -112,62 +135,72 @@ def assemble(
     times_s: NDArray[np.float64],
     chunks: Iterable[Chunk],
     estimator: AUEstimator,
-    neutral: NDArray[np.float32] | None = None,
+    known: Rests | None = None,
+    stretches: Stretches | None = None,
 ) -> Analysis:
-    """Links the chunks of a video, in order, into its faces.
+    """Links chunks of a video, in order, into its faces.
 
     Chunks are taken one by one, and the table lies in files without names (columns.py): of a clip
     of hours only what linking compares is held in memory.
 
     Args:
         times_s: `(N,)` presentation time of every frame.
-        neutral: `(T, K)`, the tracks' features at rest in other footage of these faces
-            (`Analysis.neutral`); a track beyond them is measured against its own.
+        known: of other footage of these faces, shot by shot (`Analysis.neutral`); a face beyond
+            them is measured against its own rest.
+        stretches: of a clip of which only the covered part is to be linked; without, all of it is
+            there.
     """
-    found, signatures = _spooled(chunks, len(estimator.feature_names))
-    cut = find_cuts(signatures)
+    found, signatures = _spooled(chunks, len(estimator.feature_names), stretches)
+    stretches = stretches or all_stretches(signatures)
+    cut, covered = stretches.starts, stretches.covered
     track = link_faces(found["frame"], found["box"], times_s, cut)
-    known = [] if neutral is None else list(neutral)
     table = Spool(FACE_COLUMNS)
-    rests: list[NDArray[np.float32]] = []
+    rests = dict[tuple[int, int], NDArray[np.float32]]()
     for number in range(int(track.max(initial=-1)) + 1):
-        features, lids = _one_face(number, found, track, times_s, cut, table)
-        rest = known[number] if number < len(known) else estimator.neutral(features)
-        table.add({"intensity": estimator.intensity(features, rest).values, "lids": lids})
-        rests.append(rest)
-    return Analysis(
-        len(times_s),
-        **table.arrays(),
-        cut=cut,
-        neutral=np.array(rests, np.float32).reshape(len(rests), len(estimator.feature_names)),
-    )
+        rows = np.flatnonzero(track == number)
+        bridge = bridge_gaps(found["frame"][rows], times_s, cut)
+        for first, part in _shots(bridge, cut):
+            features, lids = _one_face(number, found, rows, part, table)
+            rest = (known or {}).get((first, number))
+            rest = estimator.neutral(features) if rest is None else rest
+            table.add({"intensity": estimator.intensity(features, rest).values, "lids": lids})
+            rests[first, number] = rest
+    uncovered = np.zeros(0, bool) if covered.all() else ~covered
+    return Analysis(len(times_s), **table.arrays(), cut=cut, neutral=rests, uncovered=uncovered)
 
 
 def _spooled(
-    chunks: Iterable[Chunk], features: int
+    chunks: Iterable[Chunk], features: int, stretches: Stretches | None
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
     """The chunks' rows as one table, and the thumbnails of all frames."""
     columns = {name: FACE_COLUMNS[name] for name in SEEN}
     measured = {"features": Column((features,), np.float32)}
     rows, frames = Spool(columns | measured), Spool({"signatures": SIGNATURE})
     for chunk in chunks:
-        rows.add({name: getattr(chunk, name) for name in (*SEEN, "features")})
+        kept = slice(None) if stretches is None else stretches.covered[chunk.frame]
+        rows.add({name: getattr(chunk, name)[kept] for name in (*SEEN, "features")})
         frames.add({"signatures": chunk.signatures})
     return rows.arrays(), frames.arrays()["signatures"]
+
+
+def _shots(bridge: Bridge, cut: NDArray[np.bool_]) -> Iterable[tuple[int, Bridge]]:
+    """A track shot by shot, each with the shot's first frame."""
+    starts = np.flatnonzero(cut)
+    shot = np.searchsorted(starts, bridge.frame, side="right") - 1
+    ends = [0, *(np.flatnonzero(np.diff(shot)) + 1).tolist(), len(shot)]
+    for first, end in pairwise(ends):
+        yield int(starts[shot[first]]), bridge.part(slice(first, end))
 
 
 def _one_face(
     number: int,
     found: dict[str, NDArray[Any]],
-    track: NDArray[np.int64],
-    times_s: NDArray[np.float64],
-    cut: NDArray[np.bool_],
+    rows: NDArray[np.intp],
+    bridge: Bridge,
     table: Spool,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Appends a track's rows to the table, gaps bridged; gives its features, and how far its eyes
-    are shut."""
-    rows = np.flatnonzero(track == number)
-    bridge = bridge_gaps(found["frame"][rows], times_s, cut)
+    """Appends a track's rows of one shot to the table, gaps bridged; gives its features, and how
+    far its eyes are shut."""
     measured = Spool({"features": Column(found["features"].shape[1:], np.float32)})
     openings: list[NDArray[np.float64]] = []
     for part in map(bridge.part, blocks(len(bridge.frame))):

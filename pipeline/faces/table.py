@@ -12,7 +12,8 @@ Columns, in order:
     cut       the frame starts a new shot             landmarks_px       68 points x, y, likewise
     hands_px  two hands at the face, 21 points each   (Parquet alone; NaN where there is none)
 
-A frame without a face has one row, with an empty track and NaN for all that was not measured. In
+A shot that goes on for minutes counts as several (pipeline/faces/stretches.py), also as cuts. A
+frame without a face has one row, with an empty track and NaN for all that was not measured. In
 CSV the landmarks are columns `lx0, ly0, … lx67, ly67`.
 """
 
@@ -30,14 +31,16 @@ from numpy.typing import NDArray
 
 from pipeline.columns import BLOCK, Column, Spool, blank, blocks, from_arrow, to_arrow
 from pipeline.faces.columns import FACE_COLUMNS
-from pipeline.faces.faces import Analysis
+from pipeline.faces.faces import Analysis, Rests
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
 
 SUFFIXES = (".parquet", ".csv")
 BOOL = Column((), np.bool_)
 NEUTRAL = "aureel:neutral"
-"""Key of the schema's metadata with each track's features at rest, as JSON."""
+"""Key of the schema's metadata with each face's features at rest, shot by shot, as JSON."""
+COVERS = "aureel:covers"
+"""Key with the number of frames, and first and last of each run of them that the table covers."""
 
 
 def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
@@ -82,7 +85,14 @@ def _part(
             **last,
         }
     )
-    return table.replace_schema_metadata({NEUTRAL: json.dumps(analysis.neutral.tolist())})
+    return table.replace_schema_metadata(_told(analysis))
+
+
+def _told(analysis: Analysis) -> dict[str, str]:
+    rests = [[*place, rest.tolist()] for place, rest in analysis.neutral.items()]
+    edges = np.flatnonzero(np.diff(analysis.covered, prepend=False, append=False))
+    runs = [[first, end - 1] for first, end in edges.reshape(-1, 2).tolist()]
+    return {NEUTRAL: json.dumps(rests), COVERS: json.dumps([analysis.frames, runs])}
 
 
 def from_table(table: pa.Table) -> Analysis:
@@ -98,18 +108,33 @@ def _from_parts(parts: Iterable[pa.RecordBatch], schema: pa.Schema) -> Analysis:
         cuts.add({"frame": table["frame"].to_numpy(), "cut": table["cut"].to_numpy()})
         rows.add(from_arrow(FACE_COLUMNS, table.filter(table["track"].is_valid())))
     every, found = cuts.arrays(), rows.arrays()
-    cut = np.zeros(int(every["frame"].max()) + 1, bool)
+    frames, uncovered = _covers(schema, every["frame"])
+    cut = np.zeros(frames, bool)
     cut[every["frame"]] = every["cut"]
     order = np.lexsort((found["frame"], found["track"]))
     in_order = Spool(FACE_COLUMNS)
     for part in blocks(len(order)):
         in_order.add({name: values[order[part]] for name, values in found.items()})
-    return Analysis(len(cut), **in_order.arrays(), cut=cut, neutral=_neutral(schema))
+    return Analysis(
+        frames, **in_order.arrays(), cut=cut, neutral=_neutral(schema), uncovered=uncovered
+    )
 
 
-def _neutral(schema: pa.Schema) -> NDArray[np.float32]:
+def _neutral(schema: pa.Schema) -> Rests:
     rests = json.loads((schema.metadata or {}).get(NEUTRAL.encode(), "[]"))
-    return np.array(rests, np.float32).reshape(len(rests), len(rests[0]) if rests else 0)
+    return {(first, track): np.array(rest, np.float32) for first, track, rest in rests}
+
+
+def _covers(schema: pa.Schema, frame: NDArray[np.int64]) -> tuple[int, NDArray[np.bool_]]:
+    """How many frames the clip has, and which the table does not speak of; none in older ones."""
+    told = (schema.metadata or {}).get(COVERS.encode())
+    if told is None:
+        return int(frame.max()) + 1, np.zeros(0, bool)
+    frames, runs = json.loads(told)
+    uncovered = np.ones(frames, bool)
+    for first, last in runs:
+        uncovered[first : last + 1] = False
+    return frames, uncovered if uncovered.any() else np.zeros(0, bool)
 
 
 def _landmarks(table: pa.Table) -> NDArray[np.float32]:
@@ -130,6 +155,16 @@ def read_analysis(path: Path) -> Analysis:
     """The analysis that `write_analysis` published."""
     with pq.ParquetFile(path) as file:
         return _from_parts(file.iter_batches(BLOCK), file.schema_arrow)
+
+
+def read_covered(path: Path) -> NDArray[np.bool_] | None:
+    """`(N,)` the frames of which `write_analysis` published anything; None without a table."""
+    try:
+        schema = pq.read_schema(path)
+    except FileNotFoundError:
+        return None
+    frames, uncovered = _covers(schema, np.zeros(1, np.int64))
+    return ~uncovered if len(uncovered) else np.ones(frames, bool)
 
 
 def read_analysis_of(video: str, path: Path) -> Analysis:

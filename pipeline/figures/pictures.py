@@ -27,7 +27,7 @@ from pipeline.own_curve import curve_of
 from pipeline.quality.clip import frame_at, measure
 from pipeline.rows import StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.stages import Stopwatch, folder_of
+from pipeline.stages import Stopwatch, folder_of, wanted_frames
 
 MOMENTS = 6
 """Columns of the contact sheet."""
@@ -46,7 +46,8 @@ def plot_stage(
     folder = folder_of(row)
     source, made = inspection_of(row), inspect_video(row["output"], row["view"])
     before = read_analysis(folder.analysis(analysis.digest))
-    after = measure(made, tracker, estimator, before.neutral)
+    before = before.around(wanted_frames(row, source, settings))
+    after = measure(made, tracker, estimator, before)
     sheet = curve_of(row, settings)
     who = recognise(source, before, sheet)
     planned = plan_edits(source, before, sheet, settings.editor.crop_size, who)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, FaceTracker, RGBFrame
 from pipeline.edit.segments import plan_chunks
 from pipeline.errors import PipelineError
 from pipeline.faces.chunks import analyse_frames
 from pipeline.faces.faces import Analysis, assemble
+from pipeline.faces.stretches import Stretches
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection
 
@@ -32,19 +32,24 @@ def measure(
     inspection: Inspection,
     tracker: FaceTracker,
     estimator: AUEstimator,
-    neutral: NDArray[np.float32] | None = None,
+    plate: Analysis | None = None,
 ) -> Analysis:
     """The whole analysis of one clip, in this process.
 
     Args:
-        neutral: for an edited clip, its source's (`Analysis.neutral`): against its own, a smile
-            that the edit gave to every frame would be taken for the face at rest.
+        plate: for an edited clip, its source's, of which the same frames, cuts and faces at rest
+            are taken: against its own rest, a smile that the edit gave to every frame would be
+            taken for the face at rest.
     """
-    chunks = [
-        analyse_frames(inspection, c.first, c.last, tracker, estimator)
-        for c in plan_chunks(inspection.index.is_key)
-    ]
-    return assemble(inspection.times_s, chunks, estimator, neutral)
+    chunks = plan_chunks(inspection.index.is_key)
+    if plate is not None:
+        covered = plate.covered
+        chunks = [c for c in chunks if covered[c.first : c.last + 1].any()]
+    found = [analyse_frames(inspection, c.first, c.last, tracker, estimator) for c in chunks]
+    if plate is None:
+        return assemble(inspection.times_s, found, estimator)
+    stretches = Stretches(plate.cut, plate.covered)
+    return assemble(inspection.times_s, found, estimator, plate.neutral, stretches)
 
 
 def frame_at(inspection: Inspection, number: int) -> RGBFrame:

@@ -3,8 +3,8 @@
 Each may raise; pipeline/actors.py turns what is raised into a row with an `error`.
 """
 
-from pipeline.stages.analyse import analyse_stage, assemble_stage
-from pipeline.stages.common import Stopwatch, folder_of
+from pipeline.stages.analyse import analyse_stage, assemble_stage, lacking_stage
+from pipeline.stages.common import Stopwatch, folder_of, wanted_frames
 from pipeline.stages.finish import finish_stage
 from pipeline.stages.inspect import inspect_stage
 from pipeline.stages.plan import plan_stage
@@ -17,6 +17,8 @@ __all__ = [
     "finish_stage",
     "folder_of",
     "inspect_stage",
+    "lacking_stage",
     "plan_stage",
     "render_stage",
+    "wanted_frames",
 ]

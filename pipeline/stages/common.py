@@ -6,9 +6,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from keyframes.clock.spans import within
 from pipeline.edit.segments import Span
+from pipeline.media.read.inspection import Inspection
+from pipeline.own_curve import curve_of
 from pipeline.partials import sweep_partials
-from pipeline.rows import VideoRow
+from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.settings import RenderSettings
 from pipeline.store import VideoFolder
 from pipeline.strikes import work_of
 
@@ -32,10 +39,30 @@ def folder_of(row: VideoRow) -> VideoFolder:
     return VideoFolder.of(row)
 
 
+def wanted_frames(
+    row: VideoRow, inspection: Inspection, render: RenderSettings | None
+) -> NDArray[np.bool_]:
+    """`(N,)` frames that have to be analysed, known from the curve alone; without one, all.
+
+    Raises:
+        KeyframeError: the curve does not fit this clip, with the place.
+    """
+    if render is None:
+        return np.ones(inspection.frames, bool)
+    timeline = inspection.timeline
+    return within(curve_of(row, render).reach(timeline), timeline.times_s)
+
+
 def sweep(row: VideoRow) -> None:
     """Removes what processes that died left half-written, of this run and of others."""
     folder_of(row).sweep_orphans()
     sweep_partials(Path(row["output"]).parent)
+
+
+def chunk_row(row: VideoRow, chunk: Span) -> StageRow:
+    """Work still to do: a chunk to analyse."""
+    bounds = {"first": chunk.first, "last": chunk.last, "frames": chunk.frames}
+    return stage_row(row["video"], "inspect", chunk.number, **bounds)
 
 
 def of_frames(stage: str, span: Span) -> tuple[str, str]:

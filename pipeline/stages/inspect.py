@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.edit.segments import Span, plan_chunks
+from pipeline.faces.table import read_covered
 from pipeline.inspected import inspection_of
 from pipeline.media.read.inspection import (
     Inspection,
@@ -21,20 +22,18 @@ from pipeline.pieces import (
 from pipeline.rows import StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.source import check_unchanged
-from pipeline.stages.common import Stopwatch, folder_of, sweep
-from pipeline.store import VideoFolder
+from pipeline.stages.common import Stopwatch, chunk_row, folder_of, sweep, wanted_frames
 
 
 def inspect_stage(
     row: VideoRow, settings: AnalysisSettings, render: RenderSettings | None = None
 ) -> list[StageRow]:
-    """Reads headers and packets; gives one row for the video and one per chunk still to analyse.
+    """Reads headers and packets; gives one row for the video and one per chunk to analyse first.
 
     Args:
         render: of a run that will write: what it could not is refused here, before any work.
     """
     clock = Stopwatch()
-    folder = folder_of(row)
     sweep(row)
     check_unchanged(row["source"], row["identity"])
     inspection = _inspection(row)
@@ -45,10 +44,7 @@ def inspect_stage(
         encode = encode_settings(inspection, render)
         told = check_output(info, encode, row["output"], inspection.index)
         told += check_elements(inspection, render.elements, Path(row["output"]), Path(row["work"]))
-    rows = [
-        stage_row(row["video"], "inspect", c.number, first=c.first, last=c.last, frames=c.frames)
-        for c in _chunks_to_do(inspection, folder, settings)
-    ]
+    rows = [chunk_row(row, c) for c in _chunks_to_do(row, inspection, settings, render)]
     summary = stage_row(
         row["video"],
         "inspect",
@@ -70,9 +66,14 @@ def _inspection(row: VideoRow) -> Inspection:
 
 
 def _chunks_to_do(
-    inspection: Inspection, folder: VideoFolder, settings: AnalysisSettings
+    row: VideoRow, inspection: Inspection, settings: AnalysisSettings, render: RenderSettings | None
 ) -> list[Span]:
-    if folder.analysis(settings.digest).is_file():
+    """Those that hold wanted frames; what else their shots need is found with what is in them."""
+    folder, wanted = folder_of(row), wanted_frames(row, inspection, render)
+    covered = read_covered(folder.analysis(settings.digest))
+    if covered is not None and covered[wanted].all():
         return []
-    chunks = plan_chunks(inspection.index.is_key)
-    return [c for c in chunks if not folder.chunk(settings.digest, c.first, c.last).is_file()]
+    touched = [
+        c for c in plan_chunks(inspection.index.is_key) if wanted[c.first : c.last + 1].any()
+    ]
+    return [c for c in touched if not folder.chunk(settings.digest, c.first, c.last).is_file()]

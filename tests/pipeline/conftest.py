@@ -65,7 +65,7 @@ def rendered(talk: Talk, path: Path, editor: Any, spoil: Spoil | None = None) ->
                 spoil(number, plane_views(frame))
             writer.write(frame)
     made = inspect_video(str(path))
-    return Clip(made, measure(made, MeshTracker(), MeshAUEstimator(), talk.analysis.neutral))
+    return Clip(made, measure(made, MeshTracker(), MeshAUEstimator(), talk.analysis))
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, FaceTracker
+from keyframes.clock.spans import within
 from pipeline.edit.plan import addressed
 from pipeline.errors import PipelineError
 from pipeline.faces.faces import Analysis
 from pipeline.faces.recognise import recognise
 from pipeline.faces.sightings import NOBODY, Who
-from pipeline.faces.table import read_analysis
+from pipeline.faces.table import read_analysis, read_covered
 from pipeline.figures.verdict_page.images import thumb_of
 from pipeline.figures.verdict_page.page import write_verdict_page
 from pipeline.files import write_json
@@ -76,12 +78,15 @@ def judge(
     """
     before, after = (inspect_video(path, view) for path in (source, output))
     check_same_shot(before, after)
-    faces = _stored(stored) or measure(before, tracker, estimator)
+    wanted = np.ones(before.frames, bool)
+    if settings.sheet is not None:
+        wanted = within(settings.sheet.reach(before.timeline), before.times_s)
+    faces = _stored(stored, wanted) or measure(before, tracker, estimator)
     plate = Clip(before, faces)
-    edit = Clip(after, measure(after, tracker, estimator, faces.neutral))
+    edit = Clip(after, measure(after, tracker, estimator, faces))
     if not len(faces.frame):
         raise PipelineError(f"{source}: no face was found; there is nothing to judge")
-    plan = _stored(planned)
+    plan = _stored(planned, wanted)
     planner = settings.planner.estimator.name if settings.planner else ""
     verdicts = []
     who = recognise(before, faces, settings.sheet) if settings.sheet else NOBODY
@@ -103,8 +108,12 @@ def judge(
     return verdicts
 
 
-def _stored(path: Path | None) -> Analysis | None:
-    return read_analysis(path) if path is not None and path.is_file() else None
+def _stored(path: Path | None, wanted: NDArray[np.bool_]) -> Analysis | None:
+    """What is kept of the shots that hold any of the wanted `(N,)` frames, if all of them are."""
+    covered = None if path is None else read_covered(path)
+    if path is None or covered is None or not covered[wanted].all():
+        return None
+    return read_analysis(path).around(wanted)
 
 
 def _faces(settings: JudgeSettings, analysis: Analysis, who: Who) -> tuple[int, ...]:
