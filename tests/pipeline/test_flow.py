@@ -77,7 +77,13 @@ def instant(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _videos(count: int) -> list[Any]:
     return [
-        {"video": f"v{n}", "source": f"{n}", "identity": f"{1000 - n}-1-1-{n}", "work": "w"}
+        {
+            "video": f"v{n}",
+            "source": f"{n}",
+            "identity": f"{1000 - n}-1-1-{n}",
+            "work": "w",
+            "view": "",
+        }
         for n in range(count)
     ]
 
