@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Generator, Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.errors import MediaError
 from pipeline.media.bitstream.units import UnitFormat, unit_format
 from pipeline.media.compare.pictures import first_difference
 from pipeline.media.info import VideoInfo
-from pipeline.media.opening import open_video
+from pipeline.media.opening import one_line_errors, open_video, video_stream
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.probe import probe, scan
@@ -26,7 +27,12 @@ from pipeline.media.write.shared_header import NotCopyableError
 
 
 def check_copies(part: str, info: VideoInfo, index: FrameIndex, copied: NDArray[np.int64]) -> None:
-    """Decode what was copied in both files; packets that stand alone need no such proof.
+    """Decode in both files what equal packets alone do not prove.
+
+    Groups of pictures decode from nothing but their packets and the headers before them. So each
+    run of copies is decoded in its first and its last group, beside which encoded frames may stand,
+    and in every group of which a packet is not the source's to the byte. Packets that stand alone
+    need no such proof.
 
     Args:
         copied: `(C,)` numbers of the frames, rising.
@@ -38,7 +44,7 @@ def check_copies(part: str, info: VideoInfo, index: FrameIndex, copied: NDArray[
     try:
         found = probe(part)
         output = found, scan(part, found)
-        for run in np.split(copied, np.flatnonzero(np.diff(copied) > 1) + 1):
+        for run in _runs(_unproved((info, index), output, copied)):
             number = first_difference((info, index), output, int(run[0]), int(run[-1]))
             if number is not None:
                 raise NotCopyableError(f"frame {number} decodes otherwise beside encoded ones")
@@ -46,6 +52,40 @@ def check_copies(part: str, info: VideoInfo, index: FrameIndex, copied: NDArray[
         raise
     except MediaError as error:
         raise NotCopyableError(f"beside encoded frames: {error}") from error
+
+
+Indexed = tuple[VideoInfo, FrameIndex]
+
+
+def _runs(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Rising numbers, parted where one is left out."""
+    parts = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    return [part for part in parts if len(part)]
+
+
+def _unproved(source: Indexed, output: Indexed, copied: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of the copied frames that are to be decoded."""
+    groups = source[1].group
+    if not len(groups) or len(output[1]) != len(source[1]):
+        return copied
+    ends = [groups[run[[0, -1]]] for run in _runs(copied)]
+    before, after = _sums(*source)[copied], _sums(*output)[copied]
+    other = ~((before == after).all(1) & before.any(1))
+    unsure = np.union1d(np.concatenate(ends), groups[copied[other]])
+    return copied[np.isin(groups[copied], unsure) | (groups[copied] < 0)]
+
+
+def _sums(info: VideoInfo, index: FrameIndex) -> NDArray[np.uint64]:
+    """`(N, 2)`: 128 bits over each frame's packet; 0 where not each frame is one packet."""
+    sums = np.zeros((len(index), 2), np.uint64)
+    packets = 0
+    with open_video(info.path) as container, one_line_errors(info.path, "read its packets"):
+        for packet in container.demux(video_stream(container, info)):
+            packets += packet.size > 0
+            number = int(np.searchsorted(index.pts, packet.pts or 0))
+            if packet.size and number < len(index) and index.pts[number] == packet.pts:
+                sums[number] = np.frombuffer(blake2b(packet, digest_size=16).digest(), np.uint64)
+    return sums if packets == len(index) else np.zeros_like(sums)
 
 
 def encoded_anew(

@@ -17,6 +17,7 @@ from pipeline.media.compare.witness import compare_files
 from pipeline.media.planes import all_plane_views
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
+from pipeline.media.write import untouched
 from pipeline.media.write.encoding.encode import EncodeSettings, mirror_settings
 from pipeline.media.write.join import Copied, Part
 from pipeline.media.write.mux import FinishedVideo, finish
@@ -206,6 +207,40 @@ def test_a_copy_that_decodes_otherwise_is_found(footage, tmp_path):
         check_copies(other, seen.info, seen.index, some[1:])
     with pytest.raises(NotCopyableError, match="no such file"):
         check_copies(str(tmp_path / "gone.mp4"), seen.info, seen.index, some)
+
+
+def test_of_copies_only_the_ends_of_each_run_and_changed_packets_are_decoded(
+    footage, tmp_path, monkeypatch
+):
+    source = footage(options=H264, gop=3)
+    seen, decoded = inspect_video(source), []
+
+    def look(_, __, first, last):
+        decoded.append((first, last))
+
+    monkeypatch.setattr(untouched, "first_difference", look)
+    everything = np.arange(30)
+    check_copies(source, seen.info, seen.index, everything)
+    assert decoded == [(0, 2), (27, 29)]
+    decoded.clear()
+    check_copies(source, seen.info, seen.index, np.r_[0:12, 18:30])
+    assert decoded == [(0, 2), (9, 11), (18, 20), (27, 29)]
+    decoded.clear()
+    check_copies(with_a_changed_byte(source, tmp_path, 13), seen.info, seen.index, everything)
+    assert decoded == [(0, 2), (12, 14), (27, 29)]
+    decoded.clear()
+    unsure = replace(seen.index, group=np.full(30, -1))
+    check_copies(source, seen.info, unsure, everything)
+    assert decoded == [(0, 29)]
+
+
+def with_a_changed_byte(source: str, folder: Path, number: int) -> str:
+    """The clip with another last byte in the packet of one frame, as shown."""
+    changed, path = sorted(packets(source).items())[number][1], folder / "changed.mp4"
+    data = Path(source).read_bytes()
+    assert data.count(changed) == 1
+    path.write_bytes(data.replace(changed, changed[:-1] + bytes([changed[-1] ^ 1])))
+    return str(path)
 
 
 def test_a_clip_without_any_edit_is_its_source(footage, tmp_path):
