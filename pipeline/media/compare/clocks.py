@@ -44,6 +44,8 @@ def _shift(source: FileFacts, output: FileFacts) -> Fraction:
 
 
 def _pts(source: FileFacts, output: FileFacts, shift: Fraction) -> Finding:
+    if _are_equal(source, output, shift):
+        return kept("frame times", f"all {len(source.index)} times exact")
     errors = (b - a - shift for a, b in zip(times_of(source), times_of(output), strict=True))
     number, worst = max(enumerate(errors), key=lambda each: abs(each[1]))
     if not worst:
@@ -53,6 +55,14 @@ def _pts(source: FileFacts, output: FileFacts, shift: Fraction) -> Finding:
         reason = FIXED_CLOCKS[output.info.container]
         return limited("frame times", f"rounded ({reason}): at most {by[by.index(' is ') + 4 :]}")
     return lost("frame times", by)
+
+
+def _are_equal(source: FileFacts, output: FileFacts, shift: Fraction) -> bool:
+    """Whether all ticks of one clock are the same: of hours of frames much sooner known."""
+    base = source.info.time_base
+    if base != output.info.time_base or (shift / base).denominator != 1:
+        return False
+    return bool((output.index.pts - source.index.pts == int(shift / base)).all())
 
 
 def _last_duration(source: FileFacts, output: FileFacts) -> Finding:

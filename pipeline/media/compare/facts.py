@@ -199,10 +199,7 @@ class _PacketReader:
             facts.words += bytes(packet)
         facts.packets += 1
         facts.size += packet.size
-        if packet.pts is not None and packet.time_base:
-            at = packet.pts * packet.time_base
-            facts.first_s = at if facts.first_s is None else min(facts.first_s, at)
-            facts.last_s = at if facts.last_s is None else max(facts.last_s, at)
+        if packet.pts is not None:
             facts.pts.append(packet.pts)
             facts.durations.append(packet.duration or 0)
 
@@ -213,9 +210,9 @@ class _PacketReader:
             return
         if self._info.times_by_order:
             return  # its packets do not say which picture they are
-        number = int(np.searchsorted(self._index.pts, packet.pts or 0))
         for message in messages_of(bytes(packet), self._form):
             if message.name in COUNTED_MESSAGES:
+                number = int(np.searchsorted(self._index.pts, packet.pts or 0))
                 self._count(number, message)
 
     def _count(self, number: int, message: Message) -> None:
@@ -232,7 +229,11 @@ class _PacketReader:
 
     def tracks(self) -> list[TrackFacts]:
         for index, digest in self._digests.items():
-            self._facts[index].payload_md5 = digest.hexdigest()
+            facts = self._facts[index]
+            facts.payload_md5 = digest.hexdigest()
+            if facts.pts:
+                facts.first_s = min(facts.pts) * facts.tick_s
+                facts.last_s = max(facts.pts) * facts.tick_s
         return list(self._facts.values())
 
 

@@ -306,4 +306,5 @@ def _video_packets(
 
 def _decoding_s(packet: Packet[Any]) -> float:
     ticks = packet.dts if packet.dts is not None else packet.pts
-    return float((ticks or 0) * packet.time_base)
+    base = packet.time_base  # as plain numbers: a product of fractions takes ten times as long
+    return (ticks or 0) * base.numerator / base.denominator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from array import array
 from collections.abc import Generator, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -77,15 +78,16 @@ def _unproved(source: Indexed, output: Indexed, copied: NDArray[np.int64]) -> ND
 
 def _sums(info: VideoInfo, index: FrameIndex) -> NDArray[np.uint64]:
     """`(N, 2)`: 128 bits over each frame's packet; 0 where not each frame is one packet."""
-    sums = np.zeros((len(index), 2), np.uint64)
-    packets = 0
+    times, digests = array("q"), bytearray()
     with open_video(info.path) as container, one_line_errors(info.path, "read its packets"):
         for packet in container.demux(video_stream(container, info)):
-            packets += packet.size > 0
-            number = int(np.searchsorted(index.pts, packet.pts or 0))
-            if packet.size and number < len(index) and index.pts[number] == packet.pts:
-                sums[number] = np.frombuffer(blake2b(packet, digest_size=16).digest(), np.uint64)
-    return sums if packets == len(index) else np.zeros_like(sums)
+            if packet.size:
+                times.append(-1 if packet.pts is None else packet.pts)
+                digests += blake2b(packet, digest_size=16).digest()
+    order = np.argsort(times, kind="stable")
+    if not np.array_equal(np.array(times)[order], index.pts):
+        return np.zeros((len(index), 2), np.uint64)
+    return np.frombuffer(digests, np.uint64).reshape(-1, 2)[order]
 
 
 def encoded_anew(

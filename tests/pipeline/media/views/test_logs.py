@@ -74,7 +74,7 @@ def before(clip, tmp_path_factory):
 def test_action_units_of_a_recoded_clip_are_its_own(name, clip, before, tmp_path):
     path = recode(clip, FRAMES, tmp_path / "coded.mp4", name)
     seen = inspect_video(str(path), "" if name in ("pq", "hlg") else name)
-    after = measure(seen, MeshTracker(), MeshAUEstimator(), before.neutral)
+    after = measure(seen, MeshTracker(), MeshAUEstimator(), before)
     off = np.abs(after.intensity - before.intensity).mean(axis=0)
     assert off.max() < 0.2
     assert bool(flat_told(inspect_video(str(path)).info)) == (name in LOGS)
