@@ -83,7 +83,7 @@ def test_a_share_holds_a_row_per_person_cell_and_mode_and_keeps_its_stills(
     assert told["all"]["stills"] == 2
     assert list(told["by_unit"]) == ["AU12"]
     assert list(told["by_level"]) == ["C"]
-    write_csv(tmp_path / "t.csv", [{"guidance": None, **row} for row in rows])
+    write_csv(tmp_path / "t.csv", [{"guidance": None, "checkpoint": "", **row} for row in rows])
     lines = (tmp_path / "t.csv").read_text().splitlines()
     assert len(lines) == 5
     assert len(lines[0].split(",")) == len(lines[1].split(","))
