@@ -89,7 +89,7 @@ MUTANTS = (
     Mutant(
         "gaps are bridged over a cut",
         "pipeline/faces/track.py",
-        " & (shot[a] == shot[b])",
+        " & (\n        shot[a] == shot[b]\n    )",
         "",
         ("tests/pipeline/faces/test_track.py",),
     ),
@@ -103,7 +103,7 @@ MUTANTS = (
     Mutant(
         "footage may be overwritten under another of its names",
         "jobs/command_line/outputs.py",
-        "    if at is not None and at in footage:\n",
+        "    if _identity(made) in footage:\n",
         "    if False:\n",
         ("tests/jobs/test_outputs.py",),
     ),
@@ -159,7 +159,7 @@ MUTANTS = (
     Mutant(
         "an output of another request counts as up to date",
         "pipeline/store.py",
-        'or done.get("request") != request ',
+        ' or done.get("request") != request',
         "",
         ("tests/pipeline/test_store.py",),
     ),

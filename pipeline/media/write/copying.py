@@ -130,10 +130,11 @@ def copied_packets(
     streams = [s for s in source.streams if s.index in copies]
     if not streams:
         return
+    shift = {s.index: round(shift_s / s.time_base) if s.time_base else 0 for s in streams}
     for packet in source.demux(streams):
         if not packet.size:
             continue
-        ticks = round(shift_s / packet.time_base)
+        ticks = shift[packet.stream_index]
         packet.pts = None if packet.pts is None else packet.pts + ticks
         packet.dts = None if packet.dts is None else packet.dts + ticks
         if packet.dts is None and packet.pts is None:
