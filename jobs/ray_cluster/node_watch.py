@@ -9,12 +9,12 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
 
 import psutil
 
 from jobs.ray_cluster.lone_machine import RAYLET
 
+AGAIN_S = 0.2
 LOST = "Ray's node process died (killed? out of memory?); run the same command again to go on"
 
 
@@ -34,8 +34,12 @@ def while_ray_lives() -> Generator[None]:
         yield
         return
 
-    def lost(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise NodeLostError(LOST)
+    told = threading.Event()
+
+    def lost(_number: int, _frame: FrameType | None) -> None:
+        if not told.is_set():
+            told.set()
+            raise NodeLostError(LOST)
 
     over, tell_over = os.pipe()
     before = signal.signal(signal.SIGUSR1, lost)
@@ -62,5 +66,7 @@ def _our_raylet() -> int | None:
 
 def _watch(raylet: int, over: int, thread: int) -> None:
     ended, _, _ = select.select([raylet, over], [], [])
-    if over not in ended:
+    while over not in ended:
+        # Again and again: one that comes just before a thread begins to wait does not wake it.
         signal.pthread_kill(thread, signal.SIGUSR1)
+        ended, _, _ = select.select([over], [], [], AGAIN_S)
