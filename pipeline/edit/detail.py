@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pipeline import affine
 from pipeline.edit.composite import paste_residual
 from pipeline.media.colour import crop_rgb
+from pipeline.media.fields import Picture
 from pipeline.media.info import VideoInfo
-from pipeline.media.planes import VideoFrame
 from pipeline.media.write.elements.layer import Patch
 
 COARSE_FROM = 1.15
@@ -32,7 +32,7 @@ _Image = NDArray[Any]
 
 
 def carry_detail(
-    frame: VideoFrame,
+    frame: Picture,
     info: VideoInfo,
     reference: _Image,
     edited: _Image,

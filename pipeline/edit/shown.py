@@ -10,8 +10,8 @@ from pipeline.edit.batcher import CropEdit
 from pipeline.edit.composite import paste_residual
 from pipeline.edit.detail import carry_detail
 from pipeline.media.colour import crop_rgb
+from pipeline.media.fields import Picture
 from pipeline.media.info import VideoInfo
-from pipeline.media.planes import VideoFrame
 from pipeline.media.views.choice import view_of
 from pipeline.media.write.elements.layer import Patch
 
@@ -23,7 +23,7 @@ def shown(info: VideoInfo, code: NDArray[Any]) -> NDArray[Any]:
 
 
 def paste_edit(
-    frame: VideoFrame,
+    frame: Picture,
     info: VideoInfo,
     edit: CropEdit,
     coded_from_crop: NDArray[Any],

@@ -14,14 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.affine import compose
+from pipeline.affine import compose, inverse
 from pipeline.errors import MediaError
+from pipeline.media.fields import Field, Picture, coded_height, lines_from_coded, picture_views
 from pipeline.media.info import VideoInfo
 from pipeline.media.planes import SampleLayout, VideoFrame, plane_views, sample_layout
 
 CENTRED_CODECS = {"mjpeg"}
 """Codecs whose chroma lies in the middle of its luma samples where nobody says; the others' is
 level with the left one (ITU-T H.264 annex E, chroma_sample_loc_type 0, the default)."""
+FIELDS_CODED_ALONE = {"mjpeg", "dvvideo"}
+"""Codecs whose chroma lies among the lines of its own field, not of the frame (IEC 61834-2)."""
 ACROSS = {"center": 0.5, "top": 0.5, "bottom": 0.5}
 DOWN = {"topleft": 0.0, "top": 0.0, "bottomleft": 1.0, "bottom": 1.0}
 """Where a chroma sample lies among its luma samples, 0 first to 1 last; left and middle else."""
@@ -72,6 +75,21 @@ def chroma_from_coded(info: VideoInfo, layout: SampleLayout) -> NDArray[np.float
     return np.array([[1 / layout.step_x, 0, offset_x], [0, 1 / layout.step_y, offset_y]])
 
 
+def chroma_from_picture(
+    picture: Picture, info: VideoInfo, layout: SampleLayout
+) -> NDArray[np.float64]:
+    """`(2, 3)`: a picture's luma pixel centres → its chroma sample positions.
+
+    Where chroma lies is said of a frame, so in its fields it lies elsewhere among the lines: in the
+    middle of a frame's lines is a quarter from the top field's upper one, three from the other's.
+    """
+    within = chroma_from_coded(info, layout)
+    if not isinstance(picture, Field) or info.codec in FIELDS_CODED_ALONE:
+        return within
+    lines = lines_from_coded(picture)
+    return compose(lines, compose(within, inverse(lines)))
+
+
 BORDERS = {
     "replicate": cv2.BORDER_REPLICATE,
     "reflect": cv2.BORDER_REFLECT_101,
@@ -81,7 +99,7 @@ BORDERS = {
 
 
 def crop_rgb(
-    frame: VideoFrame,
+    frame: Picture,
     info: VideoInfo,
     coded_from_crop: NDArray[np.float64],
     size: int,
@@ -90,7 +108,8 @@ def crop_rgb(
     """A square crop in RGB, full range.
 
     Args:
-        coded_from_crop: `(2, 3)`, crop pixel centres → coded pixel centres.
+        frame: a frame, or one of its fields: then only that field's lines are looked at.
+        coded_from_crop: `(2, 3)`, crop pixel centres → coded pixel centres of the whole frame.
         size: side of the crop, pixels.
         border: a key of `BORDERS`: what is shown outside the frame.
     Returns:
@@ -100,16 +119,17 @@ def crop_rgb(
     """
     layout = sample_layout(frame.format.name)
     affine = _checked(coded_from_crop)
-    chroma = compose(chroma_from_coded(info, layout), affine)
+    luma = compose(lines_from_coded(frame), affine)
+    chroma = compose(chroma_from_picture(frame, info, layout), luma)
     planes = [
         _warp_plane(
             view,
-            affine if number == 0 or layout.is_rgb else chroma,
+            luma if number == 0 or layout.is_rgb else chroma,
             (size, size),
             layout.bits,
             BORDERS[border],
         )
-        for number, view in enumerate(plane_views(frame))
+        for number, view in enumerate(picture_views(frame))
     ]
     # All in 16-bit integers: exact enough for 12-bit footage, and twice as fast as floats.
     matrix = rgb_from_samples(info, layout) * 65535.0
@@ -118,7 +138,7 @@ def crop_rgb(
     if layout.bits == 8:
         crop = cv2.convertScaleAbs(crop, alpha=1 / 257)
     if border == "black":
-        _blacken_outside(crop, affine, (frame.width, frame.height))
+        _blacken_outside(crop, affine, (frame.width, coded_height(frame)))
     return crop
 
 

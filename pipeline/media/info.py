@@ -25,6 +25,9 @@ MATRIX_WEIGHTS: dict[int, tuple[str, float, float]] = {
 
 RGB_MATRIX = 0
 
+BOTTOM_FIRST = (3, 5)
+"""Of FFmpeg's AVFieldOrder, those that show the bottom field first."""
+
 
 @dataclass(frozen=True)
 class Colour:

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.errors import MediaError
+from pipeline.media.fields import Field, Picture
 from pipeline.media.info import RGB_MATRIX, VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
 from pipeline.media.read.scan import FrameIndex
@@ -153,23 +154,24 @@ def _check_shape(path: str, info: VideoInfo, frame: VideoFrame, number: int) -> 
         )
 
 
-def display_rgb(frame: VideoFrame, info: VideoInfo) -> NDArray[np.uint8]:
+def display_rgb(frame: Picture, info: VideoInfo) -> NDArray[np.uint8]:
     """`(H, W, 3)` uint8 RGB, full range, upright and in square pixels: for finding faces.
 
-    Its size is `info.display_size`; of HDR and log a display picture (views). Fast rather than
-    exact: never write it back.
+    Its size is `info.display_size`, of a field too, whose lines lie where they lie in its frame; of
+    HDR and log a display picture (views). Fast rather than exact: never write it back.
     """
+    lines = frame.alone() if isinstance(frame, Field) else frame
     if info.colour.matrix != RGB_MATRIX:
-        frame.colorspace = info.colour.matrix
+        lines.colorspace = info.colour.matrix
     view = view_of(info)
-    rgb = frame.reformat(
+    rgb = lines.reformat(
         format="rgb24" if view is None or info.bit_depth == 8 else "rgb48le",
         src_color_range=2 if info.colour.full_range else 1,
         dst_color_range=2,
         threads=1,
     ).to_ndarray()
-    shown = rgb if view is None else view.picture(rgb)
-    return upright(shown.astype(np.uint8, copy=False), info)
+    shown = (rgb if view is None else view.picture(rgb)).astype(np.uint8, copy=False)
+    return upright(frame.in_frame(shown) if isinstance(frame, Field) else shown, info)
 
 
 def upright(rgb: NDArray[np.uint8], info: VideoInfo) -> NDArray[np.uint8]:

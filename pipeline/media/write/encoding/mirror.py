@@ -16,7 +16,7 @@ import numpy as np
 from av.codec import Codec
 
 from pipeline.errors import MediaError
-from pipeline.media.info import VideoInfo
+from pipeline.media.info import BOTTOM_FIRST, VideoInfo
 from pipeline.media.read.scan import FrameIndex
 from pipeline.media.read.source_packets import TWO_LAYERS
 from pipeline.media.write.encoding.ffv1 import options_like
@@ -46,8 +46,6 @@ SELF_CONTAINED = frozenset(("prores", "dnxhd", "mjpeg", "png", "v210"))
 GROUPED = frozenset(("h264", "hevc"))
 """Codecs whose closed groups of pictures stand beside another encoder's (shared_header.py)."""
 DEFAULT_GOP = 250
-BOTTOM_FIRST = (3, 5)
-"""FFmpeg's field orders whose bottom field is shown first."""
 
 
 @dataclass(frozen=True)
