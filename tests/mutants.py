@@ -186,7 +186,7 @@ MUTANTS = (
     ),
     Mutant(
         "a resumed run begins its averages anew",
-        "engines/editors/magicface/training/checkpoints.py",
+        "engines/editors/magicface/training/saved/checkpoints.py",
         '                    value.copy_(state["averages"][name])\n',
         "                    pass\n",
         ("tests/engines/editors/magicface/training/test_training.py",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engines.editors.magicface.training.run_folder import checkpoints, read_facts
+from engines.editors.magicface.training.saved.run_folder import checkpoints, read_facts
 from jobs.command_line.study_options import ProtocolOptions
 from jobs.errors import JobError
 

@@ -18,22 +18,22 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from engines.editors.magicface.folders import WeightFolders
-from engines.editors.magicface.training import checkpoints
-from engines.editors.magicface.training.distil import guided, on_grid, two_steps
 from engines.editors.magicface.training.examples.draws import Draws, condition, draw
 from engines.editors.magicface.training.examples.latents import Batch, Latents
-from engines.editors.magicface.training.loss import (
+from engines.editors.magicface.training.network.averages import Averages, holding, learning
+from engines.editors.magicface.training.network.optimiser import gather_states, make_optimiser
+from engines.editors.magicface.training.network.trainee import Trainee
+from engines.editors.magicface.training.objectives.distil import guided, on_grid, two_steps
+from engines.editors.magicface.training.objectives.loss import (
     Question,
     held_out_losses,
     question,
     squared_errors,
 )
-from engines.editors.magicface.training.network.averages import Averages, holding, learning
-from engines.editors.magicface.training.network.optimiser import gather_states, make_optimiser
-from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import Recipe
-from engines.editors.magicface.training.run_folder import Facts, checkpoint_name
-from engines.editors.magicface.training.run_folder import checkpoints as written_checkpoints
+from engines.editors.magicface.training.saved import checkpoints
+from engines.editors.magicface.training.saved.run_folder import Facts, checkpoint_name
+from engines.editors.magicface.training.saved.run_folder import checkpoints as written_checkpoints
 from engines.errors import EngineError
 
 PROGRESS = "progress.jsonl"

@@ -19,9 +19,9 @@ from engines.editors.magicface.folders import (
     locate_weights,
     read_config,
 )
-from engines.editors.magicface.training.loss import signal_shares
 from engines.editors.magicface.training.network.au_encoders import AU_LAYER, denoiser_from
 from engines.editors.magicface.training.network.trainee import OFFICIAL_AU_LAYER, Trainee
+from engines.editors.magicface.training.objectives.loss import signal_shares
 from engines.errors import EngineUnavailableError
 from engines.weights.hub import download_hub_folder
 

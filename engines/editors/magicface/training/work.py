@@ -13,15 +13,15 @@ from torch import distributed
 
 from engines.devices.torch_device import resolve_device
 from engines.editors.magicface.folders import WeightFolders, read_config
-from engines.editors.magicface.training.edits import measure_edits
 from engines.editors.magicface.training.examples.cache import cached_latents, vae_scale
 from engines.editors.magicface.training.examples.latents import Latents
 from engines.editors.magicface.training.examples.pairs import Pairs, open_pairs
 from engines.editors.magicface.training.loop import Run, train, worker
 from engines.editors.magicface.training.memory import check_memory
 from engines.editors.magicface.training.network.trainee import Trainee
+from engines.editors.magicface.training.progress.edits import measure_edits
+from engines.editors.magicface.training.progress.sheets import paint_sheet
 from engines.editors.magicface.training.recipe import Recipe
-from engines.editors.magicface.training.sheets import paint_sheet
 from engines.editors.magicface.training.start import Start, find_start
 from engines.errors import EngineError
 

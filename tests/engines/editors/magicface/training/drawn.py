@@ -17,8 +17,8 @@ from engines.editors.magicface.model.unet import IDProjection, transformer_block
 from engines.editors.magicface.sampling.sampler import make_scheduler, sample
 from engines.editors.magicface.training.examples.latents import Latents
 from engines.editors.magicface.training.loop import Run
-from engines.editors.magicface.training.loss import signal_shares
 from engines.editors.magicface.training.network.trainee import Trainee
+from engines.editors.magicface.training.objectives.loss import signal_shares
 from engines.editors.magicface.training.recipe import Recipe
 
 SIDE = 4

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from engines.editors.magicface.training import run_folder
 from engines.editors.magicface.training.loop import PROGRESS, train
 from engines.editors.magicface.training.network.averages import holding
 from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import Recipe
+from engines.editors.magicface.training.saved import run_folder
 from tests.engines.editors.magicface.training import drawn
 from tests.engines.editors.magicface.training.drawn import a_run, drawn_latents, gains, trainee
 

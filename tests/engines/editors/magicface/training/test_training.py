@@ -18,7 +18,6 @@ from engines.editors.magicface.model.unet import (
     IDFeatures,
     IDProjection,
 )
-from engines.editors.magicface.training import run_folder
 from engines.editors.magicface.training.examples.draws import condition, draw
 from engines.editors.magicface.training.examples.latents import Latents
 from engines.editors.magicface.training.loop import PROGRESS, train
@@ -26,6 +25,7 @@ from engines.editors.magicface.training.network.au_encoders import denoiser_from
 from engines.editors.magicface.training.network.averages import Averages, learning
 from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.recipe import AU_ENCODERS, Recipe
+from engines.editors.magicface.training.saved import run_folder
 from engines.editors.magicface.training.start import load_unets
 from engines.errors import EngineError
 from tests.engines.editors.magicface.training import drawn

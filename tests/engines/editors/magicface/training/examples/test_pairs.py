@@ -22,8 +22,8 @@ from engines.editors.magicface.training.examples.cache import (
 )
 from engines.editors.magicface.training.examples.pairs import FACTS, open_pairs
 from engines.editors.magicface.training.memory import GB, check_memory, needed
+from engines.editors.magicface.training.progress.sheets import paint_sheet
 from engines.editors.magicface.training.recipe import Recipe
-from engines.editors.magicface.training.sheets import paint_sheet
 from engines.editors.magicface.training.start import TINY_SIZE, Start, find_start
 from engines.editors.magicface.training.work import picture_size
 from engines.errors import EngineError

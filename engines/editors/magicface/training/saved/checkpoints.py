@@ -29,7 +29,7 @@ from engines.editors.magicface.training.network.trainee import (
     write_official,
 )
 from engines.editors.magicface.training.recipe import Recipe
-from engines.editors.magicface.training.run_folder import (
+from engines.editors.magicface.training.saved.run_folder import (
     FACTS,
     Facts,
     checkpoint_name,

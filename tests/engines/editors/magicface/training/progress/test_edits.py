@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from engines.editors.magicface.training import edits
-from engines.editors.magicface.training.edits import measure_edits
+from engines.editors.magicface.training.progress import edits
+from engines.editors.magicface.training.progress.edits import measure_edits
 from tests.engines.editors.magicface.training.drawn import drawn_latents
 
 

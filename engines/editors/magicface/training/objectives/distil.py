@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from engines.editors.magicface.training.loss import Network, Question
+from engines.editors.magicface.training.objectives.loss import Network, Question
 
 OFFSET = 1
 """Of the scheduler `ddim`: its last timestep."""

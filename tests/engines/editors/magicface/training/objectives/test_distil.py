@@ -7,8 +7,8 @@ import torch
 
 from engines.editors.magicface.bench.weights import SCHEDULER
 from engines.editors.magicface.sampling.sampler import make_scheduler
-from engines.editors.magicface.training.distil import guided, on_grid, two_steps
-from engines.editors.magicface.training.loss import Question, signal_shares
+from engines.editors.magicface.training.objectives.distil import guided, on_grid, two_steps
+from engines.editors.magicface.training.objectives.loss import Question, signal_shares
 from engines.editors.magicface.training.recipe import Recipe
 from engines.errors import EngineError
 

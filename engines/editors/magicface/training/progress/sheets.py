@@ -14,9 +14,9 @@ from engines.editors.magicface import checkpoint
 from engines.editors.magicface.folders import WeightFolders, read_config
 from engines.editors.magicface.model.vae import VAEDecoder, to_pixels
 from engines.editors.magicface.sampling.sampler import generators, initial_noise
-from engines.editors.magicface.training.edits import Ways, edited
 from engines.editors.magicface.training.examples.latents import Latents
 from engines.editors.magicface.training.network.trainee import Trainee
+from engines.editors.magicface.training.progress.edits import Ways, edited
 
 PAIRS = 8
 

@@ -1,0 +1,1 @@
+"""Checkpoints in a run's folder: written, found again, gone on from."""
