@@ -35,7 +35,7 @@ from pipeline.settings import digest_of
 TABLE = "analysis.parquet"
 STATE = "_work"
 SHEET = "pairs.png"
-CUT_VERSION = 2
+CUT_VERSION = 3
 """Raise when pairs are chosen or cut otherwise: those on disk are then made anew."""
 
 

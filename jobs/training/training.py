@@ -175,8 +175,8 @@ def _told(line: dict[str, Any]) -> str:
     if made is not None:
         return (
             f"step {line['step']}: {made['pairs']} edits of held-out people: gain "
-            f"{made['gain']:.2f}, right way {made['right_sign']:.0%}, nearer the target than the "
-            f"source {made['nearer']:.0%}"
+            f"{made['gain']:.2f} ± {made['gain_error']:.2f}, right way {made['right_sign']:.0%}, "
+            f"nearer the target than the source {made['nearer']:.0%}"
         )
     held = line.get("held_out")
     if held is None:

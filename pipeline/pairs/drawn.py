@@ -16,7 +16,7 @@ from pipeline.pairs.rules import PairRules
 from pipeline.pairs.synthetic import drawn_rows
 from pipeline.settings import digest_of
 
-DRAWN_VERSION = 1
+DRAWN_VERSION = 2
 """Raise when people are drawn otherwise."""
 PER_PERSON = 20
 """Pairs of a drawn person: there are as many people as one likes, so few pairs of each."""

@@ -55,8 +55,16 @@ class Seen:
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
-        """What the background loses; most faces that are looked at never need it."""
-        return self.conditioner.mask(self.image, self.landmarks_px)[0]
+        """What the background loses; most faces that are looked at never need it.
+
+        It is looked for in the large picture: of a small one the segmenter makes nothing.
+        """
+        found = self.conditioner.mask(self.large, self.large_px)[0]
+        if len(self.large) == len(self.image):
+            return found
+        side = (len(self.image), len(self.image))
+        share = cv2.resize(found.astype(np.float32), side, interpolation=cv2.INTER_AREA)
+        return np.asarray(share >= 0.5, np.bool_)
 
 
 def seen(

@@ -35,6 +35,25 @@ def face() -> Seen:
     return seen(render_person(one, None, view), points, CROPS, Conditioner("face"))
 
 
+def test_what_a_small_pictures_background_loses_is_looked_for_in_the_large_one():
+    one, shown = face(), []
+
+    def segmenter(image: np.ndarray) -> np.ndarray:
+        shown.append(image)
+        person = np.zeros(image.shape[:2], bool)
+        person[40:, 60:200] = True
+        return person
+
+    crops = CropSettings(32, "person")
+    small = seen(one.large, one.large_px, crops, Conditioner("person", segmenter))
+    assert small.mask.shape == (32, 32)
+    assert small.mask[5:, 8:25].all()  # columns 60…199 of 256 are 7.5…25 of 32
+    assert not small.mask[:5].any()
+    assert not small.mask[:, :7].any()
+    assert not small.mask[:, 25:].any()
+    assert [picture.shape for picture in shown] == [(256, 256, 3)]
+
+
 def delta(au: int, value: float) -> np.ndarray:
     asked = np.zeros(12, np.float32)
     asked[AU_COLUMN[au]] = value

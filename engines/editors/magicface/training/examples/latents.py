@@ -88,3 +88,8 @@ class Latents:
             return torch.from_numpy(np.ascontiguousarray(values[rows], np.float32)).to(device)
 
         return Batch(*map(on_device, (self.source, self.target, self.background, self.au)))
+
+
+def spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Up to so many of these, evenly over all: pairs of one person lie side by side."""
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from engines.editors.magicface.sampling.sampler import generators, initial_noise, make_scheduler
 from engines.editors.magicface.training.examples.draws import TIMESTEPS
-from engines.editors.magicface.training.examples.latents import Batch, Latents
+from engines.editors.magicface.training.examples.latents import Batch, Latents, spread
 
 Network = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 """(noised latents, background, timesteps, AUs, source latents) → eps."""
 HELD_ROWS = 256
-"""Most held-out pairs that progress is measured on."""
+"""Most held-out pairs that progress is measured on, spread over all."""
 
 
 def signal_shares(schedule: Mapping[str, Any]) -> Tensor:
@@ -93,7 +93,7 @@ def held_out_losses(
     network: Network, latents: Latents, signal: Tensor, device: torch.device | str, micro: int
 ) -> HeldOut | None:
     """The same draws at every call, whatever trains; None where fewer than two are held out."""
-    rows = latents.rows(held_out=True)[:HELD_ROWS]
+    rows = spread(latents.rows(held_out=True), HELD_ROWS)
     if len(rows) < 2:
         return None
     losses = torch.cat(

@@ -16,7 +16,7 @@ from engines.editors.magicface.sampling.sampler import (
     make_scheduler,
     sample,
 )
-from engines.editors.magicface.training.examples.latents import Batch, Latents
+from engines.editors.magicface.training.examples.latents import Batch, Latents, spread
 from engines.editors.magicface.training.network.trainee import Trainee
 
 MOST = 64
@@ -40,12 +40,14 @@ class Edits:
     Attributes:
         gain: of the true change in latents, what was made along it; 1 is all, below 0 is the
             other way. Over all pairs, weighted by how large their change is.
+        gain_error: standard error of the gain, over pairs (of a ratio of two means).
         right_sign: share of pairs whose change goes the true way.
         nearer: share of edits that are nearer to the target than to the source.
         pairs: how many.
     """
 
     gain: float
+    gain_error: float
     right_sign: float
     nearer: float
     pairs: int
@@ -77,9 +79,10 @@ def measure_edits(
     schedule: Mapping[str, Any],
     device: torch.device | str,
     ways: Ways = Ways(),
+    most: int = MOST,
 ) -> Edits | None:
     """The same noise at every call; None where fewer than two such pairs are held out."""
-    rows = latents.known_rows()[:MOST]
+    rows = spread(latents.known_rows(), most)
     if len(rows) < 2:
         return None
     made = [
@@ -87,8 +90,10 @@ def measure_edits(
         for at in range(0, len(rows), AT_ONCE)
     ]
     along, whole, nearer = torch.cat(made, dim=1)
+    gain = along.sum() / whole.sum()
     return Edits(
-        float(along.sum() / whole.sum()),
+        float(gain),
+        float((along - gain * whole).std() / whole.mean() / len(rows) ** 0.5),
         float((along > 0).float().mean()),
         float(nearer.mean()),
         len(rows),

@@ -14,7 +14,7 @@ from engines.editors.magicface import checkpoint
 from engines.editors.magicface.folders import WeightFolders, read_config
 from engines.editors.magicface.model.vae import VAEDecoder, to_pixels
 from engines.editors.magicface.sampling.sampler import generators, initial_noise
-from engines.editors.magicface.training.examples.latents import Latents
+from engines.editors.magicface.training.examples.latents import Latents, spread
 from engines.editors.magicface.training.network.trainee import Trainee
 from engines.editors.magicface.training.progress.edits import Ways, edited
 
@@ -31,7 +31,7 @@ def paint_sheet(
     """
     rows = latents.rows(held_out=True)
     rows = rows if len(rows) else latents.rows(held_out=False)
-    rows = rows[np.linspace(0, len(rows) - 1, min(PAIRS, len(rows))).astype(int)]
+    rows = spread(rows, PAIRS)
     batch = latents.take(rows, device)
     with torch.no_grad():
         noise = initial_noise(generators([0] * len(rows)), *latents.shape[1:]).to(device)
