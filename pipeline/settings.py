@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from engines.choice import Engine
+from engines.segmenters.file import SegmenterFile
 from keyframes.sheet import KeyframeSheet
 
 ANALYSIS_VERSION = 6
@@ -80,6 +81,7 @@ class RenderSettings:
 
     Attributes:
         sheet: the curve of all videos; None where each row names its own.
+        segmenter: what tells hair and skin apart, where somebody brought it.
         stuck_after: as of the analysis.
     """
 
@@ -90,6 +92,7 @@ class RenderSettings:
     elements: ElementWish = ElementWish()
     seed: int = 424
     border: str = "replicate"
+    segmenter: SegmenterFile | None = None
     overwrite: bool = False
     plot: bool = False
     stuck_after: float | None = None
@@ -98,7 +101,8 @@ class RenderSettings:
     def editor_digest(self) -> str:
         """All but the curve: what a piece depends on besides its own deltas."""
         how = (self.encode_preset, asdict(self.encode), self.seed, self.border)
-        beside = [asdict(self.elements)] if self.elements != ElementWish() else []
+        beside: list[Any] = [asdict(self.elements)] if self.elements != ElementWish() else []
+        beside += [{"segmenter": self.segmenter.sha256}] if self.segmenter else []
         return digest_of(RENDER_VERSION, self.editor.identity, *how, *beside)
 
 

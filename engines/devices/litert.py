@@ -1,4 +1,4 @@
-"""Packaged TFLite models, run by LiteRT at batch 1: no network, no system library."""
+"""TFLite models, packaged or a user's, run by LiteRT at batch 1: no network, no system library."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ class LiteRTModel:
         self._interpreter = Interpreter(model_content=content, num_threads=threads)
         self._interpreter.allocate_tensors()
         (self._input,) = self._interpreter.get_input_details()
-        self._outputs = {d["name"]: d["index"] for d in self._interpreter.get_output_details()}
+        outputs = self._interpreter.get_output_details()
+        self._outputs = {d["name"]: d["index"] for d in outputs}
+        self.input_shape = tuple(map(int, self._input["shape"]))
+        self.input_dtype = np.dtype(self._input["dtype"])
+        self.output_shapes = {d["name"]: tuple(map(int, d["shape"])) for d in outputs}
 
     def __call__(self, array: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Every output by its tensor name, copied."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.choice import Engine, check_named, resolve
+from engines.segmenters.file import SegmenterFile
 from jobs.animation.shots import Shots, element_wish, find_shots
 from jobs.command_line.event_log import event_places
 from jobs.command_line.options import AnimateOptions, FacesOptions, MeasureOptions
@@ -46,6 +47,7 @@ class Call:
     gpus: float
     analysis: AnalysisSettings
     editor: Engine
+    segmenter: SegmenterFile | None = None
 
     @property
     def videos(self) -> list[VideoRow]:
@@ -86,6 +88,7 @@ class Call:
             elements=element_wish(options),
             seed=options.seed,
             border=options.border,
+            segmenter=self.segmenter,
             overwrite=options.overwrite,
             plot=self.shots.is_demo if options.plot is None else options.plot,
             stuck_after=options.stuck_after,
@@ -131,7 +134,17 @@ def checked(options: AnimateOptions, say: Callable[[str], None] = lambda _: None
         gpus,
         analysis_settings(options, asked, gpus),
         resolve("editor", *asked["editor"], gpus=gpus, shuts_eyes=shuts_eyes),
+        _segmenter(options.segmenter),
     )
+
+
+def _segmenter(path: str | None) -> SegmenterFile | None:
+    """What tells hair and skin apart, proved to be that."""
+    if path is None:
+        return None
+    from engines.segmenters.multiclass import chosen_segmenter  # OpenCV and LiteRT: 0.2 s
+
+    return chosen_segmenter(path)
 
 
 def _check_places(videos: list[VideoRow], report: Path, also_read: list[Path]) -> None:

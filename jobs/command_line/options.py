@@ -238,6 +238,12 @@ class AnimateOptions(BaseModel):
         "the job, which changes over when they are there.",
     )
     seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
+    segmenter: OnFiles | None = Field(
+        default=None,
+        description="A network that tells hair and skin apart (MediaPipe's "
+        "selfie_multiclass_256x256.tflite, a file of yours): the edit fades where hair, clothes, "
+        "an arm or a thing is before the face.",
+    )
     border: Border = Field(
         default="replicate",
         description="What a face crop shows beyond the frame's edge: its edge pixels, a mirror "

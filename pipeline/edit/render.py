@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from engines.lent import Lent
+from engines.segmenters.multiclass import MulticlassSegmenter
 from pipeline.edit.batcher import CropEdit, CropRequest, MicroBatcher
-from pipeline.edit.front import behind_hands
+from pipeline.edit.front import behind_hands, behind_things
 from pipeline.edit.lending.kept import Library
 from pipeline.edit.plan import EditPlan
 from pipeline.edit.segments import Span
@@ -58,6 +60,7 @@ def render_segment(
     border: str = "black",
     library: Library | None = None,
     elements: Sequence[Element] = (),
+    segmenter: MulticlassSegmenter | None = None,
 ) -> Rendered:
     """Writes the encoded piece of one span, and beside it the piece of each element.
 
@@ -68,6 +71,7 @@ def render_segment(
         on_frame: called with the number of frames written so far.
         border: what crops show outside the frame; a key of `colour.BORDERS`.
         library: what the plan's donors lend.
+        segmenter: tells what is before a face, besides hands.
     Raises:
         MediaError, EngineError: nothing is left at `piece` then.
     """
@@ -78,7 +82,8 @@ def render_segment(
             stack.enter_context(element_writer(e, e.piece(piece), inspection.info))
             for e in elements
         ]
-        for frame in edited_frames(inspection, span, plan, batcher, rendered, border, library):
+        look = border, library, segmenter
+        for frame in edited_frames(inspection, span, plan, batcher, rendered, *look):
             for element in beside:
                 element.write(frame, rendered.patches)
             write(frame, is_changed=rendered.is_changed)
@@ -127,6 +132,7 @@ def edited_frames(
     rendered: Rendered,
     border: str = "black",
     library: Library | None = None,
+    segmenter: MulticlassSegmenter | None = None,
 ) -> Iterator[Any]:
     """Frames of a span in order; those with edits changed in place, the others as decoded.
 
@@ -145,9 +151,9 @@ def edited_frames(
         in_flight = sum(1 for _, edits in waiting if edits)
         while waiting and (in_flight > window or not waiting[0][1]):
             in_flight -= bool(waiting[0][1])
-            yield _settle(*waiting.popleft(), inspection, plan, rendered)
+            yield _settle(*waiting.popleft(), inspection, plan, rendered, segmenter)
     while waiting:
-        yield _settle(*waiting.popleft(), inspection, plan, rendered)
+        yield _settle(*waiting.popleft(), inspection, plan, rendered, segmenter)
 
 
 def _submit(
@@ -186,13 +192,23 @@ def _settle(
     inspection: Inspection,
     plan: EditPlan,
     rendered: Rendered,
+    segmenter: MulticlassSegmenter | None,
 ) -> Any:
     rendered.patches = []
     for row, code, future in edits:
         edit, where = future.result(), plan.coded_from_crop[row]
         edit = replace(edit, mask=behind_hands(edit.mask, plan.hands_px[row]))
+        if segmenter is not None:
+            edit = _behind_things(edit, segmenter.shares(shown(inspection.info, code)), plan, row)
         rendered.patches += paste_edit(frame, inspection.info, edit, where, code)
         rendered.notes.update(edit.notes)
     rendered.is_changed = any(patch.change.any() for patch in rendered.patches)
     rendered.edited += bool(edits)
     return frame
+
+
+def _behind_things(
+    edit: CropEdit, shares: NDArray[np.float32], plan: EditPlan, row: int
+) -> CropEdit:
+    mask, note = behind_things(edit.mask, shares, plan.landmarks_px[row])
+    return replace(edit, mask=mask, notes=(*edit.notes, note) if note else edit.notes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import NumericOverflowError
+from engines.segmenters.multiclass import open_segmenter
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.edit.lending.kept import read_library
 from pipeline.edit.plan import read_plan
@@ -59,7 +60,9 @@ def render_stage(
     parts = inspection, span, plan
     elements = elements_of(settings.elements)
     library = read_library(folder.lent(row["request"]))
-    look = {"border": settings.border, "library": library, "elements": elements}
+    segmenter = open_segmenter(settings.segmenter) if settings.segmenter else None
+    look: dict[str, Any] = {"border": settings.border, "library": library, "elements": elements}
+    look |= {"segmenter": segmenter}
     limit_s = allowance_s(span.frames, settings.editor.seconds_per_edit, settings.stuck_after)
     with counted_start(folder, *of_frames("render", span), limit_s) as step:
         progress = _FrameCounter(folder.frames_so_far(span.number), step)

@@ -134,6 +134,7 @@ WRONG_CALLS = [
     (("--curve", "smile", "--editor", "os:path"), "got a module without edit"),
     (("--curve", "smile", "--editor", "no.such:Thing"), "No module named 'no'"),
     (("--curve", "smile", "--output", "/proc/none/x.mp4"), "/proc/none"),
+    (("--curve", "smile", "--segmenter", "talk.mp4"), "talk.mp4: got "),
     (("--curve", "smile", "--output", "x.xyz"), "x.xyz: cannot write .xyz; known: .mp4"),
     (("--curve", "smile", "--output", "talk.mp4/x.mp4"), "talk.mp4 is a file"),
     (("--curve", "smile", "--report", "folder"), "--report {cwd}/folder: is a folder"),

@@ -13,11 +13,14 @@ import pytest
 
 from engines.choice import resolve
 from engines.editors.identity import IdentityEditor
+from engines.errors import EngineError
 from engines.estimators.mesh.estimator import MeshAUEstimator
+from engines.segmenters.multiclass import chosen_segmenter
 from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.load import parse_sheet
 from pipeline import stages, strikes
 from pipeline.edit.batcher import MicroBatcher
+from pipeline.edit.front import FADES
 from pipeline.errors import MediaError, PipelineError
 from pipeline.files import read_json, write_json
 from pipeline.media.compare.witness import compare_files
@@ -26,6 +29,7 @@ from pipeline.rows import VideoRow
 from pipeline.settings import AnalysisSettings, ElementWish, RenderSettings
 from pipeline.store import VideoFolder, video_row
 from pipeline.watchdog import LEAST_S
+from tests.engines.segmenters.drawn import things_are_dark
 
 ANALYSIS = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
 WHOLE = RenderSettings(
@@ -123,6 +127,20 @@ def test_segments_that_another_curve_planned_are_never_published(row):
     with pytest.raises(PipelineError, match="is not what this run planned; run again"):
         stages.finish_stage(row, WHOLE)
     assert not Path(row["output"]).exists()
+
+
+def test_a_segment_is_made_with_the_segmenter_its_run_began_with_or_not_at_all(row, tmp_path):
+    network = things_are_dark(tmp_path / "dark.tflite", 0.3)
+    settings = replace(WHOLE, segmenter=chosen_segmenter(str(network)))
+    assert settings.editor_digest != WHOLE.editor_digest
+    segments = planned(row, settings)
+    network.write_bytes(b"another")
+    with pytest.raises(EngineError, match="this run began with"):
+        rendered(segments, settings)
+    things_are_dark(network, 0.3)
+    with MicroBatcher(IdentityEditor(), seed=1) as batcher:
+        told = [stages.render_stage(segment, settings, batcher)["notes"] for segment in segments]
+    assert all(FADES in notes for notes in told), told
 
 
 @pytest.mark.parametrize("stage", ["render", "finish"])

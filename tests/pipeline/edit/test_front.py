@@ -1,14 +1,16 @@
-"""Hands in front of a face: where the edit fades, by their points alone."""
+"""What is in front of a face: where the edit fades, by hands' points and by classes of pixels."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from engines.segmenters.multiclass import CLASSES
 from keyframes.load import parse_sheet
-from pipeline.edit.front import behind_hands, hands_matte
+from pipeline.edit.front import FADES, LOST, behind_hands, behind_things, hands_matte
 from pipeline.edit.plan import plan_edits
 from tests.pipeline.conftest import Talk
 
@@ -67,3 +69,49 @@ def test_a_hand_lost_for_a_moment_stays_and_none_is_carried_over_a_cut(talk: Tal
     plan = plan_edits(talk.inspection, analysis, sheet, 512).plan
     there = np.isfinite(plan.hands_px[:, 0]).all(axis=(1, 2))
     assert plan.frame[there].tolist() == talk.analysis.frame[rows[8:12]].tolist()
+
+
+FACE = np.full((68, 2), 128.0, np.float32)
+FACE[:17] = [(40 + 11 * n, 120 + 90 * (1 - abs(n - 8) / 8)) for n in range(17)]
+FACE[31:36] = [(118 + 5 * n, 140) for n in range(5)]
+
+
+def shares(**where: tuple[slice, slice]) -> NDArray[np.float32]:
+    """All is a face's skin, but for the rectangles of other classes."""
+    made = np.zeros((SIZE, SIZE, len(CLASSES)), np.float32)
+    made[..., CLASSES.index("face skin")] = 1
+    for name, place in where.items():
+        made[place] = np.eye(len(CLASSES))[CLASSES.index(name.replace("_", " "))]
+    return made
+
+
+LEFT, BROW = slice(0, 60), slice(60, 100)
+
+
+@pytest.mark.parametrize("name", ["hair", "body_skin", "clothes", "others"])
+def test_an_edit_fades_behind_what_is_no_face(name: str) -> None:
+    mask = np.ones((SIZE, SIZE), np.float32)
+    faded, note = behind_things(mask, shares(**{name: (BROW, LEFT)}), FACE)
+    assert faded[80, 30] == 0
+    assert faded[80, 100] == 1
+    assert note == FADES
+
+
+def test_background_does_not_fade_an_edit_nor_does_a_beard() -> None:
+    mask = np.ones((SIZE, SIZE), np.float32)
+    faded, note = behind_things(mask, shares(background=(BROW, LEFT)), FACE)
+    assert faded[80, 30] == 1
+    assert not note
+    bearded = shares(hair=(slice(150, 250), slice(60, 200)))
+    faded, _ = behind_things(mask, bearded, FACE)
+    assert faded[170, 128] > 0.9, "a chin's hair is a beard"
+    assert faded[240, 65] == 0, "beside the jaw it is none"
+
+
+def test_a_network_that_sees_no_face_fades_nothing_and_says_so() -> None:
+    mask = np.ones((SIZE, SIZE), np.float32)
+    whole = (slice(0, SIZE), slice(0, SIZE))
+    faded, note = behind_things(mask, shares(clothes=whole), FACE)
+    assert faded is mask
+    assert note == LOST
+    assert behind_things(np.zeros_like(mask), shares(), FACE)[1] == ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from engines.editors.identity import IdentityEditor
 from engines.editors.previz.editor import PrevizEditor
 from engines.estimators.mesh.estimator import MeshAUEstimator
+from engines.segmenters.multiclass import chosen_segmenter, open_segmenter
 from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.load import parse_sheet
 from pipeline.edit import render
@@ -19,6 +21,7 @@ from pipeline.media.read.decode import decode_range
 from pipeline.media.write.encoding.encode import mirror_settings
 from pipeline.media.write.mux import finish
 from pipeline.quality.clip import measure
+from tests.engines.segmenters.drawn import things_are_dark
 
 SMILE = parse_sheet("version: 1\nchannels:\n  AU12: [[0.4s, 0], [0.5s, 3]]\n", "smile")
 
@@ -30,7 +33,7 @@ def planes(frame) -> list[np.ndarray]:
     ]
 
 
-def both(talk, editor):
+def both(talk, editor, segmenter=None):
     """Decoded and edited planes of every frame, before encoding; what is told of them holds."""
     told = Rendered()
     seen = talk.inspection
@@ -38,7 +41,7 @@ def both(talk, editor):
     span = Span(0, 0, seen.frames - 1)
     source = decode_range(seen.info.path, seen.info, seen.index, 0, span.last)
     with MicroBatcher(editor, seed=1) as batcher:
-        edited = edited_frames(seen, span, plan, batcher, told)
+        edited = edited_frames(seen, span, plan, batcher, told, segmenter=segmenter)
         for number, (before, after) in enumerate(zip(source, edited, strict=True)):
             assert before.pts == after.pts
             pair = planes(before), planes(after)
@@ -66,6 +69,22 @@ def test_a_frame_whose_edit_is_all_behind_a_hand_is_told_as_unchanged(talk, monk
     """An intra-only source's own packet is taken for it."""
     monkeypatch.setattr(render, "behind_hands", lambda mask, _: np.zeros_like(mask))
     assert not any(changed for _, changed, *_ in both(talk, PrevizEditor()))
+
+
+def test_what_is_before_a_face_keeps_every_sample(talk, tmp_path):
+    """Dark pixels count as things: mouth, brows, nostrils."""
+    network = chosen_segmenter(str(things_are_dark(tmp_path / "dark.tflite", 0.3)))
+    found = both(talk, PrevizEditor(), open_segmenter(network))
+    free = both(talk, PrevizEditor())
+    dark = light = 0
+    for (number, *_, before, after), (*_, without) in zip(found, free, strict=True):
+        if number % 9 == 0:
+            luma = cv2.GaussianBlur(before[0], (0, 0), 4)
+            would = before[0] != without[0]
+            dark += int(would[luma < 60].sum())
+            light += int((before[0] != after[0])[luma > 110].sum())
+            assert np.array_equal(before[0][luma < 60], after[0][luma < 60])
+    assert min(dark, light) > 20
 
 
 def test_a_smile_changes_the_lower_face_and_nothing_else(talk):
