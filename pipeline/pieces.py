@@ -21,7 +21,8 @@ from pipeline.files import read_json, sha256_of, write_json
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.scan import FrameIndex
 from pipeline.media.write.elements.element import Element, elements_of
-from pipeline.media.write.encoding.encode import EncodeSettings, mirror_settings
+from pipeline.media.write.encoding.mirror import mirror_settings
+from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.media.write.join import Copied, Part
 from pipeline.settings import RenderSettings, digest_of
 from pipeline.store import VideoFolder

@@ -24,7 +24,8 @@ from pipeline.edit.render import Rendered, edited_frames
 from pipeline.edit.segments import Span
 from pipeline.figures.verdict_page.page import write_verdict_page
 from pipeline.media.read.inspection import inspect_video
-from pipeline.media.write.encoding.encode import PieceWriter, mirror_settings
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.quality.clip import Clip, measure
 from pipeline.quality.evaluate import evaluate_shot
 from pipeline.quality.question import Question

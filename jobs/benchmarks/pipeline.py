@@ -34,7 +34,8 @@ from pipeline.edit.plan import EditPlan, read_plan
 from pipeline.media.colour import crop_rgb
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import inspect_video
-from pipeline.media.write.encoding.encode import PieceWriter, mirror_settings
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.rows import StageRow, VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.store import VideoFolder, video_row

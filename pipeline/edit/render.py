@@ -29,7 +29,8 @@ from pipeline.media.read.source_packets import SourceFrames
 from pipeline.media.write.elements.element import Element
 from pipeline.media.write.elements.layer import Patch
 from pipeline.media.write.elements.writers import element_writer
-from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.settings import EncodeSettings
 
 
 @dataclass

@@ -11,7 +11,8 @@ import numpy as np
 from pipeline.faces.faces import Analysis
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection, inspect_video
-from pipeline.media.write.encoding.encode import PieceWriter, mirror_settings
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.quality.metrics.background import background_error, worst_block
 from pipeline.quality.regions import outside_mask
 

@@ -19,7 +19,7 @@ from pipeline.media.read.inspection import (
 )
 from pipeline.media.write.containers import muxer_of
 from pipeline.media.write.elements.element import Element, elements_of
-from pipeline.media.write.encoding.encode import EncodeSettings
+from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.own_curve import curve_of
 from pipeline.pieces import (
     committed,

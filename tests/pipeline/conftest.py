@@ -22,7 +22,8 @@ from pipeline.edit.segments import Span
 from pipeline.faces.faces import Analysis
 from pipeline.media.planes import plane_views
 from pipeline.media.read.inspection import Inspection, inspect_video
-from pipeline.media.write.encoding.encode import PieceWriter, mirror_settings
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.quality.clip import Clip, measure
 from pipeline.quality.evaluate import ShotVerdict, evaluate_shot
 from pipeline.quality.question import Question

@@ -17,7 +17,7 @@ from pipeline.media.read.scan import FrameIndex
 from pipeline.media.write.avi import avi_tick
 from pipeline.media.write.containers import MUXERS, muxer_of
 from pipeline.media.write.copying import is_attachment, is_made_elsewhere
-from pipeline.media.write.encoding.encode import EncodeSettings
+from pipeline.media.write.encoding.settings import EncodeSettings
 
 
 def check_output(

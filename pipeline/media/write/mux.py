@@ -37,7 +37,7 @@ from pipeline.media.read.tags import kept_tags
 from pipeline.media.write.avi import avi_tick, into_avi
 from pipeline.media.write.containers import MP4_FAMILY, muxer_of, muxer_options
 from pipeline.media.write.copying import add_copies, copied_packets
-from pipeline.media.write.encoding.encode import EncodeSettings
+from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.media.write.graft import GraftOptions, graft
 from pipeline.media.write.join import JoinPlan, Part, joined_packets, piece_stream, plan_join
 from pipeline.media.write.matroska_aspect import write_pixel_shape

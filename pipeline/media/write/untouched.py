@@ -22,7 +22,8 @@ from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.probe import probe, scan
 from pipeline.media.read.scan import KEYS_STAND_ALONE, FrameIndex
 from pipeline.media.read.source_packets import SourceFrames
-from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.media.write.join import Copied, Part, piece_stream
 from pipeline.media.write.shared_header import NotCopyableError
 

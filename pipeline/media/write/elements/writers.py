@@ -22,8 +22,9 @@ from pipeline.media.write.elements.painting import (
     picture_of,
 )
 from pipeline.media.write.elements.pictures import PictureEncoder
-from pipeline.media.write.encoding.encode import PieceWriter, mirror_settings
-from pipeline.media.write.encoding.mirror import EncodeSettings
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.mirror import mirror_settings
+from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.partials import partial_path
 
 

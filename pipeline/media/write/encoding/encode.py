@@ -30,11 +30,9 @@ from pipeline.media.opening import close_quietly, one_line_errors
 from pipeline.media.planes import VideoFrame
 from pipeline.media.read.envelope import missing_bytes
 from pipeline.media.write.encoding.convert import FrameConverter
-from pipeline.media.write.encoding.mirror import PRESETS, EncodeSettings, mirror_settings
 from pipeline.media.write.encoding.scheduling import scheduling_kept
+from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.partials import partial_path
-
-__all__ = ["PRESETS", "EncodeSettings", "PieceWriter", "mirror_settings"]
 
 DEFAULT_PLACES = ("unspecified", "left")
 MOST_REORDERED = 16

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -20,12 +20,11 @@ from pipeline.media.info import BOTTOM_FIRST, VideoInfo
 from pipeline.media.read.scan import FrameIndex
 from pipeline.media.read.source_packets import TWO_LAYERS
 from pipeline.media.write.encoding.ffv1 import options_like
-from pipeline.media.write.encoding.quality import USUAL, Quality, resolve_quality
+from pipeline.media.write.encoding.quality import resolve_quality
+from pipeline.media.write.encoding.settings import DEFAULT_GOP, PRESETS, EncodeSettings
 from pipeline.media.write.encoding.wished import changes_of, way_out, wished_video
 from pipeline.settings import EncodeWish
 
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower",
-           "veryslow")  # fmt: skip
 SVT_PRESET: dict[str, int] = dict(zip(PRESETS, (12, 11, 10, 9, 8, 6, 5, 4, 3), strict=True))
 VPX_SPEED: dict[str, int] = dict(zip(PRESETS, (5, 5, 4, 4, 3, 2, 1, 1, 0), strict=True))
 PRORES_PROFILES = {"Proxy": 0, "LT": 1, "Standard": 2, "HQ": 3, "4444": 4, "XQ": 5}
@@ -45,46 +44,6 @@ SELF_CONTAINED = frozenset(("prores", "dnxhd", "mjpeg", "png", "v210"))
 """Codecs whose every packet decodes alone, whatever the track's description says."""
 GROUPED = frozenset(("h264", "hevc"))
 """Codecs whose closed groups of pictures stand beside another encoder's (shared_header.py)."""
-DEFAULT_GOP = 250
-
-
-@dataclass(frozen=True)
-class EncodeSettings:
-    """How every piece of one clip is encoded; equal settings give equal bytes and join by packet.
-
-    Attributes:
-        encoder: FFmpeg's name, e.g. `libx264`.
-        pix_fmt: what the encoder is fed; the source's own, but for gbrp under x264 (packed rgb).
-        options: the encoder's private options.
-        piece_format: container of a piece; each holds its codec and any time base exactly.
-        frame_rate: nominal, `num/den`; the encoder counts in it, true times go onto the packets.
-        gop: most frames between key frames.
-        threads: fixed, because x264's and x265's output depends on it, and so never on the machine.
-        codec_tag: for the container, or None for its default.
-        interlaced: encode fields as fields.
-        preset: as asked for.
-        quality: what `options` aim at.
-        warnings: what of the source this cannot keep, one line each.
-        changes: topics of the witness that were asked to change, as `bit depth`.
-        copies_untouched: frames without a change are copied by packet, within pieces too.
-        copies_groups: closed groups of pictures that no edit enters are.
-    """
-
-    encoder: str
-    pix_fmt: str
-    options: dict[str, str]
-    piece_format: str
-    frame_rate: str
-    gop: int = DEFAULT_GOP
-    threads: int = 2
-    codec_tag: str | None = None
-    interlaced: bool = False
-    preset: str = "medium"
-    quality: Quality = USUAL
-    warnings: tuple[str, ...] = field(default=())
-    changes: tuple[str, ...] = field(default=())
-    copies_untouched: bool = False
-    copies_groups: bool = False
 
 
 def mirror_settings(

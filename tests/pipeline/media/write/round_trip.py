@@ -7,7 +7,9 @@ from pathlib import Path
 
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.probe import FrameIndex, VideoInfo, probe, scan
-from pipeline.media.write.encoding.encode import EncodeSettings, PieceWriter, mirror_settings
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.mirror import mirror_settings
+from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.media.write.mux import FinishedVideo, finish
 
 

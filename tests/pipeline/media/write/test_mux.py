@@ -19,7 +19,7 @@ from pipeline.media.read.decode import decode_range
 from pipeline.media.read.origin import is_ours
 from pipeline.media.read.probe import probe, scan
 from pipeline.media.write.check import check_output
-from pipeline.media.write.encoding.encode import mirror_settings
+from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.media.write.mux import finish
 from tests.pipeline.media.write.round_trip import make_pieces, round_trip
 
@@ -219,7 +219,7 @@ import sys
 from pipeline.errors import MediaError
 from pipeline.media.compare.facts import read_facts
 from pipeline.media.read.probe import probe, scan
-from pipeline.media.write.encoding.encode import mirror_settings
+from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.media.write.mux import finish
 info = probe(sys.argv[1]); index = scan(sys.argv[1], info)
 try:

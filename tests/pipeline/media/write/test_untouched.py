@@ -18,7 +18,8 @@ from pipeline.media.planes import all_plane_views
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.write import untouched
-from pipeline.media.write.encoding.encode import EncodeSettings, mirror_settings
+from pipeline.media.write.encoding.mirror import mirror_settings
+from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.media.write.join import Copied, Part
 from pipeline.media.write.mux import FinishedVideo, finish
 from pipeline.media.write.shared_header import NotCopyableError, shared_header

@@ -25,7 +25,7 @@ from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.write.elements.element import elements_of, places
 from pipeline.media.write.elements.publishing import elements_beside
-from pipeline.media.write.encoding.encode import mirror_settings
+from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.media.write.mux import finish
 from pipeline.settings import ElementWish
 

@@ -17,7 +17,8 @@ from pipeline.errors import MediaError
 from pipeline.media.planes import plane_views
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.probe import VideoInfo, probe, scan
-from pipeline.media.write.encoding.encode import PieceWriter, mirror_settings
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.mirror import mirror_settings
 
 
 def write_piece(source: str, piece: Path, first: int = 0, last: int | None = None) -> VideoInfo:
@@ -261,7 +262,8 @@ import sys
 from pipeline.errors import MediaError
 from pipeline.media.read.probe import probe, scan
 from pipeline.media.read.decode import decode_range
-from pipeline.media.write.encoding.encode import PieceWriter, mirror_settings
+from pipeline.media.write.encoding.encode import PieceWriter
+from pipeline.media.write.encoding.mirror import mirror_settings
 info = probe(sys.argv[1]); index = scan(sys.argv[1], info)
 try:
     with PieceWriter(sys.argv[2], info, mirror_settings(info, "ultrafast")) as writer:
