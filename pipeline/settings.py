@@ -28,7 +28,7 @@ class AnalysisSettings:
 
     tracker: Engine
     estimator: Engine
-    reader: Literal["av", "decord"] = "av"
+    reader: Literal["av", "decord", "nvdec"] = "av"
     stuck_after: float | None = None
 
     @property
@@ -53,6 +53,7 @@ class EncodeWish:
         bit_depth: bits per sample, or None for the source's.
         untouched: `copy` the packets of what no edit enters, or `encode` all.
         allow: losses that are accepted though they are refused by default.
+        encoder: `cpu` or `nvenc`.
     """
 
     quality: str = "match"
@@ -60,6 +61,15 @@ class EncodeWish:
     bit_depth: int | None = None
     untouched: str = "copy"
     allow: tuple[str, ...] = ()
+    encoder: Literal["cpu", "nvenc"] = "cpu"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """For digests: what was made before there was a choice of encoder keeps its name."""
+        said = asdict(self)
+        if self.encoder == "cpu":
+            del said["encoder"]
+        return said
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,7 @@ class RenderSettings:
     @property
     def editor_digest(self) -> str:
         """All but the curve: what a piece depends on besides its own deltas."""
-        how = (self.encode_preset, asdict(self.encode), self.seed, self.border)
+        how = (self.encode_preset, self.encode.told, self.seed, self.border)
         beside: list[Any] = [asdict(self.elements)] if self.elements != ElementWish() else []
         beside += [{"segmenter": self.segmenter.sha256}] if self.segmenter else []
         return digest_of(RENDER_VERSION, self.editor.identity, *how, *beside)

@@ -21,6 +21,7 @@ from keyframes.sheet import KeyframeSheet
 from pipeline.files import stands
 from pipeline.media.read.reader import choose_reader
 from pipeline.media.write.elements.element import places
+from pipeline.media.write.encoding.nvenc import why_not_nvenc
 from pipeline.rows import VideoRow
 from pipeline.settings import (
     AnalysisSettings,
@@ -84,6 +85,7 @@ class Call:
                 options.bit_depth,
                 options.untouched,
                 options.allow,
+                options.encoder,
             ),
             elements=element_wish(options),
             seed=options.seed,
@@ -126,6 +128,7 @@ def checked(options: AnimateOptions, say: Callable[[str], None] = lambda _: None
     event_places(options.log_json, options.timeline, shots.videos)
     asked = asked_engines(options)
     gpus = gpus_for(asked)
+    _check_encoder(options)
     shuts_eyes = any(sheet.shuts_eyes for sheet in shots.sheets.values())
     return Call(
         options,
@@ -145,6 +148,12 @@ def _segmenter(path: str | None) -> SegmenterFile | None:
     from engines.segmenters.multiclass import chosen_segmenter  # OpenCV and LiteRT: 0.2 s
 
     return chosen_segmenter(path)
+
+
+def _check_encoder(options: AnimateOptions) -> None:
+    """Refuses NVENC where this machine is all there is and has none; a cluster's nodes say it."""
+    if options.encoder == "nvenc" and cluster.is_this_machine() and (why := why_not_nvenc()):
+        raise JobError(f"--encoder nvenc: {why}; pass --encoder cpu")
 
 
 def _check_places(videos: list[VideoRow], report: Path, also_read: list[Path]) -> None:

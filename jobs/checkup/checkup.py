@@ -34,7 +34,7 @@ def check(said: Said) -> Checkup:
     for kind, names in KINDS.items():
         takes[kind] = _taken(kind, said.get(kind, {}), gpus.usable)
         found += [_engine(kind, name, said.get(kind, {}), gpus.usable) for name in names]
-    found += [*gpu.findings(gpus), _footage(), *_disk(), *_packages()]
+    found += [*gpu.findings(gpus), *gpu.video_findings(), _footage(), *_disk(), *_packages()]
     why, step = next_step(gpus, said["editor"])
     return Checkup(findings=found, takes=takes, next_step=step, why=why)
 

@@ -8,6 +8,8 @@ from engines.devices.cuda_fault import driver_version
 from engines.devices.torch_facts import TorchFacts, torch_facts
 from jobs.checkup.finding import Finding
 from jobs.ray_cluster import lone_machine
+from pipeline.media.read.nvdec import why_not_here
+from pipeline.media.write.encoding.nvenc import NVENC, why_not_nvenc
 
 WHEELS = ((580, "cu130"), (525, "cu126"))
 """Oldest driver → torch's newest wheels that run on it (CUDA's minor-version compatibility)."""
@@ -40,6 +42,25 @@ def look() -> Gpus:
 def findings(gpus: Gpus) -> list[Finding]:
     """A line for the GPU and one for torch."""
     return [_gpu(gpus), _torch(gpus)]
+
+
+def video_findings() -> list[Finding]:
+    """What its encoder and decoder do, by a few pictures that go through each."""
+    found = {"NVENC": _encoders(), "NVDEC": (why_not_here(), "h264 decoded to the bit")}
+    instead = {"NVENC": "--encoder cpu is the default", "NVDEC": "--reader av is the default"}
+    return [
+        Finding(area="GPU", name=name, state="limited", told=why, advice=instead[name])
+        if why
+        else Finding(area="GPU", name=name, state="yes", told=good)
+        for name, (why, good) in found.items()
+    ]
+
+
+def _encoders() -> tuple[str | None, str]:
+    """Why NVENC writes nothing here, and what it writes."""
+    refused = {codec: why_not_nvenc(codec) for codec in NVENC}
+    written = [codec for codec, why in refused.items() if why is None]
+    return (None if written else refused["h264"]), f"writes {', '.join(written)}"
 
 
 def _gpu(gpus: Gpus) -> Finding:

@@ -42,7 +42,7 @@ Preset = Literal[
 ]
 
 
-ReaderWord = Literal["auto", "av", "decord"]
+ReaderWord = Literal["auto", "av", "decord", "nvdec"]
 Border = Literal["replicate", "reflect", "black"]
 BitDepth = Annotated[
     Literal[8, 10, 12, 16],
@@ -125,7 +125,8 @@ TRACKER_HELP = f"What finds faces. {names_help('tracker')}"
 ESTIMATOR_HELP = f"What measures action units. {names_help('AU estimator')}"
 READER_HELP = (
     "What reads the frames for measuring. auto is av (PyAV); decord, of the extra [decord], only "
-    "where it shows the same frames."
+    "where it shows the same frames; nvdec, a GPU's decoder, where a file's first frames are the "
+    "CPU's to the bit, else av."
 )
 OPTION_OF = {"inputs": "input"}
 """Fields that have another name on the command line."""
@@ -200,6 +201,12 @@ class AnimateOptions(BaseModel):
     )
     bit_depth: BitDepth | None = Field(
         default=None, description="Bits per sample of the output. Without: the source's."
+    )
+    encoder: Literal["cpu", "nvenc"] = Field(
+        default="cpu",
+        description="What writes h264, hevc and av1: the CPU, or NVENC of the GPU where one works "
+        "(not A100, H100). NVENC encodes every frame: where a source's own packets would be copied "
+        "it wants --untouched encode.",
     )
     untouched: Literal["copy", "encode"] = Field(
         default="copy",

@@ -214,6 +214,11 @@ def _leave_with_workers() -> None:
     lone_machine.end(*left)
 
 
+def is_this_machine() -> bool:
+    """Whether a run will have this machine alone: no Ray was joined, none is named."""
+    return not _is_there() and not os.environ.get("RAY_ADDRESS")
+
+
 def gpus() -> float:
     """GPUs of the cluster of RAY_ADDRESS, which is joined; without one, those of this machine.
 
@@ -221,7 +226,7 @@ def gpus() -> float:
         JobError: that cluster cannot be joined.
     """
     be_quiet()
-    if not _is_there() and not os.environ.get("RAY_ADDRESS"):
+    if is_this_machine():
         counted = lone_machine.count_gpus()
         if counted is not None:
             return counted

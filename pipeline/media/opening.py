@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import Container, InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
@@ -54,9 +55,11 @@ def is_text(path: Path) -> bool:
 
 
 @contextmanager
-def open_video(path: str) -> Iterator[InputContainer]:
+def open_video(path: str, decoder: HWAccel | None = None) -> Iterator[InputContainer]:
     """A container open for reading, closed on leaving.
 
+    Args:
+        decoder: a device that decodes in the CPU's place.
     Raises:
         MediaError: missing, a folder, empty, or no file FFmpeg can read.
     """
@@ -70,7 +73,7 @@ def open_video(path: str) -> Iterator[InputContainer]:
     try:
         # In a relative name, what stands before a colon would be a protocol.
         whole = str(file.absolute())
-        container = av.open(whole, metadata_errors="replace", options=READING)
+        container = av.open(whole, metadata_errors="replace", options=READING, hwaccel=decoder)
     except (av.FFmpegError, OSError) as error:
         raise MediaError(
             f"{path}: cannot be opened as a video ({error.strerror or error}): "

@@ -13,6 +13,7 @@ from pipeline.faces.stretches import Stretches, closed_stretches
 from pipeline.faces.table import read_analysis, read_covered, write_analysis
 from pipeline.inspected import inspection_of
 from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.reader import reader_note
 from pipeline.rows import SpanRow, StageRow, VideoRow, stage_row
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.source import check_unchanged
@@ -45,7 +46,9 @@ def analyse_stage(
         )
     check_unchanged(row["source"], row["identity"])
     write_chunk(path, chunk)
-    return stage_row(row["video"], "analyse", span.number, frames=span.frames, **clock.read())
+    notes = reader_note(row["source"], inspection.info, settings.reader)
+    done = {"frames": span.frames, "notes": notes, **clock.read()}
+    return stage_row(row["video"], "analyse", span.number, **done)
 
 
 def lacking_stage(

@@ -16,6 +16,7 @@ from pipeline.edit.render import render_segment
 from pipeline.errors import PipelineError
 from pipeline.inspected import inspection_of
 from pipeline.media.write.elements.element import elements_of
+from pipeline.media.write.encoding.nvenc import check_encoder
 from pipeline.pieces import (
     commit,
     encode_settings,
@@ -56,6 +57,7 @@ def render_stage(
             f"segment {span.number}: {folder.plan(row['request'])} is not the plan this run made; "
             "run again"
         )
+    check_encoder(encode)
     piece = folder.piece(span.number, digest, encode.piece_format)
     parts = inspection, span, plan
     elements = elements_of(settings.elements)

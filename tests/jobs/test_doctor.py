@@ -17,7 +17,7 @@ from engines.devices.torch_facts import TorchFacts, torch_facts
 from jobs.checkup import checkup
 from jobs.checkup.checkup import check, next_step
 from jobs.checkup.finding import Finding
-from jobs.checkup.gpu import Gpus, findings, mend
+from jobs.checkup.gpu import Gpus, findings, mend, video_findings
 from jobs.command_line.command import run_command
 from jobs.doctor import app
 from pipeline.media.write.encoding.encoders import ENCODERS, missing_encoders
@@ -46,6 +46,15 @@ def test_it_says_of_every_engine_whether_it_runs_and_ends_with_a_command(capsys,
     assert lines[-2].startswith("next, since ")
     assert lines[-1].startswith(("  aureel animate --curve smile --editor magicface", "  pip ins"))
     assert not empty_cache.exists(), "it writes nothing"
+
+
+def test_it_says_of_the_gpus_coders_what_they_do_or_why_not():
+    encodes, decodes = video_findings()
+    assert (encodes.name, decodes.name) == ("NVENC", "NVDEC")
+    for found in (encodes, decodes):
+        if found.state == "limited":
+            assert "does not work here" in found.told
+            assert found.advice.endswith("is the default")
 
 
 def test_its_json_holds_the_same(capsys):

@@ -13,7 +13,9 @@ from jobs.animate import NOTHING_SAID
 from jobs.animation.call import checked
 from jobs.command_line.command import run_command
 from jobs.command_line.options import AnimateOptions, takes
+from jobs.errors import JobError
 from pipeline.media.read.inspection import Inspection, inspect_video
+from pipeline.media.write.encoding.nvenc import why_not_nvenc
 from pipeline.pieces import encode_settings
 
 
@@ -61,3 +63,9 @@ def test_lossless_codec_depth_and_copying_are_what_was_said(settings_of):
     for words in (("--untouched", "encode"), ("--quality", "high"), ("--codec", "hevc")):
         assert not settings_of(*words).copies_groups
     assert settings_of("--preset-encode", "fast").options["preset"] == "fast"
+
+
+@pytest.mark.skipif(why_not_nvenc() is None, reason="NVENC is here")
+def test_nvenc_is_refused_before_the_work_where_this_machine_has_none(settings_of):
+    with pytest.raises(JobError, match=r"^--encoder nvenc: h264_nvenc does not work here .* cpu$"):
+        settings_of("--encoder", "nvenc", "--untouched", "encode")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.error import InvalidDataError
 from av.video.frame import VideoFrame
@@ -23,6 +24,7 @@ from pipeline.errors import MediaError
 from pipeline.media.fields import Field, Picture
 from pipeline.media.info import RGB_MATRIX, VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
+from pipeline.media.read.nvdec import as_decoded_here
 from pipeline.media.read.scan import FrameIndex
 from pipeline.media.views.choice import view_of
 
@@ -37,6 +39,7 @@ class _Request:
     first: int
     last: int
     threads: int
+    decoder: HWAccel | None = None
 
 
 class _WrongStartError(Exception):
@@ -44,13 +47,22 @@ class _WrongStartError(Exception):
 
 
 def decode_range(
-    path: str, info: VideoInfo, index: FrameIndex, first: int, last: int, *, threads: int = 2
+    path: str,
+    info: VideoInfo,
+    index: FrameIndex,
+    first: int,
+    last: int,
+    *,
+    threads: int = 2,
+    decoder: HWAccel | None = None,
 ) -> Iterator[VideoFrame]:
     """Frames `first`…`last` (numbers in the index, both included), as the decoder gives them.
 
     Memory does not grow with the range. A frame's buffers may be the decoder's own references:
     call `frame.make_writable()` before changing one.
 
+    Args:
+        decoder: a device that decodes in the CPU's place (nvdec.py).
     Raises:
         MediaError: a damaged packet or frame, a frame missing from the range, a frame of another
             size or format than the first, a range outside the index.
@@ -59,7 +71,7 @@ def decode_range(
         raise MediaError(
             f"{path}: asked for frames {first}–{last}; expected within 0–{len(index) - 1}"
         )
-    request = _Request(path, info, index, first, last, threads)
+    request = _Request(path, info, index, first, last, threads, decoder)
     starts = _starts(index, first)
     for attempt, start_pts in enumerate(starts):
         frames = _decode_from(request, start_pts)
@@ -86,7 +98,8 @@ def _starts(index: FrameIndex, first: int) -> list[int | None]:
 def _decode_from(request: _Request, start_pts: int | None) -> Iterator[VideoFrame]:
     path, index, first, last = request.path, request.index, request.first, request.last
     expected = first
-    with open_video(path) as container, one_line_errors(path, f"decode frames {first}–{last}"):
+    doing = one_line_errors(path, f"decode frames {first}–{last}")
+    with doing, open_video(path, request.decoder) as container:
         stream = video_stream(container, request.info)
         ready_decoder(stream, request.threads)
         for number, frame in enumerate(_frames_after_seek(path, container, stream, start_pts)):
@@ -96,8 +109,9 @@ def _decode_from(request: _Request, start_pts: int | None) -> Iterator[VideoFram
                 continue
             if frame.pts != index.pts[expected] or frame.is_corrupt:
                 _refuse(path, index, frame, expected, at_start=expected == first)
-            _check_shape(path, request.info, frame, expected)
-            yield frame
+            shown = as_decoded_here(frame, request.info.pix_fmt) if request.decoder else frame
+            _check_shape(path, request.info, shown, expected)
+            yield shown
             expected += 1
             if expected > last:
                 return

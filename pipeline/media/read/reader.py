@@ -1,15 +1,15 @@
-"""Frames for finding faces: upright RGB, by number, by PyAV or, where it is proved equal, decord.
+"""Frames for finding faces: upright RGB, by number, by PyAV or, where proved equal, another.
 
 Measured on 2 cores, opening included, CPU ms per frame (`jobs/benchmark.py pipeline` shows both in
 one run). Three clips of 200–256 frames: PyAV with `display_rgb` 0.6–2.4, decord 0.65–3.5, decord
 the faster one in 4 of 24 runs, by 8 % at most. 512², 720p and 1080p H.264 and 1080p HEVC: 2.2, 4.6,
 10.6 and 9.7 against 2.3, 5.6, 11.0 and 12.3 (medians of 3). No kind of clip gains, so `auto` is
-PyAV; decord is for who asks for it.
+PyAV; decord is for who asks for it, and so is a GPU's decoder (nvdec.py), which has not been timed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from pipeline.errors import MediaError
 from pipeline.media.info import VideoInfo
 from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.nvdec import give_up, gpu_decoder, why_not_nvdec
 from pipeline.media.read.scan import FrameIndex, times_s
 from pipeline.media.views.choice import view_of
 
-Reader = Literal["av", "decord"]
-READER_WORDS = ("auto", "av", "decord")
+Reader = Literal["av", "decord", "nvdec"]
+READER_WORDS = ("auto", "av", "decord", "nvdec")
 """What may be asked for."""
 CLOCK_SLACK_S = 1e-3
 BT601_LIKE = (5, 6)
@@ -37,7 +38,7 @@ class ReaderChoice(NamedTuple):
 
 
 def choose_reader(asked: str) -> ReaderChoice:
-    """The reader for a word of READER_WORDS; what was named never falls back.
+    """The reader for a word of READER_WORDS; decord never falls back, NVDEC does so by file.
 
     Raises:
         MediaError: an unknown word; decord where it is not installed.
@@ -46,6 +47,8 @@ def choose_reader(asked: str) -> ReaderChoice:
         return ReaderChoice("av", "decord gained nothing on any kind of clip measured")
     if asked == "av":
         return ReaderChoice("av", "as asked")
+    if asked == "nvdec":
+        return ReaderChoice("nvdec", "as asked; by the CPU where it is not proved equal (notes)")
     if asked != "decord":
         raise MediaError(f"no reader {asked!r}; known: {', '.join(READER_WORDS)}")
     _decord()
@@ -75,7 +78,8 @@ def analysis_frames(
     """Frame numbers `first`…`last` with their pictures, `(H, W, 3)` uint8 of `info.display_size`.
 
     Args:
-        reader: `decord` reads in order, since its random access is wrong in open GOPs: a process
+        reader: `nvdec` gives the samples of `av`, and is left for it where it does not; `decord`
+            reads in order, since its random access is wrong in open GOPs: a process
             that is asked for one range after another goes on from where it is.
     Raises:
         MediaError: `decord` where it would show other frames, times or colours; whatever
@@ -84,9 +88,33 @@ def analysis_frames(
     if reader == "decord":
         yield from _decord_frames(path, info, index, first, last, threads=threads)
         return
+    if reader == "nvdec" and why_not_nvdec(path, info) is None:
+        first = yield from _nvdec_frames(path, info, index, first, last)
+    if first > last:
+        return
     frames = decode_range(path, info, index, first, last, threads=threads)
     for number, frame in enumerate(frames, start=first):
         yield number, display_rgb(frame, info)
+
+
+def _nvdec_frames(
+    path: str, info: VideoInfo, index: FrameIndex, first: int, last: int
+) -> Generator[tuple[int, NDArray[np.uint8]], None, int]:
+    """As many as the GPU decodes; answers with the number of the first that it did not."""
+    frames = decode_range(path, info, index, first, last, threads=1, decoder=gpu_decoder())
+    try:
+        for frame in frames:
+            yield first, display_rgb(frame, info)
+            first += 1
+    except MediaError as error:  # the CPU says whether the file is at fault
+        give_up(path, error)
+    return first
+
+
+def reader_note(path: str, info: VideoInfo, reader: Reader) -> str:
+    """What a report says of a reader that another one stood in for; "" where none did."""
+    why = why_not_nvdec(path, info) if reader == "nvdec" else None
+    return f"read by av, not nvdec: {why}" if why else ""
 
 
 class _Forward:

@@ -20,6 +20,7 @@ from pipeline.media.info import BOTTOM_FIRST, VideoInfo
 from pipeline.media.read.scan import FrameIndex
 from pipeline.media.read.source_packets import TWO_LAYERS
 from pipeline.media.write.encoding.ffv1 import options_like
+from pipeline.media.write.encoding.nvenc import CPU_ENCODERS, nvenc_settings
 from pipeline.media.write.encoding.quality import resolve_quality
 from pipeline.media.write.encoding.settings import DEFAULT_GOP, PRESETS, EncodeSettings
 from pipeline.media.write.encoding.wished import changes_of, way_out, wished_video
@@ -74,7 +75,8 @@ def mirror_settings(
         "", target.pix_fmt, {}, "mp4", str(rate), _longest_gop(index), preset=preset,
         quality=resolve_quality(info, wish.quality, index),
     )  # fmt: skip
-    settings = MIRRORS[target.codec](target, base)
+    on_gpu = wish.encoder == "nvenc"
+    settings = (nvenc_settings if on_gpu else MIRRORS[target.codec])(target, base)
     known = [f.name for f in Codec(settings.encoder, "w").video_formats or []]
     if known and settings.pix_fmt not in known:
         raise MediaError(
@@ -84,6 +86,12 @@ def mirror_settings(
     changes = changes_of(info, target)
     copies = wish.untouched == "copy" and wish.quality == "match" and not changes
     groups = settings.copies_groups or _has_groups_to_copy(target)
+    if on_gpu and copies and groups:
+        raise MediaError(
+            f"{info.path}: beside {info.codec} packets that are copied from the source only those "
+            f"of {CPU_ENCODERS[info.codec]} are known to stand; pass --untouched encode with "
+            "--encoder nvenc (every frame is encoded anew), or --encoder cpu"
+        )
     alone = target.codec in SELF_CONTAINED or (
         groups and settings.gop == 1 and (target.codec not in GROUPED or _has_groups_of_one(index))
     )
