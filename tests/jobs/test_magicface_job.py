@@ -1,11 +1,10 @@
-"""The whole job with MagicFace on a real clip; golden (tiny, random) weights, so it paints noise.
+"""The whole job with MagicFace on the demo's clip; golden (tiny, random) weights: it paints noise.
 
 The path is the real one: checkpoint → registry → actor → micro-batcher → networks → paste → encode.
 """
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +27,10 @@ def luma(path: Path, number: int) -> np.ndarray:
     return np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
-def test_golden_weights_run_the_whole_job_on_a_real_clip(animate: Animate, shared: Path):
-    shutil.copy2(shared / "media/clips/d18.mp4", "d18.mp4")
+def test_golden_weights_run_the_whole_job(animate: Animate, shared: Path):
     Path("short.yaml").write_text(BLINK_LONG)
     run = animate(
-        *("--curve", "short.yaml", "--input", "d18.mp4", "--editor", "magicface"),
+        *("--curve", "short.yaml", "--input", "talk.mp4", "--editor", "magicface"),
         *("--weights", str(shared / "golden/magicface"), "--steps", "2", "--batch", "2"),
         *("--backend", "eager", "--device", "cpu", "--plot"),
     )
@@ -43,16 +41,16 @@ def test_golden_weights_run_the_whole_job_on_a_real_clip(animate: Animate, share
     engine = run.report["settings"]["engines"]["editor"]
     assert engine["name"] == "magicface"
     assert engine["weights"]
-    before, after = inspect_video("d18.mp4"), inspect_video("d18.short.mp4")
+    before, after = inspect_video("talk.mp4"), inspect_video("talk.short.mp4")
     assert after.times_s.tolist() == before.times_s.tolist()
     middle = int(np.searchsorted(before.times_s, 0.4))
     changed = np.abs(
-        luma(Path("d18.mp4"), middle).astype(int) - luma(Path("d18.short.mp4"), middle)
+        luma(Path("talk.mp4"), middle).astype(int) - luma(Path("talk.short.mp4"), middle)
     )
     assert (changed > 12).mean() > 0.01, "an edited frame must look different"
     assert (changed > 12).mean() < 0.6, "and only in the face"
-    assert Path("d18.short.frames.png").is_file()
-    header = Path("d18.short.curves.csv").read_text().splitlines()[0]
+    assert Path("talk.short.frames.png").is_file()
+    header = Path("talk.short.curves.csv").read_text().splitlines()[0]
     assert header.startswith("time_s,AU1_requested,AU1_measured,AU1_achieved")
 
 
