@@ -62,7 +62,7 @@ def _with_driving_videos(
     from jobs.animation.driving import with_driving_videos
     from pipeline.graph import Job
 
-    return with_driving_videos(sheet, work, Job(engines, None, cluster.gpus()), screen)
+    return with_driving_videos(sheet, work, Job(engines, None), screen)
 
 
 @app.command

@@ -22,6 +22,7 @@ from engines.registry import option_name, traits_of
 from keyframes.errors import KeyframeError
 from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
+from pipeline.edit.segments import Hands
 from pipeline.errors import PipelineError
 from pipeline.metrics import ActorCounts, counter
 from pipeline.room import note_in, with_room
@@ -190,7 +191,8 @@ def plan_row(
             return lacking
         (estimator,) = loaded_for(row, "plan", analysis.estimator)
         verdict, faces = stages.assemble_stage(row, analysis, estimator, settings)
-        return [verdict, *(stages.plan_stage(row, faces, settings) if settings else [])]
+        hands = Hands(row["workers"], row["calls"])
+        return [verdict, *(stages.plan_stage(row, faces, settings, hands) if settings else [])]
 
     return caught("plan", row, work)
 

@@ -19,32 +19,33 @@ measured at +14 % over a plain loop, frames as rows at +57 to +74 %.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from pipeline import actors
-from pipeline.flow.flow import Flow, Place, Stage
+from pipeline.edit.segments import Hands, hands_for
+from pipeline.flow.counts import Countdown, UnderWay
+from pipeline.flow.flow import Cores, Flow, Stage
 from pipeline.flow.homes import Homes
 from pipeline.flow.places import (
-    CALLS_PER_ACTOR,
-    actors_on,
+    cores_each,
     for_analysis,
     for_rendering,
-    for_study,
+    hands_there,
     on_cores,
+    part_for_analysis,
 )
-from pipeline.flow.tasks import Countdown, Tasks
+from pipeline.flow.tasks import Tasks
 from pipeline.metrics import Count, count_row, counter
-from pipeline.rows import WHOLE_VIDEO, SpanRow, StageRow, StudyRow, VideoRow
+from pipeline.rows import SpanRow, StageRow, VideoRow, is_still_to_do
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings
 from pipeline.source import Identity
 from pipeline.store import shown_state
-from pipeline.studies.shares import StudySettings
 
 TURN_VIDEOS = 250
-"""Analysed, then rendered, where both need the same GPUs."""
+"""Analysed, then rendered, where both need the same GPU."""
 
 OnRow = Callable[[StageRow], None]
 
@@ -55,30 +56,42 @@ class Job:
 
     Attributes:
         render: None when only tables are asked for.
-        gpus: of the whole cluster.
         stays: each video stays on the node that begins it, since no other sees its run folder; then
             all of its work is on cores.
+        line: names of all videos of the call, also of those that are made already, in the order of
+            `longest_first`; empty = those of the run. It says how each is cut (`hands_for`).
     """
 
     analysis: AnalysisSettings
     render: RenderSettings | None
-    gpus: float = 0.0
     qa: JudgeSettings | None = None
     stays: bool = False
+    line: tuple[str, ...] = ()
 
-    @property
-    def takes_turns(self) -> bool:
-        """Whether analysis and rendering need the same GPUs, and so exclude each other."""
-        return bool(self.analysis.gpu_share and self.render and self.render.editor.gpu_share)
+    def part_for_analysis(self, gpus: float) -> float:
+        """Of so many GPUs, where rendering wants them too; 0 where they take turns."""
+        shares = self.analysis.gpu_share, self.render.editor.gpu_share if self.render else 0.0
+        return part_for_analysis(gpus, *shares) if all(shares) else gpus
+
+    def takes_turns(self, gpus: float) -> bool:
+        """Whether analysis and rendering exclude each other on so many GPUs."""
+        return gpus > 0 and self.part_for_analysis(gpus) == 0
 
 
 def run(videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
     """Takes every video through all stages; every verdict goes to `on_row` as it is reached."""
     if count := counter():
         on_row = partial(_counted, count, on_row)
-    long_first = sorted(videos, key=lambda v: -Identity.parse(v["identity"]).size)
-    for turn in _waves(long_first, TURN_VIDEOS if job.takes_turns else max(1, len(videos))):
-        _Course(turn, job, on_row).run()
+    line = longest_first(videos)
+    job = replace(job, line=job.line or tuple(video["video"] for video in line))
+    turns = job.takes_turns(Cores().gpus()) if job.analysis.gpu_share else False
+    for turn in _waves(line, TURN_VIDEOS if turns else max(1, len(videos))):
+        _Course(turn, job, on_row, turns=turns).run()
+
+
+def longest_first(videos: list[VideoRow]) -> list[VideoRow]:
+    """The order in which videos are begun: the largest files first."""
+    return sorted(videos, key=lambda v: -Identity.parse(v["identity"]).size)
 
 
 def _counted(count: Count, on_row: OnRow, row: StageRow) -> None:
@@ -89,23 +102,25 @@ def _counted(count: Count, on_row: OnRow, row: StageRow) -> None:
 class _Course:
     """All videos of a run: what lands of a stage leads on to the next."""
 
-    def __init__(self, videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
-        self._job, self._on_row = job, on_row
+    def __init__(self, videos: list[VideoRow], job: Job, on_row: OnRow, *, turns: bool) -> None:
+        self._job, self._on_row, self._turns = job, on_row, turns
         self._videos = {video["video"]: video for video in videos}
         self._rank = {name: number for number, name in enumerate(self._videos)}
         self._sharing = _by_source(videos)
+        self._after = {name: n for n, name in enumerate(reversed(job.line))}
         self._chunks = Countdown(self._tell_all)
         self._growth = Countdown(on_row)
         self._pieces = Countdown(on_row)
         self._beside: Counter[str] = Counter()
-        self._under_way = _UnderWay(self._sharing)
+        self._cores_each = cores_each(job.render, stays=job.stays)
+        self._under_way = UnderWay(self._sharing)
         self._flow = flow = Flow()
         both = job.analysis, job.render
         homes = Homes() if job.stays else None
         finishing = on_cores("finish", actors.finish_row, job.render, homes=homes)
         plans = on_cores("plan", actors.plan_row, *both, homes=homes)
-        renderers = for_rendering(job.render, job.gpus, self._segments_left, homes)
-        analysers = for_analysis(job.analysis, job.gpus, self._chunks_left, homes)
+        renderers = for_rendering(job.render, self._gpus_to_render, self._segments_left, homes)
+        analysers = for_analysis(job.analysis, self._gpus_to_analyse, self._chunks_left, homes)
         # The last stages first: videos end rather than begin; what lies beside an output is last.
         self._finish = flow.stage(finishing, self._finished)
         self._render = flow.stage(renderers, self._rendered, self._gpus_are_free)
@@ -129,6 +144,7 @@ class _Course:
         self._tell_all(summary)
         self._chunks.expect(first, len(chunks))
         for chunk in chunks:
+            self._tell_all(chunk)
             self._put(self._analyse, _span(self._videos[first], chunk))
         if summary["error"]:
             self._under_way.end_all(first)
@@ -148,27 +164,31 @@ class _Course:
         """A shot with an edit goes on beyond what is analysed: that, then its plan again."""
         self._growth.expect(video["video"], len(chunks))
         for chunk in chunks:
+            self._on_row(chunk)
             self._put(self._analyse, _span(video, chunk))
 
     def _grown(self, row: StageRow) -> None:
         if self._growth.landed(row):
-            self._put(self._plan, self._videos[row["video"]])
+            self._put_plan(self._videos[row["video"]])
         elif not self._growth.waits(row["video"]):
             self._under_way.end(row["video"])
 
     def _plan_all(self, first: str) -> None:
         for video in self._sharing[first]:
-            self._put(self._plan, video)
+            self._put_plan(video)
+
+    def _put_plan(self, video: VideoRow) -> None:
+        hands = hands_for(self._hands(), self._after.get(video["video"], 0))
+        self._put(self._plan, {**video, **asdict(hands)})
 
     def _planned(self, rows: list[StageRow]) -> None:
         video = self._videos[rows[0]["video"]]
         if rows[0]["stage"] == "inspect":
             self._grow(video, rows)
             return
-        todo = [_span(video, row) for row in rows if _is_segment(row)]
+        todo = [_span(video, row) for row in rows if is_still_to_do(row)]
         for row in rows:
-            if not _is_segment(row):
-                self._on_row(row)
+            self._on_row(row)
         self._pieces.expect(video["video"], len(todo))
         for segment in todo:
             self._put(self._render, segment)
@@ -213,22 +233,37 @@ class _Course:
     def _may_begin(self) -> bool:
         """Back-pressure: whether another source may be begun."""
         begun = len(self._sharing) - len(self._inspect) - self._under_way.ended
-        return self._job.takes_turns or begun < self._enough()
+        return self._turns or begun < self._enough()
 
     def _lacks(self) -> bool:
         """Back-pressure: whether too few segments wait for being rendered."""
-        return self._job.takes_turns or len(self._render) < self._enough()
+        return self._turns or len(self._render) < self._enough()
 
     def _enough(self) -> int:
         """Twice what can run at once: so much waits for each stage that none must wait."""
-        share = self._job.render.editor.gpu_share if self._job.render else 0.0
-        calls = CALLS_PER_ACTOR * actors_on(self._job.gpus, share)
+        hands = self._hands()
+        calls = hands.workers * hands.calls if hands.calls > 1 else 0
         return 2 * int(self._flow.cores.there() + calls) + 2
 
+    def _hands(self) -> Hands:
+        return hands_there(self._job.render, self._flow.cores, self._cores_each)
+
     def _gpus_are_free(self) -> bool:
-        """Whether rendering has its GPUs: where it takes turns with analysis, after that."""
-        if not self._job.takes_turns:
-            return True
+        """Whether rendering has GPUs: where it takes turns with analysis, after that."""
+        return not self._turns or self._is_analysed()
+
+    def _gpus_to_analyse(self) -> float:
+        gpus = self._flow.cores.gpus()
+        return gpus if self._turns else self._job.part_for_analysis(gpus)
+
+    def _gpus_to_render(self) -> float:
+        gpus = self._flow.cores.gpus()
+        if self._turns or not self._job.analysis.gpu_share or self._is_analysed():
+            return gpus
+        return gpus - self._job.part_for_analysis(gpus)
+
+    def _is_analysed(self) -> bool:
+        """Whether all are, and no GPU is held for it any more."""
         if self._comes_from(self._inspect, self._analyse, self._plan):
             return False
         self._analyse.place.close(at_once=False)
@@ -245,36 +280,12 @@ class _Course:
         return None if self._comes_from(*before) else len(self._render) + 1
 
 
-class _UnderWay:
-    """Counts the sources all of whose videos have ended."""
-
-    def __init__(self, sharing: dict[str, list[VideoRow]]) -> None:
-        self.ended = 0
-        self._first = {v["video"]: first for first, videos in sharing.items() for v in videos}
-        self._open = Counter(self._first.values())
-
-    def end(self, video: str) -> None:
-        """One video has ended, well or not."""
-        first = self._first[video]
-        self._open[first] -= 1
-        self.ended += not self._open[first]
-
-    def end_all(self, first: str) -> None:
-        """All that share a source have ended."""
-        self._open[first] = 0
-        self.ended += 1
-
-
 def _by_source(wave: list[VideoRow]) -> dict[str, list[VideoRow]]:
     """Videos that share an analysis, under the name of the first: it is made once for all."""
     sharing: dict[tuple[str, str], list[VideoRow]] = {}
     for video in wave:
         sharing.setdefault((video["work"], shown_state(video)), []).append(video)
     return {videos[0]["video"]: videos for videos in sharing.values()}
-
-
-def _is_segment(row: StageRow) -> bool:
-    return row["stage"] == "plan" and row["number"] != WHOLE_VIDEO
 
 
 def _span(video: VideoRow, row: StageRow) -> SpanRow:
@@ -285,29 +296,6 @@ def _span(video: VideoRow, row: StageRow) -> SpanRow:
         "last": row["last"],
         "digest": row["digest"],
     }
-
-
-def evaluate(videos: list[VideoRow], settings: JudgeSettings, on_row: OnRow) -> None:
-    """Judges outputs that are there already, a task per video."""
-    _run_alone(Tasks("qa", actors.qa_row, settings), videos, on_row)
-
-
-def study(rows: list[StudyRow], settings: StudySettings, gpus: float, on_row: OnRow) -> None:
-    """Makes and measures the shares of a study; every verdict goes to `on_row`."""
-    _run_alone(for_study(settings, gpus), rows, on_row)
-
-
-def _run_alone(place: Place, rows: Iterable[Any], on_row: OnRow) -> None:
-    flow = Flow()
-
-    def told(landed: list[StageRow]) -> None:
-        for row in landed:
-            on_row(row)
-
-    stage = flow.stage(place, told)
-    for row in rows:
-        stage.put(row)
-    flow.run()
 
 
 def _waves(rows: list[Any], size: int) -> Iterator[list[Any]]:

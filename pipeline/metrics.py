@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from pipeline.rows import WHOLE_VIDEO, StageRow
+from pipeline.rows import WHOLE_VIDEO, StageRow, is_still_to_do
 
 ALONE = "AUREEL_RAY_ALONE"
 """Environment of a Ray whose metrics nobody collects."""
@@ -50,6 +50,8 @@ def _made() -> dict[str, Any]:
 def count_row(count: Count, row: StageRow) -> None:
     """Counts a verdict that has reached the driver; a piece that was there before is none."""
     stage = row["stage"]
+    if is_still_to_do(row):
+        return
     if row["error"]:
         count("aureel_failures", 1, stage)
         return

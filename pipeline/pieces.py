@@ -6,7 +6,7 @@ hash of those bytes, so that nothing that another run or another curve left can 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,14 @@ def encode_settings(inspection: Inspection, settings: RenderSettings) -> EncodeS
 
 def frames_to_copy(
     index: FrameIndex, active: NDArray[np.bool_], encode: EncodeSettings
-) -> NDArray[np.bool_] | None:
-    """`(N,)` frames that need no rendering; None where all are rendered.
+) -> NDArray[np.bool_]:
+    """`(N,)` frames that need no rendering.
 
     Args:
         active: `(N,)` frames that enter the editor.
     """
     if not encode.copies_groups:
-        return None
+        return np.zeros(len(active), bool)
     return untouched_groups(index.group, active, LEAST_COPIED if encode.copies_untouched else 1)
 
 
@@ -112,6 +112,33 @@ def write_spans(folder: VideoFolder, request: str, spans: list[Span], digests: l
     """Publishes the segments that a request is made of."""
     stored = {"request": request, "spans": [asdict(s) for s in spans], "digests": digests}
     write_json(folder.spans(request), stored)
+
+
+def kept_cut(
+    folder: VideoFolder, copied: NDArray[np.bool_], digest_of_span: Callable[[Span], str]
+) -> list[Span] | None:
+    """The cut of an earlier run that has finished pieces, however many workers there are now.
+
+    Args:
+        copied: `(N,)` frames that come from the source by packet.
+        digest_of_span: names a segment's piece as this run would make it.
+    Returns:
+        of several, as another curve leaves one, that with most frames finished; None without.
+    """
+    done: dict[int, list[Span]] = {}
+    for path in sorted(folder.job_folder.glob("spans-*.json")):
+        spans = [Span(**s) for s in (read_json(path) or {}).get("spans", [])]
+        if _covers(spans, len(copied)) and all(_is_copied(s, copied) == s.copied for s in spans):
+            made = [s for s in spans if folder.marker(s.number, digest_of_span(s)).is_file()]
+            done[sum(s.frames for s in made)] = spans
+    most = max(done, default=0)
+    return done[most] if most else None
+
+
+def _is_copied(span: Span, copied: NDArray[np.bool_]) -> bool | None:
+    """Whether all of its frames are copied or none; None where some are."""
+    inside = copied[span.first : span.last + 1]
+    return bool(inside[0]) if inside.all() == inside.any() else None
 
 
 def planned_span(folder: VideoFolder, request: str, number: int) -> Span:

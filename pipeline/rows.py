@@ -34,6 +34,13 @@ class VideoRow(TypedDict):
     view: str
 
 
+class PlanRow(VideoRow):
+    """Into plan: with what of the cluster the clip may have (pipeline/edit/segments.py, Hands)."""
+
+    workers: int
+    calls: int
+
+
 class SpanRow(VideoRow):
     """Into analyse and render: frames first…last (inclusive), and the digest of their piece."""
 
@@ -64,7 +71,8 @@ class StageRow(TypedDict):
     """Out of every stage: what was done, or why not.
 
     `number` is the chunk or segment, or WHOLE_VIDEO; `error` is one line, empty when all is well;
-    `seconds` is the stage's own time and `cpu_s` its process's CPU time meanwhile; `frames`,
+    `seconds` is the stage's own time and `cpu_s` its process's CPU time meanwhile; `edit_s` is what
+    its process's editor takes for a crop, in seconds, 0 where that is not known; `frames`,
     `edited`, `faceless` and `copied` (the source's own packets) count this row's frames; `notes`
     are lines for the report, joined by newlines; `people` likewise, who the faces are; `encoded`
     says how an output was encoded, `elements` where its elements lie, a line each. A row of stage
@@ -82,6 +90,7 @@ class StageRow(TypedDict):
     edited: int
     faceless: int
     copied: int
+    edit_s: float
     seconds: float
     cpu_s: float
     error: str
@@ -91,9 +100,14 @@ class StageRow(TypedDict):
     elements: str
 
 
+def is_still_to_do(row: StageRow) -> bool:
+    """Whether a row speaks of work to come: a chunk or segment that was found, not done."""
+    return row["stage"] in ("inspect", "plan") and row["number"] != WHOLE_VIDEO
+
+
 def stage_row(video: str, stage: str, number: int = WHOLE_VIDEO, **values: Any) -> StageRow:
     """A row with everything not named at rest."""
     rest: dict[str, Any] = {"first": 0, "last": -1, "digest": "", "frames": 0, "edited": 0}
-    rest |= {"faceless": 0, "copied": 0, "elements": ""}
+    rest |= {"faceless": 0, "copied": 0, "elements": "", "edit_s": 0.0}
     rest |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": "", "people": "", "encoded": ""}
     return cast(StageRow, {"video": video, "stage": stage, "number": number, **rest, **values})

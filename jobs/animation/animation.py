@@ -20,11 +20,12 @@ from jobs.animation.call import (
 )
 from jobs.animation.claims import Claimed, claim_outputs
 from jobs.animation.dry_run import describe
+from jobs.animation.rates import remember
 from jobs.command_line.event_log import event_places
 from jobs.command_line.failures import retry_command, write_failures
 from jobs.command_line.inputs import Refused
 from jobs.command_line.options import AnimateOptions
-from jobs.command_line.progress import console
+from jobs.command_line.progress import console, first_of
 from jobs.command_line.report import Ledger, Report, told_of
 from jobs.command_line.stopping import stoppable
 from jobs.errors import JobError
@@ -128,28 +129,29 @@ def tell_refused(refused: Sequence[Refused], screen: Console) -> None:
 def _run(call: Call, screen: Console, *, stays: bool) -> Report:
     from jobs.animation.driving import measured
     from jobs.animation.run import run_job
-    from pipeline.graph import Job
+    from pipeline.graph import Job, longest_first
 
-    call = measured(call, Job(call.analysis, None, call.gpus, stays=stays), screen)
+    call = measured(call, Job(call.analysis, None, stays=stays), screen)
     refuse_a_single_standing_output(call)
     ledger = Ledger(call.videos, "animate", call.shots.refused, call.shots.asked)
     todo = with_curves(
         call, [with_request(call, v) for v in call.videos if _is_open(call, v, ledger)]
     )
     qa = judge_settings(call) if call.options.qa else None
-    job = Job(call.analysis, call.render, call.gpus, qa, stays)
+    line = tuple(video["video"] for video in longest_first(call.videos))
+    job = Job(call.analysis, call.render, qa, stays, line)
     settings = resolved_settings(call)
 
     def publish(seconds: float, unended: str = "") -> Report:
         report = ledger.report(settings, seconds, unended)
         report.write(call.report)
-        if not unended:
-            write_failures(report, call.report)
+        write_failures(report, call.report, unended, call.options.manifest)
         return report
 
     places = event_places(call.options.log_json, call.options.timeline, call.videos)
-    report = run_job(todo, job, ledger, screen, publish, places)
-    for line in closing_lines(report):
+    report = run_job(todo, job, ledger, screen, publish, places, call.report)
+    remember(call.editor, call.gpu_kinds, ledger.timed)
+    for line in first_of(closing_lines(report), call.report):
         screen.print(line)
     screen.print(f"report: {call.report}")
     if qa is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from engines.choice import Engine, check_named, resolve
 from engines.segmenters.file import SegmenterFile
+from jobs.animation.rates import as_measured, gpus_of_place
 from jobs.animation.shots import Shots, element_wish, find_shots
 from jobs.command_line.event_log import event_places
 from jobs.command_line.options import AnimateOptions, FacesOptions, MeasureOptions
@@ -40,12 +41,14 @@ class Call:
         shots: what is made, with which curves; driving videos still to be measured.
         report: where report.json goes.
         gpus: of the cluster, or of this machine.
+        gpu_kinds: names them, for what an editor took on them (jobs/animation/rates.py).
     """
 
     options: AnimateOptions
     shots: Shots
     report: Path
     gpus: float
+    gpu_kinds: str
     analysis: AnalysisSettings
     editor: Engine
     segmenter: SegmenterFile | None = None
@@ -129,14 +132,16 @@ def checked(options: AnimateOptions, say: Callable[[str], None] = lambda _: None
     asked = asked_engines(options)
     gpus = gpus_for(asked)
     _check_encoder(options)
+    kinds = gpus_of_place()
     shuts_eyes = any(sheet.shuts_eyes for sheet in shots.sheets.values())
     return Call(
         options,
         shots,
         report_path,
         gpus,
+        kinds,
         analysis_settings(options, asked, gpus),
-        resolve("editor", *asked["editor"], gpus=gpus, shuts_eyes=shuts_eyes),
+        as_measured(resolve("editor", *asked["editor"], gpus=gpus, shuts_eyes=shuts_eyes), kinds),
         _segmenter(options.segmenter),
     )
 

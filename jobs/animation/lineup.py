@@ -70,7 +70,7 @@ def run_lineup(clips: Sequence[str], options: FacesOptions) -> int:
     def publish(seconds: float, unended: str = "") -> Report:
         return ledger.report({}, seconds, unended)
 
-    report = run_job(videos, Job(settings, None, gpus), ledger, screen, publish)
+    report = run_job(videos, Job(settings, None), ledger, screen, publish)
     done = [video for video in videos if ledger.entries[video["video"]].status == "done"]
     if not done:
         raise JobError("no clip could be measured; nothing was written")

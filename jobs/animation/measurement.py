@@ -75,16 +75,18 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
     told = {"output": str(output), "engines": {e.kind: told_of(e) for e in engines}}
     told |= {"reader": choose_reader(options.reader)._asdict()}
 
+    listed = Path(options.report).expanduser().absolute() if options.report else None
+
     def publish(seconds: float, unended: str = "") -> Report:
         report = ledger.report(told, seconds, unended)
-        if options.report:
-            report.write(Path(options.report).expanduser().absolute())
+        if listed:
+            report.write(listed)
         return report
 
     with ExitStack() as ended:
         for engine in engines:
             ended.callback(engine.prepare(RayNodes(screen.print)))
-        report = run_job(videos, Job(settings, None, gpus), ledger, screen, publish, places)
+        report = run_job(videos, Job(settings, None), ledger, screen, publish, places, listed)
     _write(videos, settings, ledger, output)
     screen.print(f"table: {output}")
     return report

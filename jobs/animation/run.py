@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from jobs.command_line.event_log import EventPlaces, event_log
-from jobs.command_line.progress import Progress, closing_table
+from jobs.command_line.progress import Progress, closing_table, first_of
 from jobs.command_line.report import Ledger, Report
 from jobs.ray_cluster.node_watch import NodeLostError, while_ray_lives
 from pipeline.graph import Job, run
@@ -37,11 +37,15 @@ def run_job(
     console: Console,
     publish: Callable[[float, str], Report],
     places: EventPlaces = NOWHERE,
+    listed: Path | None = None,
 ) -> Report:
     """Runs a job to its end, shows it, and publishes its report whatever happens.
 
     The report is written before the work, so that a place that cannot take it is known then, and
     again as videos end: a run that is killed leaves what it had come to.
+
+    Args:
+        listed: the report's place, which is named where the screen does not show all.
     """
     begun, reason = time.monotonic(), INTERRUPTED
     publish(0.0, UNENDED)
@@ -76,9 +80,10 @@ def run_job(
     finally:
         ledger.close(reason)
         seconds = time.monotonic() - begun
-        console.print(closing_table(list(ledger.entries.values()), seconds))
-        for note in dict.fromkeys(w for e in ledger.entries.values() for w in e.warnings):
-            console.print(f"note: {note}")
+        console.print(closing_table(list(ledger.entries.values()), seconds, listed))
+        notes = dict.fromkeys(w for e in ledger.entries.values() for w in e.warnings)
+        for line in first_of([f"note: {note}" for note in notes], listed):
+            console.print(line)
         report = publish(seconds, "")
     return report
 

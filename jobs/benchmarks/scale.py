@@ -120,9 +120,9 @@ def measure_scale(
         clip = make_demo_clip(folder / "clip.mp4", seconds=clip_seconds, size=(side, side))
         each = seconds_per_segment / round(clip_seconds * RATE)
         looking = None if analysis_share is None else analysis_share * each
-        alone = _Job(folder / "alone", clip, 1, each, looking).run(gpus)
+        alone = _Job(folder / "alone", clip, 1, each, looking).run()
         with _object_store() as store:
-            together = _Job(folder / "together", clip, videos, each, looking).run(gpus)
+            together = _Job(folder / "together", clip, videos, each, looking).run()
     ideal = videos * seconds_per_segment / gpus
     return {
         "gpus": gpus,
@@ -187,12 +187,12 @@ class _Job:
         self._editor = replace(editor, seconds_per_edit=0.02, gpu_share=1.0)
         self._landed: list[float] = []
 
-    def run(self, gpus: int) -> dict[str, Any]:
+    def run(self) -> dict[str, Any]:
         graph: Any = import_module("pipeline.graph")  # late: the cluster speaks to Ray first
         analysis = AnalysisSettings(self._tracker, resolve("AU estimator", "mesh"))
         render = RenderSettings(parse_sheet(CONSTANT_SMILE, "benchmark"), self._editor)
         begun, cpu = time.time(), time.process_time()
-        graph.run(self._videos, graph.Job(analysis, render, float(gpus)), self._on_row)
+        graph.run(self._videos, graph.Job(analysis, render), self._on_row)
         ended = time.time()
         edits = [self._edits(marks) for marks in sorted(self._marks.iterdir())]
         first = min(spans[0][0] for spans in edits)

@@ -16,7 +16,7 @@ from jobs.command_line.outputs import is_one_of
 from jobs.command_line.places import check_file_place
 from jobs.errors import JobError
 from pipeline.files import make_folder, write_json
-from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
+from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow, is_still_to_do
 from pipeline.storage.urls import told as as_told
 
 SCHEMA = "aureel-events/1"
@@ -76,7 +76,7 @@ class EventLog:
 
     def on_row(self, row: StageRow) -> None:
         """Takes one verdict; call it from the driver."""
-        if _is_still_to_do(row):
+        if is_still_to_do(row):
             return
         now = time.monotonic() - self._begun
         event = Event(row, self._videos[row["video"]], now, datetime.now(UTC))
@@ -88,11 +88,6 @@ class EventLog:
         if self._lines is not None:
             self._lines.write(as_told(json.dumps(told, ensure_ascii=False)) + "\n")
             self._lines.flush()  # who follows the file sees it, and a killed run leaves it
-
-
-def _is_still_to_do(row: StageRow) -> bool:
-    """Whether a row speaks of work to come: a chunk or segment that was found, not done."""
-    return row["stage"] in ("inspect", "plan") and row["number"] != WHOLE_VIDEO
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,24 @@ def failures_beside(report: Path) -> Path:
     return report.with_name("failures.csv")
 
 
-def write_failures(report: Report, place: Path) -> None:
-    """Writes the failures beside a report's place; of a run without any, removes an older run's."""
+def write_failures(
+    report: Report, place: Path, unended: str = "", manifest: str | None = None
+) -> None:
+    """Writes the failures beside a report's place; of a run without any, removes an older run's.
+
+    Args:
+        unended: while a run goes on, the error of videos that have not ended: they are none yet.
+        manifest: what the run was told to make; it is not replaced by a part of it.
+    """
     path = failures_beside(place)
-    if not report.failed:
+    failed = [video for video in report.failed if video.error != unended]
+    if unended and (not failed or (manifest and path == Path(manifest).absolute())):
+        return
+    if not failed:
         _remove_ours(path)
         return
     columns = ("input", "output", *Asked._fields)
-    rows = [{**{c: getattr(v, c) for c in columns}, WHY: v.error} for v in report.failed]
+    rows = [{**{c: getattr(v, c) for c in columns}, WHY: v.error} for v in failed]
     with published(path) as partial:
         partial.write_text(told(manifest_text(rows)), "utf-8")
 

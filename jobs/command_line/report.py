@@ -8,6 +8,7 @@ import re
 import sys
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +20,7 @@ from engines.choice import Engine
 from jobs.command_line.inputs import Asked, Refused
 from pipeline.figures.beside import files_beside
 from pipeline.files import published
-from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow
+from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow, is_still_to_do
 from pipeline.storage.urls import told
 
 SCHEMA = "aureel-report/1"
@@ -118,6 +119,20 @@ def _sheet(video: VideoEntry) -> str:
     return f'<img src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}">'
 
 
+@dataclass
+class Timed:
+    """Edited frames of a run, and what they took their editor."""
+
+    edits: int = 0
+    seconds: float = 0.0
+
+    def on_row(self, row: StageRow) -> None:
+        """Takes note of a segment that this run has rendered."""
+        if row["edit_s"] > 0:
+            self.edits += row["edited"]
+            self.seconds += row["edited"] * row["edit_s"]
+
+
 class Ledger:
     """Collects stage rows into one entry per video, as a run goes on."""
 
@@ -135,6 +150,7 @@ class Ledger:
         """
         self._last = LAST_STAGE[job]
         self.entries: dict[str, VideoEntry] = {}
+        self.timed = Timed()
         for video in videos:
             told: dict[str, Any] = asked.get(video["video"], Asked())._asdict()
             told |= {"input": video["source"], "output": video["output"]}
@@ -155,6 +171,9 @@ class Ledger:
 
     def on_row(self, row: StageRow) -> None:
         """Takes note of one verdict."""
+        if is_still_to_do(row):
+            return
+        self.timed.on_row(row)
         entry = self.entries[row["video"]]
         stage = row["stage"]
         entry.stages[stage] = round(entry.stages.get(stage, 0.0) + row["seconds"], 3)

@@ -116,7 +116,7 @@ def evaluate_run(report_of_run: Path, options: JudgeOptions, with_videos: WithVi
     settings = _with_sheet(settings, Path(rows[0]["work"]), with_videos, screen)
     if settings.sheet is None:
         rows = _with_own_curves(rows, report, settings, with_videos, screen)
-    from pipeline.graph import evaluate
+    from pipeline.flow.alone import evaluate
 
     outputs_of = {row["video"]: row["output"] for row in rows}
     failed: set[str] = set()

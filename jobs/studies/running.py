@@ -32,7 +32,7 @@ def make_shares(
     Raises:
         JobError: a share could not be made; those that could stay on disk for the next call.
     """
-    from pipeline.graph import study
+    from pipeline.flow.alone import study
 
     todo = [share for share in shares if share in anew or rows_of(share) is None]
     if len(todo) < len(shares):

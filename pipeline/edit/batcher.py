@@ -107,7 +107,8 @@ class MicroBatcher:
         self._closed = False
         self._ahead = 0  # batches that the networks still have before them
         self.calls = self.crops = 0
-        self.busy_s = 0.0
+        self.busy_s = self._first_s = 0.0
+        self._timed = 0
         self._threads = self._staged(editor) if isinstance(editor, StagedEditor) else []
         self._threads.append(threading.Thread(target=self._serve, name="gather", daemon=True))
         for thread in self._threads:
@@ -126,6 +127,15 @@ class MicroBatcher:
         """Whether the editor says that one made now would run on something faster."""
         says = getattr(self._editor, "is_outdated", None)
         return says is not None and says()
+
+    @property
+    def edit_s(self) -> float:
+        """Seconds that its editor takes for a crop of a full batch; 0 while that is not known.
+
+        The first batch does not count: it may compile what the others run.
+        """
+        later = self._timed - 1
+        return (self.busy_s - self._first_s) / (later * self.batch_size) if later > 0 else 0.0
 
     def retire(self) -> None:
         """As `close`, and the editor is told that it will not be called again."""
@@ -190,7 +200,10 @@ class MicroBatcher:
     def _busy(self) -> Generator[None]:
         begun = time.perf_counter()
         yield
-        self.busy_s += time.perf_counter() - begun
+        taken = time.perf_counter() - begun
+        self._first_s = self._first_s if self._timed else taken
+        self._timed += 1
+        self.busy_s += taken
 
     def _finished(self, editor: StagedEditor, batch: _Batch, made: Any) -> list[CropEdit]:
         return _singly(editor, editor.finish(made), [p.request for p in batch.pending])

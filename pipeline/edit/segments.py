@@ -1,4 +1,7 @@
-"""Where a clip is cut for parallel work: near source key frames, in even lengths."""
+"""Where a clip is cut for parallel work: near source key frames, in lengths that suit the cluster.
+
+What a frame looks like never depends on the cuts; where the encoder's key frames are, does.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,13 @@ CHUNK_FRAMES = 128
 SEGMENT_FRAMES = 256
 """Most frames per encoded piece (each pays decoder pre-roll and one extra key frame)."""
 SEGMENT_SECONDS = 45.0
-"""Editor time a piece aims for: long against Ray's 5.5 ms per task, short against a lost worker."""
+"""Time of a piece at most: long against Ray's 5.5 ms per task, short against a lost worker."""
+LEAST_FRAMES = 12
+"""Edited frames of the shortest piece that is cut for want of work: key frames take room."""
+LEAST_SECONDS = 1.0
+"""Time of such a piece: a row takes 0.3 s to come and go."""
+FRAME_SECONDS = 0.02
+"""Of a frame beside its edit: decoded, pasted, encoded."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +77,52 @@ def plan_chunks(is_key: NDArray[np.bool_]) -> list[Span]:
     return plan_spans(is_key, np.ones(len(is_key)), CHUNK_FRAMES)
 
 
+@dataclass(frozen=True)
+class Hands:
+    """What of a cluster a clip may have to itself, while few others want it.
+
+    Attributes:
+        workers: that render: actors on GPUs, or cores.
+        calls: segments at once in each, where they are long enough for that.
+    """
+
+    workers: int = 1
+    calls: int = 1
+
+
+ONE = Hands()
+"""Just as many pieces as their greatest lengths ask for."""
+
+
+def hands_for(there: Hands, after: int) -> Hands:
+    """What a clip may have of all that are there, where so many clips are begun after it.
+
+    Where many follow, they fill the cluster; the last one has it to itself. It depends on the
+    call alone, not on what is done of it: a run that goes on cuts as the one before it.
+    """
+    return Hands(-(-there.workers // (after + 1)), there.calls)
+
+
 def plan_segments(
     is_key: NDArray[np.bool_],
     active: NDArray[np.bool_],
     seconds_per_edit: float,
     copied: NDArray[np.bool_] | None = None,
+    hands: Hands = ONE,
 ) -> list[Span]:
-    """Spans for rendering: at most about SEGMENT_FRAMES frames and SEGMENT_SECONDS of editing.
+    """Spans for rendering: one for each hand, at most about SEGMENT_FRAMES and SEGMENT_SECONDS.
 
     Args:
         active: `(N,)` frames that enter the editor.
         seconds_per_edit: what one edited frame costs the editor, roughly.
         copied: `(N,)` frames that come from the source by packet; each run is a span of its own.
     """
-    edits = max(1.0, SEGMENT_SECONDS / seconds_per_edit)
-    cost = np.maximum(1.0 / SEGMENT_FRAMES, active / edits).astype(np.float64)
+    copied = np.zeros(len(active), bool) if copied is None else copied
+    seconds = FRAME_SECONDS + active * seconds_per_edit
+    length = _piece_seconds(float(seconds[~copied].sum()), seconds_per_edit, hands)
+    cost = np.maximum(1.0 / SEGMENT_FRAMES, seconds / length).astype(np.float64)
     spans: list[Span] = []
-    for first, last, is_copied in _runs(np.zeros(len(active), bool) if copied is None else copied):
+    for first, last, is_copied in _runs(copied):
         if is_copied:
             spans.append(Span(len(spans), first, last, copied=True))
             continue
@@ -92,6 +130,14 @@ def plan_segments(
         for span in plan_spans(is_key[run], cost[run], 1.0):
             spans.append(Span(len(spans), first + span.first, first + span.last))
     return spans
+
+
+def _piece_seconds(total: float, seconds_per_edit: float, hands: Hands) -> float:
+    """How long a piece may take, where the clip takes `total`: as many calls as are worth it."""
+    least = max(LEAST_SECONDS, LEAST_FRAMES * (FRAME_SECONDS + seconds_per_edit))
+    each = [total / (hands.workers * calls) for calls in range(hands.calls, 0, -1)]
+    worth = next((length for length in each if length >= least), least)
+    return min(SEGMENT_SECONDS, worth)
 
 
 def untouched_groups(

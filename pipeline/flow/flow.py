@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 import ray
@@ -46,6 +46,10 @@ class Place(Protocol):
 
     def is_busy(self) -> bool:
         """Whether any row is under way."""
+        ...
+
+    def tend(self) -> None:
+        """Looks every few seconds after what it holds: machines come and go."""
         ...
 
     def close(self, *, at_once: bool) -> None:
@@ -113,13 +117,22 @@ class Flow:
         ended = False
         try:
             while self._start():
-                stage, message = self._messages.get()
-                for rows in stage.place.landed(message):
-                    stage.then(rows)
+                self._hand_over()
+                for stage in self._stages:
+                    stage.place.tend()
             ended = True
         finally:
             for stage in self._stages:
                 stage.place.close(at_once=not ended)
+
+    def _hand_over(self) -> None:
+        """Waits for a message and hands over what it brings; for a while, where none comes."""
+        try:
+            stage, message = self._messages.get(timeout=ASK_S)
+        except Empty:
+            return
+        for rows in stage.place.landed(message):
+            stage.then(rows)
 
     def _start(self) -> bool:
         """Starts all that there is room for; False when nothing runs and nothing waits."""
@@ -146,19 +159,26 @@ class Flow:
 
 
 class Cores:
-    """CPUs of the cluster, and how many of them this flow uses."""
+    """CPUs of the cluster, and how many of them this flow uses; and its GPUs."""
 
     def __init__(self) -> None:
         self._used = 0.0
-        self._there = 0.0
+        self._there: Mapping[str, float] = {}
         self._ask_at = 0.0
 
     def there(self) -> float:
         """All of them, whoever uses them; 1 at least."""
+        return max(1.0, self._of("CPU"))
+
+    def gpus(self) -> float:
+        """All of them, whoever uses them."""
+        return self._of("GPU")
+
+    def _of(self, kind: str) -> float:
         if time.monotonic() >= self._ask_at:
-            self._there = max(1.0, float(ray.cluster_resources().get("CPU", 0.0)))
+            self._there = ray.cluster_resources()
             self._ask_at = time.monotonic() + ASK_S
-        return self._there
+        return float(self._there.get(kind, 0.0))
 
     def has(self, cpus: float) -> bool:
         """Whether so many are free; one task in eight may wait on its node, so that none idles."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from pipeline import actors
-from pipeline.flow.flow import Place
+from pipeline.edit.segments import Hands
+from pipeline.flow.flow import Cores, Place
 from pipeline.flow.homes import Homes
 from pipeline.flow.tasks import Tasks
 from pipeline.settings import AnalysisSettings, RenderSettings
@@ -26,8 +27,13 @@ RETRIES = 10
 MOST_FOR_GPUS = 0.5
 """Of a node's cores: what actors on GPUs may keep to decode and encode; the rest is analysis's."""
 
-AtMost = Callable[[], int | None]
-"""How many rows will still come, where that is known when a pool begins: it holds no more GPUs."""
+PART_FOR_ANALYSIS = 1 / 8
+"""Of the GPUs, where an editor wants them too: finding faces takes far less than editing them."""
+
+Gpus = Callable[[], float]
+"""How many GPUs there are for a stage now."""
+ToCome = Callable[[], int | None]
+"""How many rows will still come, where that is known: a pool holds no more GPUs."""
 
 
 def unknown() -> None:
@@ -40,7 +46,7 @@ def on_cores(stage: str, work: Callable[..., Any], *settings: Any, **needs: Any)
 
 
 def for_analysis(
-    settings: AnalysisSettings, gpus: float, at_most: AtMost, homes: Homes | None = None
+    settings: AnalysisSettings, gpus: Gpus, to_come: ToCome, homes: Homes | None = None
 ) -> Place:
     """Where chunks are analysed."""
     if not settings.gpu_share:
@@ -49,11 +55,11 @@ def for_analysis(
     def operator(rows: Dataset, size: int) -> Dataset:
         return _mapped(rows, size, actors.Analyse, settings, settings.gpu_share)
 
-    return _pool("analyse", operator, _sized(gpus, settings.gpu_share, at_most), calls=1)
+    return _pool("analyse", operator, gpus, settings.gpu_share, to_come, calls=1)
 
 
 def for_rendering(
-    settings: RenderSettings | None, gpus: float, at_most: AtMost, homes: Homes | None = None
+    settings: RenderSettings | None, gpus: Gpus, to_come: ToCome, homes: Homes | None = None
 ) -> Place:
     """Where segments are rendered: several at once in an actor, whose batches mix them."""
     share = settings.editor.gpu_share if settings else 0.0
@@ -63,7 +69,7 @@ def for_rendering(
     cpus = cpu_beside_gpu(share, _nodes())
 
     def operator(rows: Dataset, size: int) -> Dataset:
-        pool, needs = _several_calls(size)
+        pool, needs = _several_calls(size, calls_each(to_come(), size))
         return rows.map_batches(
             actors.Render,
             fn_constructor_args=(settings,),
@@ -74,26 +80,33 @@ def for_rendering(
             **needs,
         )
 
-    size = _sized(gpus, share, at_most)
-    return _pool("render", operator, size, calls=CALLS_PER_ACTOR, num_cpus=cpus)
+    how = {"calls": CALLS_PER_ACTOR, "num_cpus": cpus}
+    return _pool("render", operator, gpus, share, to_come, **how)
 
 
-def _pool(stage: str, build: Build, size: Callable[[], int], **needs: Any) -> Pool:
+def _pool(
+    stage: str, build: Build, gpus: Gpus, share: float, to_come: ToCome, **needs: Any
+) -> Pool:
     from pipeline.flow.pool import Pool
 
-    return Pool(stage, build, size, **needs)
+    return Pool(stage, build, lambda: actors_on(gpus(), share), to_come, **needs)
 
 
-def _several_calls(size: int) -> tuple[ActorPoolStrategy, dict[str, Any]]:
+def calls_each(rows: int | None, size: int) -> int:
+    """Segments at once in each actor: few are shared out, so that the first ready takes no more."""
+    return CALLS_PER_ACTOR if rows is None else min(CALLS_PER_ACTOR, max(1, -(-rows // size)))
+
+
+def _several_calls(size: int, calls: int) -> tuple[ActorPoolStrategy, dict[str, Any]]:
     """Actors that take several rows at once, and what each needs for it, by Ray's names."""
     from ray.data import ActorPoolStrategy
 
     how: dict[str, Any] = {"size": size, "enable_true_multi_threading": True}
-    how["max_tasks_in_flight_per_actor"] = CALLS_PER_ACTOR  # no stealing: a queued one is bound
+    how["max_tasks_in_flight_per_actor"] = calls  # no stealing: a queued one is bound
     try:
-        return ActorPoolStrategy(**how, max_concurrent_calls_per_actor=CALLS_PER_ACTOR), {}
+        return ActorPoolStrategy(**how, max_concurrent_calls_per_actor=calls), {}
     except TypeError:  # Ray 2.54 has no such argument, and takes the actor's own
-        return ActorPoolStrategy(**how), {"max_concurrency": CALLS_PER_ACTOR}
+        return ActorPoolStrategy(**how), {"max_concurrency": calls}
 
 
 def for_study(settings: StudySettings, gpus: float) -> Place:
@@ -105,7 +118,7 @@ def for_study(settings: StudySettings, gpus: float) -> Place:
     def operator(rows: Dataset, size: int) -> Dataset:
         return _mapped(rows, size, actors.Study, settings, share)
 
-    return _pool("study", operator, _sized(gpus, share, unknown), calls=1)
+    return _pool("study", operator, lambda: gpus, share, unknown, calls=1)
 
 
 def _mapped(rows: Dataset, size: int, actor: Any, settings: Any, share: float) -> Dataset:
@@ -119,18 +132,35 @@ def _mapped(rows: Dataset, size: int, actor: Any, settings: Any, share: float) -
     )
 
 
+def part_for_analysis(gpus: float, analysis: float, rendering: float) -> float:
+    """GPUs for analysis while rendering has the others; 0 where both do not fit at once.
+
+    Each of its actors may come to lie on a GPU of its own: one GPU at least is left whole.
+
+    Args:
+        analysis, rendering: shares of a GPU, of one actor.
+    """
+    if gpus < 2:
+        return analysis if analysis + rendering <= gpus else 0.0
+    return analysis * max(1, min(int(PART_FOR_ANALYSIS * gpus / analysis), int(gpus) - 1))
+
+
 def actors_on(gpus: float, share: float) -> int:
     """Actors that GPUs hold, one at least; 0 where an actor needs none."""
     return max(1, int(gpus / share)) if share else 0
 
 
-def _sized(gpus: float, share: float, at_most: AtMost) -> Callable[[], int]:
-    def size() -> int:
-        rows = at_most()
-        most = actors_on(gpus, share)
-        return most if rows is None else max(1, min(most, rows))
+def cores_each(settings: RenderSettings | None, *, stays: bool) -> float:
+    """Of the cluster's cores: how many there are for each task of one video that may render."""
+    nodes = len([node for node in _nodes() if node.get("CPU")]) if stays else 1
+    return max(1, nodes) * _room_for(settings).get("num_cpus", 1.0)
 
-    return size
+
+def hands_there(settings: RenderSettings | None, cores: Cores, each: float) -> Hands:
+    """All that may render one video at once: actors on GPUs, or tasks on so many cores each."""
+    if share := settings.editor.gpu_share if settings else 0.0:
+        return Hands(actors_on(cores.gpus(), share), CALLS_PER_ACTOR)
+    return Hands(max(1, int(cores.there() / each)))
 
 
 def _room_for(settings: RenderSettings | None) -> dict[str, float]:

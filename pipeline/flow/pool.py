@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from functools import partial
@@ -27,15 +28,19 @@ from pipeline.rows import StageRow
 TRIES = 3
 """Times that a row is put, when Ray gives up the dataset it was in."""
 CLOSE_S = 30.0
+RETURN_S = 30.0
+"""How long GPUs that are gone are waited for; their actors begin again where they come back."""
 
 Build = Callable[[Dataset, int], Dataset]
 """From a source of rows and a number of actors to the dataset of their verdicts."""
 
 
 class Pool:
-    """A stage whose rows go through actors of one dataset, which begins with the first row.
+    """A stage whose rows go through actors of datasets, the first begun with the first row.
 
-    Should Ray give the dataset up, another begins with the rows that had not come out.
+    Where GPUs come, another dataset has actors on them. Where GPUs go, Ray leaves what their actors
+    had for the actors' return, which may never be: once the others have done what is theirs, the
+    rest goes through a new dataset. So it does should Ray give a dataset up.
     """
 
     on_cores = False
@@ -44,21 +49,24 @@ class Pool:
         self,
         stage: str,
         build: Build,
-        actors: Callable[[], int],
+        most: Callable[[], int],
+        to_come: Callable[[], int | None],
         *,
         calls: int,
         num_cpus: float = 0.0,
     ) -> None:
         """
         Args:
-            actors: says how many, when the dataset begins.
+            most: how many actors there can be now.
+            to_come: how many rows will still be started, where that is known.
             calls: rows at once in an actor.
             num_cpus: of one actor.
         """
-        self._stage, self._build, self._actors = stage, build, actors
+        self._stage, self._build, self._most, self._to_come = stage, build, most, to_come
         self._calls, self._cpus = calls, num_cpus
         self._under_way: dict[tuple[str, int], _Put] = {}
-        self._run: _Run | None = None
+        self._runs: list[_Run] = []
+        self._lacks_since: float | None = None
 
     def open(self, tell: Tell, cores: Cores) -> None:
         """As `Place` (pipeline/flow/flow.py), like the others."""
@@ -66,36 +74,75 @@ class Pool:
 
     def has_room(self) -> bool:
         """While every actor has its calls, and as many wait: a row takes 0.3 s to come and go."""
-        return self._run is None or len(self._under_way) < 2 * self._run.actors * self._calls
+        if not self._runs:
+            return True
+        return not self._has_shrunk() and len(self._under_way) < 2 * self._actors() * self._calls
 
     def is_busy(self) -> bool:
         """As `Place`."""
         return bool(self._under_way)
 
     def start(self, row: Any) -> None:
-        """As `Place`; the first begins the dataset."""
+        """As `Place`; the first begins a dataset."""
         put = self._under_way.setdefault((row["video"], row["number"]), _Put(row))
         put.tries += 1
-        if self._run is None:
-            self._run = _Run(self._actors(), self._build, self._tell)
-            self._cores.take(self._run.actors * self._cpus)
-        put.number = self._run.put(row)
+        if not self._runs:
+            rows = self._to_come()
+            self._begin(self._most() if rows is None else max(1, min(self._most(), rows)))
+        put.run = min(self._runs, key=lambda run: run.rows / run.actors)
+        put.number = put.run.put(row)
+
+    def _begin(self, actors: int) -> None:
+        self._runs.append(_Run(actors, self._build, self._tell))
+        self._cores.take(actors * self._cpus)
+
+    def _actors(self) -> int:
+        return sum(run.actors for run in self._runs)
+
+    def tend(self) -> None:
+        """As `Place`: more actors where GPUs have come; where some went, rows are put again."""
+        if not self._runs:
+            return
+        lacking = self._actors() - self._most()
+        if lacking <= 0:
+            self._lacks_since = None
+            rows = self._to_come()
+            if more := -lacking if rows is None else min(-lacking, rows - 1):
+                self._begin(more)
+            return
+        if self._lacks_since is None:
+            self._lacks_since = time.monotonic()
+        if self._has_shrunk() and len(self._under_way) <= lacking * self._calls:
+            self._begin_again()
+
+    def _has_shrunk(self) -> bool:
+        """Whether GPUs have been gone for so long that nobody waits for them any more."""
+        since = self._lacks_since
+        return since is not None and time.monotonic() - since > RETURN_S
+
+    def _begin_again(self) -> None:
+        self.close(at_once=True)
+        for put in self._under_way.values():
+            put.tries -= 1  # they are not to blame
+            self.start(put.row)
 
     def landed(self, message: Message) -> Iterator[list[StageRow]]:
         """As `Place`."""
         run, verdict = message
-        if run is not self._run:
+        if run not in self._runs:
             return
         if isinstance(verdict, BaseException):
-            yield from self._again(verdict)
+            yield from self._given_up(run, verdict)
         elif put := self._under_way.pop((verdict["video"], verdict["number"]), None):
-            run.done(put.number)
+            put.run.done(put.number)
             yield [verdict]
 
-    def _again(self, error: BaseException) -> Iterator[list[StageRow]]:
+    def _given_up(self, run: _Run, error: BaseException) -> Iterator[list[StageRow]]:
         """Puts the rows of a dataset that was given up into another; tells those tried before."""
-        self.close(at_once=True)
+        self._end(run, at_once=True)
         for key, put in list(self._under_way.items()):
+            if put.run is not run:
+                continue
             if put.tries < TRIES:
                 self.start(put.row)
             else:
@@ -104,17 +151,22 @@ class Pool:
 
     def close(self, *, at_once: bool) -> None:
         """As `Place`: the GPUs are free then, and the next row begins another dataset."""
-        if self._run is not None:
-            self._cores.take(-self._run.actors * self._cpus)
-            self._run.close(at_once=at_once)
-            self._run = None
+        for run in list(self._runs):
+            self._end(run, at_once=at_once)
+        self._lacks_since = None
+
+    def _end(self, run: _Run, *, at_once: bool) -> None:
+        self._runs.remove(run)
+        self._cores.take(-run.actors * self._cpus)
+        run.close(at_once=at_once)
 
 
 class _Put:
-    """A row on its way: how often it was put, and its number at the desk."""
+    """A row on its way: how often it was put, in which dataset, and its number at the desk."""
 
     def __init__(self, row: Any) -> None:
         self.row, self.tries, self.number = row, 0, 0
+        self.run: Any = None
 
 
 class _Run:
@@ -122,7 +174,7 @@ class _Run:
 
     def __init__(self, actors: int, build: Build, tell: Tell) -> None:
         _settle()
-        self.actors = actors
+        self.actors, self.rows = actors, 0
         self._desk: Any = ray.remote(_Desk).options(num_cpus=0).remote()
         self._numbers = count()
         self._done: list[int] = []
@@ -135,12 +187,14 @@ class _Run:
 
     def put(self, row: Any) -> int:
         """Puts a row on the desk; its number there."""
+        self.rows += 1
         self._desk.put.remote(row, self._done)
         self._done = []
         return next(self._numbers)
 
     def done(self, number: int) -> None:
         """The row of that number has come out, and need not be kept."""
+        self.rows -= 1
         self._done.append(number)
 
     def _read(self, verdicts: Dataset, tell: Tell) -> None:

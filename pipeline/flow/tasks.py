@@ -1,8 +1,7 @@
-"""A stage's rows as Ray tasks, and how the rows of a video are counted."""
+"""A stage's rows as Ray tasks."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -59,6 +58,9 @@ class Tasks:
         """As `Place`."""
         return self._under_way > 0
 
+    def tend(self) -> None:
+        """As `Place`: Ray runs tasks again where their machine goes."""
+
     def start(self, row: Any) -> None:
         """As `Place`."""
         self._under_way += 1
@@ -91,28 +93,3 @@ def lost(row: Any, stage: str, error: BaseException) -> StageRow:
     number = row.get("number", WHOLE_VIDEO)
     line = f"its task was given up by Ray ({type(error).__name__}); {SEE_LOGS}"
     return stage_row(row["video"], stage, number, error=line)
-
-
-class Countdown:
-    """Says when the last row of a video has landed."""
-
-    def __init__(self, on_row: Callable[[StageRow], None]) -> None:
-        self._on_row = on_row
-        self._open: Counter[str] = Counter()
-        self._failed: set[str] = set()
-
-    def expect(self, video: str, rows: int = 1) -> None:
-        """So many more rows are to come."""
-        self._open[video] += rows
-
-    def waits(self, video: str) -> bool:
-        """Whether rows are still to come."""
-        return self._open[video] > 0
-
-    def landed(self, row: StageRow) -> bool:
-        """Counts a row; True when it was its video's last and none had failed."""
-        self._on_row(row)
-        self._open[row["video"]] -= 1
-        if row["error"]:
-            self._failed.add(row["video"])
-        return self._open[row["video"]] == 0 and row["video"] not in self._failed

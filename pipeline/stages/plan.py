@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pipeline.edit.lending.kept import write_library
 from pipeline.edit.lending.making import borrowed
 from pipeline.edit.lending.told import lending_told
 from pipeline.edit.plan import plan_edits, write_plan
-from pipeline.edit.segments import Span, plan_segments
+from pipeline.edit.segments import ONE, Hands, Span, plan_segments
 from pipeline.faces.faces import Analysis
 from pipeline.faces.recognise import recognise, refuse_doubts, told
 from pipeline.inspected import inspection_of
@@ -25,6 +26,7 @@ from pipeline.pieces import (
     committed,
     encode_settings,
     frames_to_copy,
+    kept_cut,
     segment_digest,
     write_spans,
 )
@@ -38,18 +40,23 @@ PLANNED_S = 0.02
 """Of a frame where curves are evaluated: generous, with donors decoded."""
 
 
-def plan_stage(row: VideoRow, faces: Analysis, settings: RenderSettings) -> list[StageRow]:
+def plan_stage(
+    row: VideoRow, faces: Analysis, settings: RenderSettings, hands: Hands = ONE
+) -> list[StageRow]:
     """Evaluates the curve at every frame; gives one row per segment still to render.
 
     Segments whose piece is there already (same edits, engine and encoder) come as rows of stage
-    `render`, as if they had just been made.
+    `render`, as if they had just been made. Where such pieces are, the clip is cut as it was.
+
+    Args:
+        hands: what the cluster has for this clip.
     """
     folder = folder_of(row)
     muxer_of(row["output"])  # before the work, not after it
     inspection = inspection_of(row)
     limit_s = whole_s(inspection.frames, PLANNED_S, settings.stuck_after)
     with counted_start(folder, work_of("plan", 0), "planning its edits", limit_s):
-        return _planned(row, folder, inspection, faces, settings)
+        return _planned(row, folder, inspection, faces, settings, hands)
 
 
 def _planned(
@@ -58,6 +65,7 @@ def _planned(
     inspection: Inspection,
     faces: Analysis,
     settings: RenderSettings,
+    hands: Hands,
 ) -> list[StageRow]:
     clock = Stopwatch()
     sheet = curve_of(row, settings)
@@ -73,13 +81,12 @@ def _planned(
         planned = replace(planned, plan=plan, warnings=(*planned.warnings, *lent))
     encode = encode_settings(inspection, settings)
     active = planned.plan.active(inspection.frames)
-    spans = plan_segments(
-        inspection.index.is_key,
-        active,
-        settings.editor.seconds_per_edit,
-        frames_to_copy(inspection.index, active, encode),
+    copied = frames_to_copy(inspection.index, active, encode)
+    digest_of_span = partial(segment_digest, plan=planned.plan, settings=settings, encode=encode)
+    spans = kept_cut(folder, copied, digest_of_span) or plan_segments(
+        inspection.index.is_key, active, editor.seconds_per_edit, copied, hands
     )
-    digests = [segment_digest(s, planned.plan, settings, encode) for s in spans]
+    digests = [digest_of_span(span) for span in spans]
     write_plan(folder.plan(row["request"]), planned.plan)
     write_spans(folder, row["request"], spans, digests)
     summary = stage_row(
@@ -114,4 +121,5 @@ def _segment_row(
         return stage_row(row["video"], "render", span.number, **counts, notes=marker["notes"])
     folder.marker(span.number, digest).unlink(missing_ok=True)
     bounds: dict[str, Any] = {"first": span.first, "last": span.last, "digest": digest}
+    bounds["frames"] = span.frames
     return stage_row(row["video"], "plan", span.number, **bounds)

@@ -37,7 +37,7 @@ def rendered(source: Path, folder: Path, shares: tuple[float, float]) -> dict[st
     editor = replace(resolve("editor", "identity"), seconds_per_edit=5.0, gpu_share=shares[1])
     tracker = replace(resolve("tracker", "mesh"), gpu_share=shares[0])
     analysis = AnalysisSettings(tracker, resolve("AU estimator", "mesh"))
-    job = Job(analysis, RenderSettings(sheet, editor), 1.0)
+    job = Job(analysis, RenderSettings(sheet, editor))
     rows: Counter[str] = Counter()
     errors: list[str] = []
 

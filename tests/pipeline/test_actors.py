@@ -17,8 +17,8 @@ from keyframes.sheet import KeyframeSheet
 from pipeline import actors, stages
 from pipeline.actors import Gate, caught
 from pipeline.edit.batcher import CropRequest
+from pipeline.flow.counts import Countdown
 from pipeline.flow.places import cpu_beside_gpu, cpu_room
-from pipeline.flow.tasks import Countdown
 from pipeline.rows import stage_row
 from pipeline.settings import RenderSettings
 

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from pipeline import graph
-from pipeline.flow import pool
+from pipeline.flow import places, pool
 from pipeline.flow.flow import Cores, Flow
 from pipeline.rows import stage_row
 
@@ -37,6 +37,9 @@ class Instant:
 
     def is_busy(self) -> bool:
         return self.under_way > 0
+
+    def tend(self) -> None:
+        pass
 
     def start(self, row: Any) -> None:
         self.under_way += 1
@@ -69,8 +72,10 @@ def instant(monkeypatch: pytest.MonkeyPatch) -> None:
         return Instant(lambda row: _verdicts(stage, row))
 
     monkeypatch.setattr(Cores, "there", lambda _: 1.0)
+    monkeypatch.setattr(Cores, "gpus", lambda _: 1.0)
     monkeypatch.setattr(graph, "Tasks", lambda stage, *_, **__: place(stage))
     monkeypatch.setattr(graph, "on_cores", lambda stage, *_, **__: place(stage))
+    monkeypatch.setattr(graph, "cores_each", lambda *_, **__: 1.0)
     monkeypatch.setattr(graph, "for_analysis", lambda *_, **__: place("analyse"))
     monkeypatch.setattr(graph, "for_rendering", lambda *_, **__: place("render"))
 
@@ -91,7 +96,7 @@ def _videos(count: int) -> list[Any]:
 def _job(**kinds: Any) -> graph.Job:
     render: Any = mock.Mock(plot=True, **{"editor.gpu_share": kinds.get("render_share", 0.0)})
     analysis: Any = mock.Mock(gpu_share=kinds.get("analysis_share", 0.0))
-    return graph.Job(analysis, render, gpus=1.0)
+    return graph.Job(analysis, render)
 
 
 @pytest.mark.usefixtures("instant")
@@ -112,12 +117,39 @@ def test_few_videos_are_under_way_at_once_however_many_there_are_the_longest_fir
 
 
 @pytest.mark.usefixtures("instant")
+def test_analysis_and_rendering_on_several_gpus_go_on_at_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Cores, "gpus", lambda _: 2.0)
+    stages: list[str] = []
+    job = _job(render_share=1.0, analysis_share=0.5)
+    graph.run(_videos(60), job, lambda row: stages.append(row["stage"]))
+    assert stages.count("finish") == 59
+    assert "finish" in stages[: stages.index("analyse") + 60]
+
+
+@pytest.mark.usefixtures("instant")
 def test_analysis_and_rendering_on_the_same_gpus_take_turns():
     stages: list[str] = []
     job = _job(render_share=1.0, analysis_share=0.5)
     graph.run(_videos(20), job, lambda row: stages.append(row["stage"]))
     assert stages.count("finish") == 19  # all but the broken one
     assert stages.index("render") > max(n for n, stage in enumerate(stages) if stage == "analyse")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "analysis", "rendering", "expected"),
+    [
+        (1, 0.5, 1.0, 0.0),  # turns
+        (1, 0.5, 0.5, 0.5),
+        (2, 0.5, 1.0, 0.5),  # a second one could lie on the other GPU
+        (8, 0.5, 1.0, 1.0),
+        (64, 0.5, 0.5, 8.0),
+        (8, 1.0, 1.0, 1.0),
+    ],
+)
+def test_analysis_has_a_part_of_the_gpus_that_an_editor_wants_too(
+    gpus, analysis, rendering, expected
+):
+    assert places.part_for_analysis(gpus, analysis, rendering) == expected
 
 
 def test_small_work_does_not_keep_large_work_waiting():
@@ -141,17 +173,57 @@ def test_small_work_does_not_keep_large_work_waiting():
     assert started == ["large"] * 3 + ["small"] * 3
 
 
-def test_rows_of_a_dataset_that_ray_gives_up_are_put_again_and_then_told(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def _datasets(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What pools begin from now on: stand-ins that number their rows."""
     runs: list[Any] = []
 
     def begin(actors: int, *_: Any) -> Any:
-        runs.append(mock.Mock(actors=actors, put=mock.Mock(side_effect=range(100))))
+        runs.append(mock.Mock(actors=actors, rows=0, put=mock.Mock(side_effect=range(100))))
         return runs[-1]
 
     monkeypatch.setattr(pool, "_Run", begin)
-    there = pool.Pool("render", mock.Mock(), lambda: 1, calls=3)
+    return runs
+
+
+def test_gpus_that_come_get_actors_and_what_was_on_those_that_go_is_put_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    runs, now, gpus = _datasets(monkeypatch), 0.0, 2
+    monkeypatch.setattr(pool.time, "monotonic", lambda: now)
+    there = pool.Pool("render", mock.Mock(), lambda: gpus, lambda: None, calls=1)
+    there.open(lambda _: None, Cores())
+    there.tend()
+    assert runs == []  # nothing is held before there is work
+    for number in range(4):
+        there.start({"video": "v", "number": number})
+    assert not there.has_room()
+    gpus = 5
+    there.tend()
+    there.tend()
+    assert [run.actors for run in runs] == [2, 3]
+    assert there.has_room()
+    gpus = 4
+    there.tend()
+    assert there.has_room()  # it may come back
+    now = pool.RETURN_S + 1
+    there.tend()
+    assert not there.has_room()
+    for number in range(3):
+        assert list(there.landed((runs[0], stage_row("v", "render", number))))
+    there.tend()
+    assert [run.actors for run in runs] == [2, 3, 4]
+    assert [run.close.call_args for run in runs[:2]] == [mock.call(at_once=True)] * 2
+    assert [call.args[0]["number"] for call in runs[2].put.call_args_list] == [3]
+    assert list(there.landed((runs[2], stage_row("v", "render", 3))))
+    assert not there.is_busy()
+    assert there.has_room()
+
+
+def test_rows_of_a_dataset_that_ray_gives_up_are_put_again_and_then_told(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    runs = _datasets(monkeypatch)
+    there = pool.Pool("render", mock.Mock(), lambda: 1, lambda: None, calls=3)
     there.open(lambda _: None, Cores())
     for number in range(2):
         there.start({"video": "v", "number": number})

@@ -21,12 +21,13 @@ from keyframes.load import parse_sheet
 from pipeline import stages, strikes
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.edit.front import FADES
+from pipeline.edit.segments import ONE, Hands
 from pipeline.errors import MediaError, PipelineError
 from pipeline.files import read_json, write_json
 from pipeline.media.compare.witness import compare_files
 from pipeline.media.write import untouched
 from pipeline.rows import VideoRow
-from pipeline.settings import AnalysisSettings, ElementWish, RenderSettings
+from pipeline.settings import AnalysisSettings, ElementWish, EncodeWish, RenderSettings
 from pipeline.store import VideoFolder, video_row
 from pipeline.watchdog import LEAST_S
 from tests.engines.segmenters.drawn import things_are_dark
@@ -55,13 +56,13 @@ def spans(row: VideoRow, rows: list[Any]) -> list[Any]:
     ]
 
 
-def planned(row: VideoRow, settings: RenderSettings = WHOLE) -> list[Any]:
+def planned(row: VideoRow, settings: RenderSettings = WHOLE, hands: Hands = ONE) -> list[Any]:
     """All stages up to the segments to render."""
     tracker, estimator = MeshTracker(), MeshAUEstimator()
     for chunk in spans(row, stages.inspect_stage(row, ANALYSIS)):
         stages.analyse_stage(chunk, ANALYSIS, tracker, estimator)
     _, faces = stages.assemble_stage(row, ANALYSIS, estimator)
-    return spans(row, stages.plan_stage(row, faces, settings))
+    return spans(row, stages.plan_stage(row, faces, settings, hands))
 
 
 def rendered(segments: list[Any], settings: RenderSettings = WHOLE) -> None:
@@ -117,6 +118,42 @@ def test_a_piece_that_is_not_the_one_its_marker_vouches_for_is_never_published(r
         stages.finish_stage(row, WHOLE)
     assert not Path(row["output"]).exists()
     assert [segment["number"] for segment in planned(row)] == [1]  # made again, alone
+
+
+def test_a_cut_with_finished_pieces_is_kept_on_another_number_of_gpus(row):
+    quick = replace(WHOLE, editor=replace(WHOLE.editor, seconds_per_edit=0.2))
+    three = planned(row, quick, Hands(3))
+    assert planned(row, quick, Hands(2)) != three  # nothing is finished: cut anew
+    three = planned(row, quick, Hands(3))
+    rendered(three[:1], quick)
+    assert planned(row, quick, Hands(2)) == three[1:]
+    rendered(three[1:], quick)
+    assert planned(row, quick, Hands(2)) == []
+    stages.finish_stage(row, quick)
+
+
+def test_what_a_frame_looks_like_does_not_depend_on_the_number_of_gpus(row, tmp_path):
+    """Decoded from a lossless encoding: else its own rounding would."""
+    previz = replace(resolve("editor", "previz"), seconds_per_edit=0.2)
+    settings = replace(WHOLE, editor=previz, encode=EncodeWish(quality="lossless"))
+    outputs: list[Path] = []
+    for count in (1, 4):
+        here: VideoRow = {**row, "output": str(tmp_path / f"{count}.mp4")}
+        segments = planned(here, settings, Hands(count))
+        assert len(segments) == count
+        with MicroBatcher(previz.make(), seed=1) as batcher:
+            for segment in segments:
+                stages.render_stage(segment, settings, batcher)
+        stages.finish_stage(here, settings)
+        outputs.append(Path(here["output"]))
+    first, second = (frames_of(output) for output in outputs)
+    assert len(first) > 20
+    assert first == second
+
+
+def frames_of(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
 
 
 def test_segments_that_another_curve_planned_are_never_published(row):

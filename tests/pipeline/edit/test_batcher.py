@@ -53,6 +53,17 @@ def test_the_editor_only_ever_sees_full_batches():
     assert {len(batch) for batch in editor.batches} == {4}
 
 
+@pytest.mark.parametrize(("batches", "expected"), [(1, 0.0), (2, 0.5), (3, 0.75)])
+def test_what_a_crop_takes_is_told_without_the_first_batch(monkeypatch, batches, expected):
+    taken = iter([0.0, 30.0, 30.0, 32.0, 32.0, 36.0])  # the first batch compiles
+    monkeypatch.setattr("pipeline.edit.batcher.time.perf_counter", lambda: next(taken))
+    with MicroBatcher(Recorder(4), seed=1) as batcher:
+        for _ in range(batches):
+            for future in [batcher.submit(request(n)) for n in range(4)]:
+                future.result()
+    assert batcher.edit_s == expected
+
+
 def test_batches_mix_the_segments_that_run_at_once():
     editor = Recorder(3)
     with MicroBatcher(editor, seed=1, patience_s=1.0) as batcher:

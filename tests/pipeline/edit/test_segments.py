@@ -1,10 +1,14 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.edit.segments import (
     CHUNK_FRAMES,
+    LEAST_FRAMES,
     SEGMENT_FRAMES,
+    Hands,
+    hands_for,
     plan_chunks,
     plan_segments,
     untouched_groups,
@@ -23,10 +27,12 @@ def keys_every(frames: int, gop: int) -> np.ndarray:
     share=st.floats(0, 1),
     seconds=st.floats(0.005, 60),
     seed=st.integers(0, 9),
+    workers=st.integers(1, 64),
 )
-def test_segments_cover_every_frame_once_and_in_order(frames, gop, share, seconds, seed):
+def test_segments_cover_every_frame_once_and_in_order(frames, gop, share, seconds, seed, workers):
     active = np.random.default_rng(seed).random(frames) < share
-    spans = plan_segments(keys_every(frames, gop), active, seconds)
+    hands = Hands(workers, 1 + seed % 3)
+    spans = plan_segments(keys_every(frames, gop), active, seconds, hands=hands)
     covered = [f for s in spans for f in range(s.first, s.last + 1)]
     assert covered == list(range(frames))
     assert [s.number for s in spans] == list(range(len(spans)))
@@ -49,6 +55,42 @@ def test_a_slow_editor_gets_short_segments():
     spans = plan_segments(keys_every(256, 1), active, 5.0)
     assert max(s.frames for s in spans) <= 12
     assert len(plan_segments(keys_every(256, 1), active, 0.02)) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "hands", "expected"),
+    [
+        (0.5, Hands(), 3),
+        (0.5, Hands(8), 8),
+        (0.5, Hands(8, 3), 16),  # twice as many: thrice would be shorter than worth it
+        (0.02, Hands(2), 2),
+        (0.5, Hands(64, 3), 250 // LEAST_FRAMES + 1),
+    ],
+)
+def test_a_shot_of_ten_seconds_is_cut_for_all_who_can_render_it(seconds, hands, expected):
+    active = np.ones(250, bool)
+    spans = plan_segments(keys_every(250, 250), active, seconds, hands=hands)
+    assert len(spans) == expected
+    lengths = [span.frames for span in spans]
+    assert max(lengths) - min(lengths) <= 1
+
+
+def test_pieces_share_out_the_edits_and_not_the_frames():
+    active = np.zeros(500, bool)
+    active[400:480] = True
+    copied = np.zeros(500, bool)
+    copied[:250] = True
+    spans = plan_segments(keys_every(500, 1), active, 0.5, copied, Hands(5))
+    edits = [int(active[s.first : s.last + 1].sum()) for s in spans if not s.copied]
+    assert len(spans) - len(edits) == 1
+    assert max(edits) <= 80 / 5 * 1.5
+    assert sum(edits) == 80
+
+
+def test_a_clip_has_the_cluster_to_itself_only_where_few_follow_it():
+    shares = [hands_for(Hands(8, 3), after).workers for after in range(9)]
+    assert shares == [8, 4, 3, 2, 2, 2, 2, 1, 1]
+    assert hands_for(Hands(8, 3), 0).calls == 3
 
 
 def test_frames_without_edits_do_not_count_as_editor_time():

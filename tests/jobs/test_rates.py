@@ -1,0 +1,55 @@
+"""What an editor took on GPUs, kept from run to run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engines.choice import resolve
+from jobs.animation.rates import as_measured, remember
+from jobs.command_line.report import Timed
+from pipeline.rows import stage_row
+
+ON_GPU = replace(resolve("editor", "identity"), gpu_share=1.0)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUREEL_CACHE", str(tmp_path))
+
+
+def timed(*segments: tuple[int, float]) -> Timed:
+    found = Timed()
+    for edited, seconds in segments:
+        found.on_row(stage_row("v", "render", 0, edited=edited, edit_s=seconds))
+    return found
+
+
+def known(editor=ON_GPU, place: str = "H100") -> float:
+    return as_measured(editor, place).seconds_per_edit
+
+
+def test_what_a_run_took_is_what_the_next_expects_until_one_is_clearly_off():
+    remember(ON_GPU, "H100", timed((300, 0.2), (100, 0.4), (5000, 0.0)))
+    assert known() == pytest.approx(0.25)
+    remember(ON_GPU, "H100", timed((300, 0.28)))
+    assert known() == pytest.approx(0.25)  # as good as the same: cuts stay
+    remember(ON_GPU, "H100", timed((300, 0.1)))
+    assert known() == pytest.approx(0.1)
+
+
+def test_it_is_known_of_that_editor_on_those_gpus_alone():
+    remember(ON_GPU, "H100", timed((300, 0.2)))
+    rough = ON_GPU.seconds_per_edit
+    assert known(place="L4") == rough
+    assert known(replace(ON_GPU, settings={"steps": 4})) == rough
+    assert known(replace(ON_GPU, gpu_share=0.0)) == rough
+
+
+def test_a_short_run_and_a_broken_file_say_nothing(tmp_path: Path):
+    remember(ON_GPU, "H100", timed((99, 0.2)))
+    assert known() == ON_GPU.seconds_per_edit
+    (tmp_path / "rates.json").write_text('["not", "ours"]')
+    assert known() == ON_GPU.seconds_per_edit
