@@ -2,6 +2,7 @@
 
 python jobs/verify.py shot.mov shot.smile.mov
 python jobs/verify.py --json a.mp4 b.mkv
+python jobs/verify.py shot.mov shot.smile.only-12s-15s.mov --only 12s..15s
 
 Exit status: 0 every promise holds, 1 something differs, 3 only what the output's container or codec
 cannot hold differs, 2 the call or a file is wrong.
@@ -32,6 +33,7 @@ def verify(
     *,
     as_json: Annotated[bool, Parameter("--json", negative=())] = False,
     quiet: Annotated[bool, Parameter("--quiet", negative=())] = False,
+    only: str | None = None,
 ) -> int:
     """Compare two files, whoever made them.
 
@@ -40,11 +42,13 @@ def verify(
         output: What was made of it.
         as_json: Print one JSON object.
         quiet: Print only what differs.
+        only: The part of the footage that was made of it, as `animate --only` was told.
     """
+    from keyframes.clock.part import parse_part
     from pipeline.media.compare.findings import Verdict
     from pipeline.media.compare.witness import compare_files
 
-    comparison = compare_files(source, output)
+    comparison = compare_files(source, output, only=parse_part(only) if only else None)
     if as_json:
         print(json.dumps(comparison.as_json(), indent=2, ensure_ascii=False))
         return comparison.exit_status

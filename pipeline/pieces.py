@@ -18,8 +18,9 @@ from pipeline.edit.plan import EditPlan, read_plan
 from pipeline.edit.segments import Span, untouched_groups
 from pipeline.errors import PipelineError
 from pipeline.files import read_json, sha256_of, write_json
+from pipeline.inspected import bounds_of
+from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.scan import FrameIndex
 from pipeline.media.write.elements.element import Element, elements_of
 from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.media.write.encoding.settings import EncodeSettings
@@ -115,29 +116,35 @@ def write_spans(folder: VideoFolder, request: str, spans: list[Span], digests: l
 
 
 def kept_cut(
-    folder: VideoFolder, copied: NDArray[np.bool_], digest_of_span: Callable[[Span], str]
+    folder: VideoFolder,
+    copied: NDArray[np.bool_],
+    digest_of_span: Callable[[Span], str],
+    first: int = 0,
 ) -> list[Span] | None:
     """The cut of an earlier run that has finished pieces, however many workers there are now.
 
     Args:
         copied: `(N,)` frames that come from the source by packet.
         digest_of_span: names a segment's piece as this run would make it.
+        first: the number of the first of these frames: of a part of a clip, the clip's.
     Returns:
         of several, as another curve leaves one, that with most frames finished; None without.
     """
     done: dict[int, list[Span]] = {}
     for path in sorted(folder.job_folder.glob("spans-*.json")):
         spans = [Span(**s) for s in (read_json(path) or {}).get("spans", [])]
-        if _covers(spans, len(copied)) and all(_is_copied(s, copied) == s.copied for s in spans):
+        if not _covers(spans, first, first + len(copied) - 1):
+            continue
+        if all(_is_copied(s, copied, first) == s.copied for s in spans):
             made = [s for s in spans if folder.marker(s.number, digest_of_span(s)).is_file()]
             done[sum(s.frames for s in made)] = spans
     most = max(done, default=0)
     return done[most] if most else None
 
 
-def _is_copied(span: Span, copied: NDArray[np.bool_]) -> bool | None:
+def _is_copied(span: Span, copied: NDArray[np.bool_], first: int) -> bool | None:
     """Whether all of its frames are copied or none; None where some are."""
-    inside = copied[span.first : span.last + 1]
+    inside = copied[span.first - first : span.last - first + 1]
     return bool(inside[0]) if inside.all() == inside.any() else None
 
 
@@ -164,8 +171,8 @@ def planned_pieces(
     """The pieces of exactly this request, in order.
 
     Returns:
-        what the output is joined from, pieces and what is copied in their place; and a name for
-        each, beside which the pieces of elements lie.
+        what the output is joined from: pieces, and what is copied in their place, by its frames'
+        numbers in what is made; and a name for each, beside which the pieces of elements lie.
     Raises:
         PipelineError: plan, segments and pieces do not belong together; what is wrong is removed.
     """
@@ -174,7 +181,8 @@ def planned_pieces(
     spans = [Span(**s) for s in stored.get("spans", [])]
     digests = [segment_digest(s, plan, settings, encode) for s in spans]
     asked = stored.get("request") == request and stored.get("digests") == digests
-    if not asked or not _covers(spans, inspection.frames):
+    first, last = bounds_of(inspection, settings.only)
+    if not asked or not _covers(spans, first, last):
         folder.spans(request).unlink(missing_ok=True)
         raise PipelineError(f"{folder.spans(request)}: is not what this run planned; run again")
     for span, digest in zip(spans, digests, strict=True):
@@ -187,17 +195,17 @@ def planned_pieces(
         folder.piece(s.number, d, encode.piece_format) for s, d in zip(spans, digests, strict=True)
     ]
     parts = [
-        Copied(s.first, s.last) if s.copied else str(name)
+        Copied(s.first - first, s.last - first) if s.copied else str(name)
         for s, name in zip(spans, names, strict=True)
     ]
     return parts, names
 
 
-def _covers(spans: list[Span], frames: int) -> bool:
-    """Whether the spans, in order, hold every frame once."""
-    at = 0
+def _covers(spans: list[Span], first: int, last: int) -> bool:
+    """Whether the spans, in order, hold every frame from first to last once."""
+    at = first
     for span in spans:
         if span.first != at:
             return False
         at = span.last + 1
-    return at == frames
+    return at == last + 1

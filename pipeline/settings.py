@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from engines.choice import Engine
 from engines.segmenters.file import SegmenterFile
+from keyframes.clock.part import Part
 from keyframes.sheet import KeyframeSheet
 
 ANALYSIS_VERSION = 6
@@ -93,6 +94,7 @@ class RenderSettings:
         sheet: the curve of all videos; None where each row names its own.
         segmenter: what tells hair and skin apart, where somebody brought it.
         stuck_after: as of the analysis.
+        only: the part of each clip that is made; None for all of it.
     """
 
     sheet: KeyframeSheet | None
@@ -106,6 +108,7 @@ class RenderSettings:
     overwrite: bool = False
     plot: bool = False
     stuck_after: float | None = None
+    only: Part | None = None
 
     @property
     def editor_digest(self) -> str:
@@ -129,6 +132,7 @@ class JudgeSettings:
         pages: output → where its page goes; without, beside it as `<name>.qa.html`.
         planner: what the edit was planned with, where that is known.
         crop_size: least side of that editor's crops, pixels.
+        only: the part of their clips that the outputs show.
     """
 
     judge: AnalysisSettings
@@ -139,6 +143,7 @@ class JudgeSettings:
     pages: dict[str, str] = field(default_factory=dict[str, str])
     planner: AnalysisSettings | None = None
     crop_size: int = 512
+    only: Part | None = None
 
 
 def digest_of(*values: Any) -> str:

@@ -145,7 +145,8 @@ def _run(call: Call, screen: Console, *, stays: bool) -> Report:
     def publish(seconds: float, unended: str = "") -> Report:
         report = ledger.report(settings, seconds, unended)
         report.write(call.report)
-        write_failures(report, call.report, unended, call.options.manifest)
+        options = call.options
+        write_failures(report, call.report, unended, options.manifest, options.only)
         return report
 
     places = event_places(call.options.log_json, call.options.timeline, call.videos)
@@ -205,6 +206,7 @@ def judge_settings(call: Call) -> JudgeSettings:
         encode_preset=call.render.encode_preset,
         planner=call.analysis,
         crop_size=call.editor.crop_size,
+        only=call.render.only,
     )
 
 

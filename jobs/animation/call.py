@@ -14,10 +14,11 @@ from jobs.animation.rates import as_measured, gpus_of_place
 from jobs.animation.shots import Shots, element_wish, find_shots
 from jobs.command_line.event_log import event_places
 from jobs.command_line.options import AnimateOptions, FacesOptions, MeasureOptions
-from jobs.command_line.outputs import is_one_of
+from jobs.command_line.outputs import is_one_of, named_for
 from jobs.command_line.places import check_file_place, check_folder_place
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
+from keyframes.clock.part import parse_part
 from keyframes.sheet import KeyframeSheet
 from pipeline.files import stands
 from pipeline.media.read.reader import choose_reader
@@ -97,6 +98,7 @@ class Call:
             overwrite=options.overwrite,
             plot=self.shots.is_demo if options.plot is None else options.plot,
             stuck_after=options.stuck_after,
+            only=parse_part(options.only) if options.only else None,
         )
 
     @cached_property
@@ -125,7 +127,8 @@ def checked(options: AnimateOptions, say: Callable[[str], None] = lambda _: None
         JobError, KeyframeError, EngineError, PipelineError: the call itself is wrong.
     """
     shots = find_shots(options, say)
-    report = options.report or str(Path(shots.videos[0]["output"]).parent / "report.json")
+    name = named_for("report.json", options.only)
+    report = options.report or str(Path(shots.videos[0]["output"]).parent / name)
     report_path = Path(report).expanduser().absolute()
     _check_places(shots.videos, report_path, shots.also_read)
     event_places(options.log_json, options.timeline, shots.videos)
@@ -227,7 +230,8 @@ def encode_preset(asked: str, is_preview: bool) -> str:
 def request_digest(call: Call, video: VideoRow) -> str:
     """Names everything an output depends on."""
     curve = call.sheet_of(video).digest
-    return digest_of(shown_state(video), call.analysis_digest, curve, call.editor_digest)
+    part = [call.options.only] if call.options.only else []
+    return digest_of(shown_state(video), call.analysis_digest, curve, call.editor_digest, *part)
 
 
 def with_request(call: Call, video: VideoRow) -> VideoRow:

@@ -16,6 +16,7 @@ from keyframes.au import AU_NAMES, LID_NAMES, AUIntensity
 from keyframes.errors import KeyframeError
 from keyframes.sheet import KeyframeSheet
 from pipeline.errors import PipelineError
+from pipeline.inspected import bounds_of, part_of
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.read.reader import check_reader
 from pipeline.media.write.check import check_output
@@ -86,20 +87,24 @@ def _promise(call: Call, video: VideoRow) -> Promise:
     with at_hand(video["source"], video["identity"], video["cache"]):
         inspection = inspect_video(video["source"], video["view"])
     check_reader(video["source"], inspection.info, inspection.index, call.analysis.reader)
-    encode = encode_settings(inspection, call.render)
-    check_output(inspection.info, encode, video["output"], inspection.index)
+    part = part_of(inspection, call.render.only)
+    encode, made = encode_settings(inspection, call.render), part.of_its_own
+    check_output(inspection.info, encode, video["output"], made.index)
     places = Path(video["output"]), Path(video["work"])
-    check_elements(inspection, call.render.elements, *places)
-    frames, wish = inspection.frames, elements_of(call.render.elements)
+    check_elements(made, call.render.elements, *places)
+    frames, wish = part.frames, elements_of(call.render.elements)
+    first = bounds_of(inspection, call.render.only)[0]
     beside = sum(estimated_bytes(one, inspection.info, frames) for one in wish)
     if call.sheet_of(video).videos():
-        return Promise(frames, None, "", is_standing=False, sample=frames // 2, beside=beside)
+        sample = first + frames // 2
+        return Promise(frames, None, "", is_standing=False, sample=sample, beside=beside)
     stands = standing_output(call, video)
     if stands:
         raise PipelineError(stands)
-    edited, units = _asked_for(call.sheet_of(video), inspection)
-    sample = int(edited[len(edited) // 2]) if len(edited) else frames // 2
-    return Promise(frames, len(edited), units, stands == "", sample, beside)
+    edited, units = _asked_for(call.sheet_of(video), part)
+    sample = first + (int(edited[len(edited) // 2]) if len(edited) else frames // 2)
+    share = frames / inspection.frames
+    return Promise(frames, len(edited), units, stands == "", sample, beside, share)
 
 
 def _asked_for(sheet: KeyframeSheet, inspection: Inspection) -> tuple[NDArray[np.intp], str]:

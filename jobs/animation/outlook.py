@@ -39,6 +39,7 @@ class Promise:
         is_standing: its output is up to date.
         sample: the frame in the middle of its edit.
         beside: bytes of what compositors get beside it, roughly.
+        share: of its clip that is made, 0…1.
     """
 
     frames: int
@@ -47,6 +48,7 @@ class Promise:
     is_standing: bool
     sample: int
     beside: int = 0
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,8 @@ def _room(made: Made) -> list[str]:
     needs: Counter[int] = Counter()
     places: dict[int, Path] = {}
     for video, promise in made:
-        size = Identity.parse(video["identity"]).size + promise.beside
+        of_clip = round(Identity.parse(video["identity"]).size * promise.share)
+        size = of_clip + promise.beside
         for folder in (Path(video["output"]).parent, Path(video["work"])):
             here = root_of(folder).parent if url_of(folder) else folder
             place = next(p for p in (here, *here.parents) if p.exists())

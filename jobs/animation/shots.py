@@ -115,7 +115,7 @@ def _of_inputs(
         output = output or f"{DEMO_FOLDER.expanduser()}/"
     notes = [f"{len(ours)} results of earlier runs among the inputs were left out"] if ours else []
     read = also_read(asked.curve, sheet)
-    placed = place_outputs(inputs, output, sheet.name, read, options.container)
+    placed = place_outputs(inputs, output, sheet.name, read, options.container, options.only)
     told = asked._replace(curve=absolute(asked.curve))
     return Wanted(
         list(placed.pairs),
@@ -164,7 +164,7 @@ def _of_row(row: Row, options: AnimateOptions, curves: Curves) -> tuple[Row, Pat
         checked_view(view or BY_TAGS)
         sheet = curves.of(row.asked)
         output = row.output or options.output or sheet.output
-        made = place_of(found, output, sheet.name, options.container)
+        made = place_of(found, output, sheet.name, options.container, options.only)
         refuse_working_copy(made)
     except WRONG as error:
         return row.refused(str(error))

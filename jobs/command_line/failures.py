@@ -15,7 +15,7 @@ from jobs.command_line.engine_options import EngineOptions
 from jobs.command_line.inputs import Asked
 from jobs.command_line.manifest import KNOWN, WHY, manifest_text
 from jobs.command_line.options import OPTION_OF, AnimateOptions
-from jobs.command_line.outputs import is_folder
+from jobs.command_line.outputs import is_folder, named_for
 from jobs.command_line.report import Report
 from pipeline.errors import StorageError
 from pipeline.files import published, unpublish
@@ -27,21 +27,26 @@ REPLACED = {"manifest", "inputs", "report", "log_json", "timeline", "dry_run"}
 RETRIED = "retry.json"
 
 
-def failures_beside(report: Path) -> Path:
-    """Where the failures of a run lie."""
-    return report.with_name("failures.csv")
+def failures_beside(report: Path, only: str | None = None) -> Path:
+    """Where the failures of a run lie; of one that makes a part of its clips, beside the others."""
+    return report.with_name(named_for("failures.csv", only))
 
 
 def write_failures(
-    report: Report, place: Path, unended: str = "", manifest: str | None = None
+    report: Report,
+    place: Path,
+    unended: str = "",
+    manifest: str | None = None,
+    only: str | None = None,
 ) -> None:
     """Writes the failures beside a report's place; of a run without any, removes an older run's.
 
     Args:
         unended: while a run goes on, the error of videos that have not ended: they are none yet.
         manifest: what the run was told to make; it is not replaced by a part of it.
+        only: the part of each clip that was made.
     """
-    path = failures_beside(place)
+    path = failures_beside(place, only)
     failed = [video for video in report.failed if video.error != unended]
     if unended and (not failed or (manifest and path == Path(manifest).absolute())):
         return
@@ -64,8 +69,8 @@ def retry_command(options: AnimateOptions, report: Path) -> str:
     """The command line that makes what a run has failed to make, told all else that it was told."""
     program = sys.argv[0] if sys.argv[0].endswith("animate.py") else ""
     words = ["python", program] if program else ["aureel", "animate"]
-    words += ["--manifest", str(failures_beside(report))]
-    words += ["--report", str(report.with_name(RETRIED))]
+    words += ["--manifest", str(failures_beside(report, options.only))]
+    words += ["--report", str(report.with_name(named_for(RETRIED, options.only)))]
     return told(shlex.join([*words, *_words(options)]))
 
 

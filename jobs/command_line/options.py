@@ -25,6 +25,8 @@ from jobs.command_line.engine_options import (
     names_help,
     own_engines,
 )
+from keyframes.clock.part import parse_part
+from keyframes.errors import KeyframeError
 from pipeline.storage.copies import DEFAULT_BYTES
 from pipeline.storage.urls import here, url_of
 
@@ -75,6 +77,15 @@ def _bytes(told: str | int) -> int:
     return int(float(match[1]) * UNITS[match[2].upper()])
 
 
+def _part(word: str) -> str:
+    """The words of a part, once they are understood."""
+    try:
+        parse_part(word)
+    except KeyframeError as error:
+        raise ValueError(str(error)) from None
+    return word
+
+
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 CacheSize = Annotated[
     int,
@@ -110,6 +121,14 @@ Timeline = Annotated[
     Field(
         description="Also draw the whole run here, as a .json that ui.perfetto.dev and "
         "chrome://tracing open: what ran at once, and who waited.",
+    ),
+]
+ClipPart = Annotated[
+    Said,
+    AfterValidator(_part),
+    Field(
+        description="Make only this part of each clip, as 12s..15s, 25%..50% or 01:00:02:00..end: "
+        "a short file of its own, named <name>.<curve>.only-12s-15s.<ext>, whatever --output says.",
     ),
 ]
 View = Annotated[
@@ -159,6 +178,7 @@ class AnimateOptions(BaseModel):
         "input, as "
         "<name>.<curve>.<ext>.",
     )
+    only: ClipPart | None = None
     editor: Said = Field(default="auto", description=EDITOR_HELP)
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
@@ -344,6 +364,11 @@ class JudgeOptions(BaseModel):
     )
     preset_encode: Preset = Field(
         default="auto", description="The output's encoder effort, for the encoder's own part."
+    )
+    only: ClipPart | None = Field(
+        default=None,
+        description="The part of the source that the output shows, where `animate --only` made it; "
+        "with --run, its report says so.",
     )
     tracker: Said = Field(default="auto", description=TRACKER_HELP)
     au: Said = Field(

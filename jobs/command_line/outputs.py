@@ -16,6 +16,7 @@ from typing import Any
 
 from jobs.command_line.inputs import Found, Inputs, Refused
 from jobs.errors import JobError
+from keyframes.clock.part import parse_part
 from pipeline.errors import PipelineError
 from pipeline.files import LONGEST_NAME, read_json
 from pipeline.media.read.origin import is_ours
@@ -51,6 +52,7 @@ def place_outputs(
     curve: str,
     protected: Iterable[Path] = (),
     container: str | None = None,
+    only: str | None = None,
 ) -> Placed:
     """Beside each input, in a folder, or at a file.
 
@@ -58,11 +60,13 @@ def place_outputs(
         protected: what else the job reads; no result may be one of them.
         container: of results that are not named; else each input's own, or where that kind of file
             cannot be written, `.mov` for MXF, DV and GXF and `.mkv` for others.
+        only: the part of each clip that is made, which every name then tells.
     Raises:
         JobError: one file for several inputs, or a place that would vanish with a submitted job's
             working copy.
     """
-    places = _places(inputs.found, output, curve, container)
+    names = _places(inputs.found, output, curve, container)
+    places = [made.with_name(named_for(made.name, only)) for made in names]
     for made in places:
         refuse_working_copy(made)
     pairs = [(item.path, made) for item, made in zip(inputs.found, places, strict=True)]
@@ -77,13 +81,30 @@ def place_outputs(
     )
 
 
-def place_of(item: Found, output: str | None, curve: str, container: str | None = None) -> Path:
+def place_of(
+    item: Found,
+    output: str | None,
+    curve: str,
+    container: str | None = None,
+    only: str | None = None,
+) -> Path:
     """The same for one input; in a folder, whatever folder it comes from.
 
     Raises:
         JobError: a container that is not known.
     """
-    return _places([item], output, curve, container)[0]
+    (made,) = _places([item], output, curve, container)
+    return made.with_name(named_for(made.name, only))
+
+
+def named_for(name: str, only: str | None) -> str:
+    """A file's name, told which part of a clip it is of: never that of the whole.
+
+    A name that tells it already stays: a manifest of failures names outputs as they are.
+    """
+    stem, dot, suffix = name.rpartition(".")
+    told = f".only-{parse_part(only).label}" if only else ""
+    return name if not dot or stem.endswith(told) else f"{stem}{told}.{suffix}"
 
 
 def objections_to(pairs: Sequence[tuple[Path, Path]], protected: Iterable[Path] = ()) -> list[str]:

@@ -21,6 +21,7 @@ from jobs.errors import JobError
 from jobs.evaluation.judges import judging_estimator
 from jobs.evaluation.pages import tell_pages
 from jobs.ray_cluster import cluster
+from keyframes.clock.part import parse_part
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
 from pipeline.media.views.choice import BY_TAGS, checked_view
@@ -81,6 +82,7 @@ def _settings(options: JudgeOptions) -> JudgeSettings:
         () if options.face is None else (options.face,),
         options.made_by,
         "medium" if options.preset_encode == "auto" else options.preset_encode,
+        only=parse_part(options.only) if options.only else None,
     )
 
 
@@ -184,8 +186,10 @@ def _settings_of_run(report: dict[str, Any], options: JudgeOptions) -> JudgeSett
     told = report["settings"]
     has_one = "curve" in told
     curve = options.curve or (told["options"]["curve"] if has_one else None)
+    only = options.only or told["options"].get("only")
     return replace(
         _settings(options),
+        only=parse_part(only) if only else None,
         sheet=load_sheet(curve) if curve else None,
         editor=options.made_by or told["engines"]["editor"]["name"],
         encode_preset=told["encode_preset"],

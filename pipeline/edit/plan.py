@@ -165,6 +165,7 @@ def plan_edits(
     sheet: KeyframeSheet,
     crop_size: int,
     who: Who = NOBODY,
+    shown: Span | None = None,
     *,
     any_size: bool = False,
 ) -> Planned:
@@ -173,8 +174,10 @@ def plan_edits(
     Args:
         crop_size: side of the editor's crops, pixels.
         who: the people of the sheet, where they were found.
+        shown: of which alone a person is told; without, of all that is analysed.
         any_size: larger faces have larger crops, so that all their detail moves.
     """
+    told = analysis.covered if shown is None else shown.mask(analysis.frames)
     parts, requested, warnings = [], {}, list[str]()
     for face in addressed(sheet, analysis.faces, who):
         measured = analysis.intensity_over_time(face)
@@ -184,8 +187,8 @@ def plan_edits(
         warnings += evaluation.warnings
         crop = crop_size, any_size
         part = edits_of(inspection, analysis, face, evaluation.delta, measured, crop)
-        warnings += _unreached(face, evaluation.delta, measured)
-        warnings += _covered(face, part)
+        warnings += _unreached(face, evaluation.delta, measured, told)
+        warnings += _covered(face, part if shown is None else part.within(shown))
         parts.append(part)
     return Planned(_joined(parts), requested, tuple(dict.fromkeys(warnings)))
 
@@ -301,8 +304,10 @@ def _shut_of_open(asked: NDArray[np.float32], measured: NDArray[np.float32]) -> 
     return np.where(asked > 0.0, np.minimum(asked * INTENSITY_MAX / left, INTENSITY_MAX), asked)
 
 
-def _unreached(face: int, delta: AUDelta, measured: AUIntensity) -> list[str]:
-    faceless = int((delta.active & np.isnan(measured.values[:, 0])).sum())
+def _unreached(
+    face: int, delta: AUDelta, measured: AUIntensity, told: NDArray[np.bool_]
+) -> list[str]:
+    faceless = int((told & delta.active & np.isnan(measured.values[:, 0])).sum())
     if not faceless:
         return []
     return [f"face {face}: the curve asks for a change on {faceless} frames without that face"]

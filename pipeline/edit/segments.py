@@ -41,6 +41,11 @@ class Span:
     def frames(self) -> int:
         return self.last - self.first + 1
 
+    def mask(self, frames: int) -> NDArray[np.bool_]:
+        """`(N,)` which of a clip's frames are in it."""
+        number = np.arange(frames)
+        return (number >= self.first) & (number <= self.last)
+
 
 def plan_spans(is_key: NDArray[np.bool_], cost: NDArray[np.float64], limit: float) -> list[Span]:
     """Cuts a clip into spans of about equal cost, none above `limit` by more than the snapping.

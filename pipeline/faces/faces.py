@@ -110,6 +110,27 @@ class Analysis:
         columns = {name: getattr(self, name)[rows] for name in FACE_COLUMNS}
         return replace(self, **columns, uncovered=~kept)
 
+    def part(self, first: int, last: int) -> Analysis:
+        """Frames `first`…`last` (inclusive) as a clip of their own; faces at rest are as in all."""
+        rows = np.flatnonzero((self.frame >= first) & (self.frame <= last))
+        columns = {name: getattr(self, name)[rows] for name in FACE_COLUMNS}
+        kept = slice(first, last + 1)
+        cut = self.cut[kept].copy()
+        cut[0] = True
+        rests = {
+            (max(0, start - first), track): rest
+            for (start, track), rest in sorted(self.neutral.items(), key=lambda each: each[0])
+            if start <= last
+        }
+        return replace(
+            self,
+            **{**columns, "frame": columns["frame"] - first},
+            frames=last - first + 1,
+            cut=cut,
+            neutral=rests,
+            uncovered=self.uncovered[kept],
+        )
+
     def rows_of(self, track: int) -> NDArray[np.intp]:
         """Row numbers of a track, in frame order."""
         return np.flatnonzero(self.track == track)

@@ -32,10 +32,17 @@ class _Loan(NamedTuple):
 
 
 def donor_sheet(
-    path: Path, source: Inspection, made: Inspection, analysis: Analysis, plan: EditPlan
+    path: Path,
+    source: Inspection,
+    made: Inspection,
+    analysis: Analysis,
+    plan: EditPlan,
+    first: int = 0,
 ) -> None:
     """Writes the sheet; where nothing was lent there is none, and an older one goes.
 
+    Args:
+        first: frame of the source that is the first of what was made.
     Raises:
         MediaError: a frame that cannot be decoded.
         PipelineError: a place that cannot be written.
@@ -48,7 +55,7 @@ def donor_sheet(
     for loan in loans[:DONORS_MAX]:
         number = int(plan.frame[loan.borrower])
         lends.append(_face(frame_at(source, loan.donor), analysis, loan.face, loan.donor))
-        borrows.append(_face(frame_at(made, number), analysis, loan.face, number))
+        borrows.append(_face(frame_at(made, number - first), analysis, loan.face, number))
         labels.append(f"{loan.donor} lends {loan.what} to {len(loan.rows)}; {number} shown")
     title = f"{Path(made.info.path).name}: what frames lent each other"
     contact_sheet(path, lends, borrows, labels, title, names=("lends", "borrows"))

@@ -20,7 +20,7 @@ from pipeline.figures.contact_sheet import contact_sheet
 from pipeline.figures.curves import plot_performance
 from pipeline.figures.donor_sheet import donor_sheet
 from pipeline.files import published
-from pipeline.inspected import inspection_of
+from pipeline.inspected import bounds_of, inspection_of, part_of
 from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.side_by_side import write_side_by_side
 from pipeline.own_curve import curve_of
@@ -44,9 +44,11 @@ def plot_stage(
     clock = Stopwatch()
     output = Path(row["output"])
     folder = folder_of(row)
-    source, made = inspection_of(row), inspect_video(row["output"], row["view"])
+    whole, made = inspection_of(row), inspect_video(row["output"], row["view"])
     before = read_analysis(folder.analysis(analysis.digest))
-    before = before.around(wanted_frames(row, source, settings))
+    before = before.around(wanted_frames(row, whole, settings))
+    source, bounds = part_of(whole, settings.only), bounds_of(whole, settings.only)
+    lending, before = before, before.part(*bounds)
     after = measure(made, tracker, estimator, before)
     sheet = curve_of(row, settings)
     who = recognise(source, before, sheet)
@@ -71,7 +73,7 @@ def plot_stage(
         face_boxes=[box_at(before, face, m) for m in moments],
     )
     plan = read_plan(folder.plan(row["request"]))
-    donor_sheet(beside["lent by other frames"], source, made, before, plan)
+    donor_sheet(beside["lent by other frames"], whole, made, lending, plan, bounds[0])
     write_side_by_side(beside["before and after"], source, made)
     return stage_row(row["video"], "plot", **clock.read())
 

@@ -12,8 +12,11 @@ from pipeline.quality.verdict import ShotFinding
 
 
 def lent_findings(source: Clip, question: Question) -> list[ShotFinding]:
-    """A line per shot of what was lent; none without a curve, or of an editor that borrows not."""
-    if question.sheet is None or question.editor not in EDITORS:
+    """A line per shot of what was lent; none without a curve, or of an editor that borrows not.
+
+    Of a part of a clip neither: its donors may lie outside, and the run's report tells of them.
+    """
+    if question.sheet is None or question.editor not in EDITORS or source.inspection.index.cut:
         return []
     traits, side = traits_of("editor", question.editor), question.crop_size
     if not traits.borrows:

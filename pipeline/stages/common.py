@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from keyframes.clock.spans import within
 from pipeline.edit.segments import Span
+from pipeline.inspected import bounds_of
 from pipeline.media.read.inspection import Inspection
 from pipeline.own_curve import curve_of
 from pipeline.partials import sweep_partials
@@ -44,13 +45,19 @@ def wanted_frames(
 ) -> NDArray[np.bool_]:
     """`(N,)` frames that have to be analysed, known from the curve alone; without one, all.
 
+    Of a part of a clip, those in it; but people are looked for in all that their curve touches.
+
     Raises:
-        KeyframeError: the curve does not fit this clip, with the place.
+        KeyframeError: the curve, or the part, does not fit this clip, with the place.
     """
+    wanted = np.ones(inspection.frames, bool)
     if render is None:
-        return np.ones(inspection.frames, bool)
-    timeline = inspection.timeline
-    return within(curve_of(row, render).reach(timeline), timeline.times_s)
+        return wanted
+    timeline, sheet = inspection.timeline, curve_of(row, render)
+    first, last = bounds_of(inspection, render.only)
+    if not sheet.people:
+        wanted[:first] = wanted[last + 1 :] = False
+    return wanted & within(sheet.reach(timeline), timeline.times_s)
 
 
 def sweep(row: VideoRow) -> None:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.delivery import deliver, place_of, ready_before, sending_s
 from pipeline.edit.plan import read_plan
 from pipeline.errors import PipelineError
-from pipeline.inspected import inspection_of
+from pipeline.inspected import bounds_of, inspection_of, part_of
 from pipeline.lease import check_claimed
 from pipeline.media.read.inspection import (
     Inspection,
@@ -61,12 +63,14 @@ def _finished(
         if row["run"]:
             check_claimed(output, row["run"])
 
-    what = inspection.info, inspection.index
+    part = part_of(inspection, settings.only)
+    what = part.labelled, part.index
     how: dict[str, Any] = {"replace": settings.overwrite or place != row["output"], "check": check}
     notes: list[str] = []
     finished = ready_before(row)
     strength = read_plan(folder.plan(row["request"])).strength(inspection.frames)
-    beside = (output, inspection, names, settings.elements, strength)
+    shown = strength[slice(*np.add(bounds_of(inspection, settings.only), (0, 1)))]
+    beside = (output, part.of_its_own, names, settings.elements, shown)
     with elements_beside(*beside, replace=settings.overwrite) as elements:
         try:
             finished = finished or finish(*what, pieces, place, encode, **how)

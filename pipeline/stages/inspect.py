@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.edit.segments import Span, plan_chunks
 from pipeline.faces.table import read_covered
-from pipeline.inspected import inspection_of
+from pipeline.inspected import inspection_of, part_of
 from pipeline.media.read.inspection import (
     Inspection,
     inspect_video,
@@ -39,16 +39,17 @@ def inspect_stage(
     inspection = _inspection(row)
     info = inspection.info
     check_reader(row["source"], info, inspection.index, settings.reader)
-    told: tuple[str, ...] = ()
+    told, shown = list[str](), part_of(inspection, render and render.only)
     if render is not None:
-        encode = encode_settings(inspection, render)
-        told = check_output(info, encode, row["output"], inspection.index)
-        told += check_elements(inspection, render.elements, Path(row["output"]), Path(row["work"]))
+        encode, made = encode_settings(inspection, render), shown.of_its_own
+        told += check_output(info, encode, row["output"], made.index)
+        told += check_elements(made, render.elements, Path(row["output"]), Path(row["work"]))
+        told += filter(None, [render.only and render.only.beyond(inspection.timeline)])
     rows = [chunk_row(row, c) for c in _chunks_to_do(row, inspection, settings, render)]
     summary = stage_row(
         row["video"],
         "inspect",
-        frames=inspection.frames,
+        frames=shown.frames,
         **clock.read(),
         notes="\n".join((*info.warnings, *flat_told(info), *inspection.index.notes, *told)),
     )

@@ -14,7 +14,7 @@ from pipeline.edit.plan import plan_edits, write_plan
 from pipeline.edit.segments import ONE, Hands, Span, plan_segments
 from pipeline.faces.faces import Analysis
 from pipeline.faces.recognise import recognise, refuse_doubts, told
-from pipeline.inspected import inspection_of
+from pipeline.inspected import bounds_of, inspection_of
 from pipeline.media.read.inspection import (
     Inspection,
 )
@@ -73,26 +73,31 @@ def _planned(
     refuse_doubts(who, inspection)
     editor = settings.editor
     any_size, side = editor.any_size, editor.crop_size
-    planned = plan_edits(inspection, faces, sheet, side, who, any_size=any_size)
+    first, last = bounds_of(inspection, settings.only)
+    shown = Span(0, first, last)
+    planned = plan_edits(inspection, faces, sheet, side, who, shown, any_size=any_size)
     if editor.borrows:
         plan, library = borrowed(planned.plan, faces, inspection, side, any_size=any_size)
         write_library(folder.lent(row["request"]), library)
-        lent = lending_told(plan, faces, inspection.times_s)
+        lent = lending_told(plan.within(shown), faces, inspection.times_s)
         planned = replace(planned, plan=plan, warnings=(*planned.warnings, *lent))
     encode = encode_settings(inspection, settings)
-    active = planned.plan.active(inspection.frames)
-    copied = frames_to_copy(inspection.index, active, encode)
-    digest_of_span = partial(segment_digest, plan=planned.plan, settings=settings, encode=encode)
-    spans = kept_cut(folder, copied, digest_of_span) or plan_segments(
-        inspection.index.is_key, active, editor.seconds_per_edit, copied, hands
-    )
+    plan = planned.plan.within(shown)  # made of whole shots, so that a part is as in the whole
+    active = plan.active(inspection.frames)[first : last + 1]
+    index = inspection.index.part(first, last)
+    copied = frames_to_copy(index, active, encode)
+    digest_of_span = partial(segment_digest, plan=plan, settings=settings, encode=encode)
+    spans = kept_cut(folder, copied, digest_of_span, first) or [
+        replace(span, first=first + span.first, last=first + span.last)
+        for span in plan_segments(index.is_key, active, editor.seconds_per_edit, copied, hands)
+    ]
     digests = [digest_of_span(span) for span in spans]
-    write_plan(folder.plan(row["request"]), planned.plan)
+    write_plan(folder.plan(row["request"]), plan)
     write_spans(folder, row["request"], spans, digests)
     summary = stage_row(
         row["video"],
         "plan",
-        frames=inspection.frames,
+        frames=shown.frames,
         edited=int(active.sum()),
         **clock.read(),
         notes="\n".join((*encode.warnings, *planned.warnings)),

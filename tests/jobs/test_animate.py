@@ -68,6 +68,25 @@ def test_the_report_counts_every_frame_and_names_every_setting(animate: Animate)
     assert report["versions"]["ray"]
 
 
+def test_a_part_is_made_beside_the_whole_and_a_clip_without_it_fails_alone(animate: Animate):
+    make_demo_clip(Path("brief.mp4"), seconds=0.5, size=(320, 320))
+    call = (*IDENTITY, "--input", "brief.mp4", "--only", "1s..1.4s")
+    dry = animate(*call, "--dry-run")
+    assert dry.status == 1
+    assert re.search(r"10, of which 10\s+are edited", dry.stdout), dry.stdout
+    run = animate(*call)
+    assert run.status == 1
+    assert {path.name for path in run.folder.iterdir() if path.is_file()} == {
+        "talk.mp4", "brief.mp4", "smile2.yaml", "talk.smile2.only-1s-1.4s.mp4",
+        "report.only-1s-1.4s.json", "failures.only-1s-1.4s.csv",
+    }  # fmt: skip
+    (failed,) = (line for line in run.stdout.splitlines() if "outside the clip" in line)
+    assert "part 1s..1.4s begins at 1.000 s" in failed
+    assert "--only 1s..1.4s" in run.stdout.splitlines()[-1], "the command that tries again"
+    assert inspect_video("talk.smile2.only-1s-1.4s.mp4").frames == 10
+    assert animate(*IDENTITY, "--only", "1.4s..1s").status == 2
+
+
 def test_a_rerun_has_nothing_to_do_and_a_changed_curve_keeps_the_analysis(animate: Animate):
     animate(*IDENTITY)
     made = (made_path := Path("talk.smile2.mp4")).stat().st_mtime_ns

@@ -145,6 +145,17 @@ def test_an_original_that_has_a_results_name_is_not_overwritten(footage):
     assert f"{footage}/b.mov" in made
 
 
+@pytest.mark.parametrize("output", [None, "made/", "made/x.mp4"])
+def test_a_part_of_a_clip_never_has_the_name_of_the_whole(footage, tmp_path, output):
+    found = find_inputs([str(footage / "a.mp4")])
+    place = output and f"{tmp_path}/{output}"
+    ((_, whole),) = place_outputs(found, place, "smile").pairs
+    ((_, part),) = place_outputs(found, place, "smile", only="12s..15s").pairs
+    assert part == whole.with_name(f"{whole.stem}.only-12s-15s.mp4")
+    ((_, again),) = place_outputs(found, str(part), "smile", only="12s..15s").pairs
+    assert again == part, "a manifest of failures names what it is to make"
+
+
 @pytest.mark.parametrize("length", [244, 249, 255])
 def test_a_name_too_long_for_its_result_is_refused_before_the_work(footage, length):
     clip = footage / ("n" * (length - 4) + ".mp4")

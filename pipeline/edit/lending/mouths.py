@@ -151,8 +151,12 @@ def _uncovered(inside: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDAr
 
 
 def _motion(face: FaceTrack) -> NDArray[np.float64]:
-    """`(N,)` how far the lips go from one frame to the next, outer-eye distances: it blurs."""
+    """`(N,)` how far the lips go from one frame to the next, outer-eye distances: it blurs.
+
+    Over a cut they go nowhere: what a shot lends may not depend on the one before.
+    """
     lips = face.landmarks_px[:, 48:68]
     step = np.linalg.norm(np.diff(lips, axis=0, prepend=lips[:1]), axis=2).mean(axis=1)
+    step[np.diff(face.shot, prepend=face.shot[:1]) != 0] = 0.0
     eyes = np.linalg.norm(face.landmarks_px[:, 36] - face.landmarks_px[:, 45], axis=1)
     return step / np.maximum(eyes, 1e-6)

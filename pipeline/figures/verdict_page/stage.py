@@ -19,6 +19,7 @@ from pipeline.faces.table import read_analysis, read_covered
 from pipeline.figures.verdict_page.images import thumb_of
 from pipeline.figures.verdict_page.page import write_verdict_page
 from pipeline.files import write_json
+from pipeline.inspected import bounds_of, part_of
 from pipeline.media.read.inspection import inspect_video
 from pipeline.own_curve import kept_curve
 from pipeline.quality.clip import Clip, check_same_shot, measure
@@ -76,17 +77,19 @@ def judge(
     Raises:
         PipelineError: not the same shot, or no face.
     """
-    before, after = (inspect_video(path, view) for path in (source, output))
+    whole, after = (inspect_video(path, view) for path in (source, output))
+    bounds, before = bounds_of(whole, settings.only), part_of(whole, settings.only)
     check_same_shot(before, after)
-    wanted = np.ones(before.frames, bool)
+    wanted = np.zeros(whole.frames, bool)
+    wanted[bounds[0] : bounds[1] + 1] = True
     if settings.sheet is not None:
-        wanted = within(settings.sheet.reach(before.timeline), before.times_s)
-    faces = _stored(stored, wanted) or measure(before, tracker, estimator)
+        wanted &= within(settings.sheet.reach(whole.timeline), whole.times_s)
+    faces = _stored(stored, wanted, bounds) or measure(before, tracker, estimator)
     plate = Clip(before, faces)
     edit = Clip(after, measure(after, tracker, estimator, faces))
     if not len(faces.frame):
         raise PipelineError(f"{source}: no face was found; there is nothing to judge")
-    plan = _stored(planned, wanted)
+    plan = _stored(planned, wanted, bounds)
     planner = settings.planner.estimator.name if settings.planner else ""
     verdicts = []
     who = recognise(before, faces, settings.sheet) if settings.sheet else NOBODY
@@ -108,12 +111,15 @@ def judge(
     return verdicts
 
 
-def _stored(path: Path | None, wanted: NDArray[np.bool_]) -> Analysis | None:
-    """What is kept of the shots that hold any of the wanted `(N,)` frames, if all of them are."""
+def _stored(
+    path: Path | None, wanted: NDArray[np.bool_], bounds: tuple[int, int]
+) -> Analysis | None:
+    """What is kept of the shots that hold any of the wanted `(N,)` frames, if all of them are; of
+    the frames that are shown."""
     covered = None if path is None else read_covered(path)
     if path is None or covered is None or not covered[wanted].all():
         return None
-    return read_analysis(path).around(wanted)
+    return read_analysis(path).around(wanted).part(*bounds)
 
 
 def _faces(settings: JudgeSettings, analysis: Analysis, who: Who) -> tuple[int, ...]:

@@ -28,7 +28,10 @@ def compare_times(source: FileFacts, output: FileFacts) -> tuple[Fraction, list[
     findings.append(_pts(source, output, shift))
     findings.append(_last_duration(source, output))
     findings.append(_time_base(source, output))
-    if shift:
+    if source.index.cut:
+        from_s = float(int(source.index.pts[0]) * source.info.time_base)
+        findings.append(kept("part", f"from {from_s:.3f} s, which became its beginning"))
+    elif shift:
         findings.append(
             kept("clock", f"MPEG-TS's clock of {-float(shift):.3f} s became 0, for all tracks")
         )
@@ -36,11 +39,13 @@ def compare_times(source: FileFacts, output: FileFacts) -> tuple[Fraction, list[
 
 
 def _shift(source: FileFacts, output: FileFacts) -> Fraction:
-    """MPEG-TS begins anywhere; elsewhere such a beginning would be an empty stretch."""
-    if not source.info.is_mpegts or output.info.is_mpegts:
-        return Fraction(0)
+    """MPEG-TS begins anywhere; elsewhere such a beginning would be an empty stretch. A part begins
+    where its clip does."""
     base = source.info.time_base
-    return -Fraction(round(Fraction(source.info.clock_start_s) / base)) * base
+    moved_s = source.index.moved * base
+    if not source.info.is_mpegts or output.info.is_mpegts:
+        return moved_s
+    return moved_s - Fraction(round(Fraction(source.info.clock_start_s) / base)) * base
 
 
 def _pts(source: FileFacts, output: FileFacts, shift: Fraction) -> Finding:

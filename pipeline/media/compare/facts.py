@@ -21,8 +21,10 @@ from pipeline.media.boxes.movie import Movie, foreign_tracks, payload_md5, read_
 from pipeline.media.boxes.tree import MalformedBoxError
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video
+from pipeline.media.read.frame_index import FrameIndex
+from pipeline.media.read.part_packets import chapter_in_part, is_in_part, packets_around
 from pipeline.media.read.probe import probe
-from pipeline.media.read.scan import FrameIndex, scan
+from pipeline.media.read.scan import scan
 from pipeline.media.read.tags import kept_tags
 
 NO_TEXT = b"\0\0"
@@ -127,10 +129,10 @@ def facts_of(path: str, info: VideoInfo, index: FrameIndex) -> FileFacts:
     with open_video(path) as container, one_line_errors(path, "read its packets"):
         reader = _PacketReader(container, info, index, movie)
         video = track_facts(container.streams[info.stream_index])
-        for packet in container.demux():
+        for packet in packets_around(container, info, index, list(container.streams)):
             if packet.size:
                 reader.take(packet)
-        chapters = tuple(_chapter(c) for c in container.chapters())
+        chapters = tuple(filter(None, (_chapter(c, info, index) for c in container.chapters())))
         tags = _lower(kept_tags(container.metadata))
     return FileFacts(
         path=path,
@@ -147,10 +149,11 @@ def facts_of(path: str, info: VideoInfo, index: FrameIndex) -> FileFacts:
     )
 
 
-def _chapter(found: Any) -> Chapter:
+def _chapter(found: Any, info: VideoInfo, index: FrameIndex) -> Chapter | None:
     tick_s = Fraction(found["time_base"] or 1)
     title = dict(found["metadata"]).get("title", "")
-    return Chapter(found["start"] * tick_s, found["end"] * tick_s, title)
+    held = chapter_in_part((found["start"] * tick_s, found["end"] * tick_s), info, index)
+    return None if held is None else Chapter(*held, title)
 
 
 class _PacketReader:
@@ -167,6 +170,7 @@ class _PacketReader:
         self._facts: dict[int, TrackFacts] = {}
         self._digests: dict[int, Any] = {}
         self._lasting: set[Message] = set()
+        self._shown = frozenset[int](index.pts.tolist() if index.cut else ())
         for stream in container.streams:
             if stream.index != info.stream_index and not self._is_elsewhere(stream, movie):
                 self._facts[stream.index] = track_facts(stream)
@@ -190,7 +194,7 @@ class _PacketReader:
             self._take_picture(packet)
             return
         facts = self._facts.get(index)
-        if facts is None:
+        if facts is None or not is_in_part(packet, self._info, self._index):
             return
         self._digests[index].update(packet)
         if facts.codec == "mov_text":
@@ -204,6 +208,8 @@ class _PacketReader:
             facts.durations.append(packet.duration or 0)
 
     def _take_picture(self, packet: Packet[Any]) -> None:
+        if self._index.cut and packet.pts not in self._shown:
+            return
         self.video_bytes += packet.size
         if self._form is None:
             self.repeats += self._info.codec == "mpeg2video" and repeats_field(bytes(packet))

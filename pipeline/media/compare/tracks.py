@@ -37,7 +37,7 @@ def compare_tracks(source: FileFacts, output: FileFacts, shift: Fraction) -> lis
     for track in source.tracks:
         match = _match(track, free)
         if match is None:
-            findings.append(_missing(track, output))
+            findings.append(_missing(track, source, output))
             continue
         free.remove(match)
         findings += _compare(track, match, source, output, shift)
@@ -54,7 +54,9 @@ def _match(track: TrackFacts, free: list[TrackFacts]) -> TrackFacts | None:
     return min(likely, key=lambda t: t.language != track.language, default=None)
 
 
-def _missing(track: TrackFacts, output: FileFacts) -> Finding:
+def _missing(track: TrackFacts, source: FileFacts, output: FileFacts) -> Finding:
+    if source.index.cut and track.timing is not None:
+        return limited(track.name, "left out: of a part, only tracks that have packets are taken")
     if track.kind in UNHELD.get(output.info.container, frozenset()):
         return limited(track.name, "left out: this container has no place for it")
     return lost(track.name, "is not there")

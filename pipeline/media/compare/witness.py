@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from keyframes.clock.part import Part
 from pipeline.media.compare.clocks import compare_times
 from pipeline.media.compare.extras import compare_extras
-from pipeline.media.compare.facts import FileFacts, read_facts
+from pipeline.media.compare.facts import FileFacts, facts_of, read_facts
 from pipeline.media.compare.findings import Comparison, Finding
 from pipeline.media.compare.format import compare_format
 from pipeline.media.compare.pictures import PictureFigures, compare_pictures
 from pipeline.media.compare.quality import compare_quality, figures_of
 from pipeline.media.compare.tracks import compare_tracks
+from pipeline.media.read.inspection import inspect_video
 
 SAMPLED_FRAMES = 6
 
@@ -29,15 +31,26 @@ class Witnessed:
     output: FileFacts
 
 
-def compare_files(source: str, output: str, *, look: Look = "all") -> Comparison:
+def compare_files(
+    source: str, output: str, *, look: Look = "all", only: Part | None = None
+) -> Comparison:
     """Everything one file holds of another, by reading both.
 
     Args:
+        only: the part of the source that the output is to hold.
         look: at all pictures, or at a few spread over the file (what finishing a file can afford).
     Raises:
         MediaError: one of them is no sound video.
+        KeyframeError: the source has no such part.
     """
-    return witness(read_facts(source), read_facts(output), look=look)
+    before = read_facts(source) if only is None else _facts_in(source, only)
+    return witness(before, read_facts(output), look=look)
+
+
+def _facts_in(source: str, only: Part) -> FileFacts:
+    whole = inspect_video(source)
+    part = whole.part(*only.frames(whole.timeline))
+    return facts_of(source, part.labelled, part.index)
 
 
 def witness(source: FileFacts, output: FileFacts, *, look: Look = "all") -> Comparison:

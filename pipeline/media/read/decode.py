@@ -24,8 +24,8 @@ from pipeline.errors import MediaError
 from pipeline.media.fields import Field, Picture
 from pipeline.media.info import RGB_MATRIX, VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
+from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.nvdec import as_decoded_here
-from pipeline.media.read.scan import FrameIndex
 from pipeline.media.views.choice import view_of
 
 BY_KEYS_BACK = (1, 2, 4, 8)
@@ -88,9 +88,10 @@ def decode_range(
 
 def _starts(index: FrameIndex, first: int) -> list[int | None]:
     """Where to try to start, best first: pts of key frames, then None for the file's start."""
-    keys = np.flatnonzero(index.is_key[: first + 1])
-    back: list[int | None] = [int(index.pts[keys[-n]]) for n in BY_KEYS_BACK if n <= len(keys)]
-    if back and back[-1] == index.pts[0]:
+    before = index.cut.keys if index.cut else ()
+    keys = [*before, *index.pts[: first + 1][index.is_key[: first + 1]].tolist()]
+    back: list[int | None] = [keys[-n] for n in BY_KEYS_BACK if n <= len(keys)]
+    if back and back[-1] == (index.cut.origin if index.cut else index.pts[0]):
         back.pop()
     return [*back, None]
 
@@ -102,9 +103,11 @@ def _decode_from(request: _Request, start_pts: int | None) -> Iterator[VideoFram
     with doing, open_video(path, request.decoder) as container:
         stream = video_stream(container, request.info)
         ready_decoder(stream, request.threads)
-        for number, frame in enumerate(_frames_after_seek(path, container, stream, start_pts)):
+        before = index.cut.before if index.cut else 0
+        frames = _frames_after_seek(path, container, stream, start_pts)
+        for number, frame in enumerate(frames, -before):
             if request.info.times_by_order and number < len(index):  # decoded from the beginning
-                frame.pts = int(index.pts[number])
+                frame.pts = int(index.pts[number]) if number >= 0 else None
             if frame.pts is None or frame.pts < index.pts[first]:
                 continue
             if frame.pts != index.pts[expected] or frame.is_corrupt:

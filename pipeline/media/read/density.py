@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.media.info import VideoInfo
-from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.frame_index import FrameIndex
 
 MASTER_BITS = 0.6
 """Bits per pixel from which footage is a master: 37 Mbit/s at 1080p30, 12 times a stream's."""

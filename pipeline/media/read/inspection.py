@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keyframes.clock.smpte import parse_timecode, timecode_at
 from keyframes.clock.timeline import Timeline
+from keyframes.errors import KeyframeError
 from pipeline.errors import MediaError
 from pipeline.files import published
 from pipeline.media.info import Colour, StreamSummary
@@ -20,10 +23,15 @@ from pipeline.media.read.probe import FrameIndex, VideoInfo, probe, scan, times_
 
 @dataclass(frozen=True)
 class Inspection:
-    """A video's headers and the presentation times and key frames of all its frames."""
+    """A video's headers and the presentation times and key frames of all its frames.
+
+    Attributes:
+        clip_end: of a part, pts at which the clip has ended.
+    """
 
     info: VideoInfo
     index: FrameIndex
+    clip_end: int | None = None
 
     @property
     def frames(self) -> int:
@@ -36,13 +44,36 @@ class Inspection:
 
     @property
     def timeline(self) -> Timeline:
-        """The clip's clock as curves see it."""
-        end = self.index.pts[-1] + self.index.duration[-1]
+        """The clip's clock as curves see it, of a part of it as well."""
+        own_end = self.index.pts[-1] + self.index.duration[-1]
+        end = own_end if self.clip_end is None else self.clip_end
         end_s = float(end * self.info.time_base) - self.info.clock_start_s
         times = self.times_s
         return Timeline(
             times, max(end_s, float(times[-1]) + 1e-3), self.info.frame_rate, self.info.timecode
         )
+
+    def part(self, first: int, last: int) -> Inspection:
+        """Frames `first`…`last` (inclusive) of the clip, on the clip's clock."""
+        end = int(self.index.pts[-1] + self.index.duration[-1])
+        return Inspection(self.info, self.index.part(first, last), end)
+
+    @property
+    def labelled(self) -> VideoInfo:
+        """The headers of a file of its own: its time code is that of its own first frame."""
+        cut, label = self.index.cut, self.info.timecode
+        if cut is None or label is None:
+            return self.info
+        with suppress(KeyframeError):  # one that does not fit the rate stays as it is
+            start, rate = parse_timecode(label), self.info.frame_rate
+            number = start.frame_number(rate) + cut.before
+            label = str(timecode_at(number, rate, drop_frame=start.drop_frame))
+        return replace(self.info, timecode=label)
+
+    @property
+    def of_its_own(self) -> Inspection:
+        """A part as a file of its own has it."""
+        return Inspection(self.labelled, self.index.of_its_own())
 
 
 def inspect_video(source: str, view: str = "") -> Inspection:

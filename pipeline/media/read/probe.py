@@ -32,8 +32,9 @@ from pipeline.media.info import (
 from pipeline.media.opening import MAX_PIXELS, one_line_errors, open_video, ready_decoder
 from pipeline.media.read.dolby_vision import read_dolby_vision
 from pipeline.media.read.frame_facts import FieldOrder, chroma_place, field_order_of
+from pipeline.media.read.frame_index import FrameIndex, times_s
 from pipeline.media.read.guarded import has_second_layer, refuse_encrypted
-from pipeline.media.read.scan import FrameIndex, scan, times_s
+from pipeline.media.read.scan import scan
 from pipeline.media.read.side_data import side_data_of
 from pipeline.media.views.flat import looks_flat
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pipeline.errors import MediaError
 from pipeline.media.info import VideoInfo
 from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.frame_index import FrameIndex, times_s
 from pipeline.media.read.nvdec import give_up, gpu_decoder, why_not_nvdec
-from pipeline.media.read.scan import FrameIndex, times_s
 from pipeline.media.views.choice import view_of
 
 Reader = Literal["av", "decord", "nvdec"]

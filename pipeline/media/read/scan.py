@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
@@ -20,6 +20,7 @@ from pipeline.media.bitstream.units import UnitFormat, unit_format
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
 from pipeline.media.read.envelope import missing_bytes
+from pipeline.media.read.frame_index import FrameIndex
 
 TRUNCATION_SLACK_S = 0.5
 RISING_TIMES = (
@@ -29,46 +30,6 @@ RISING_TIMES = (
 EVEN_TIMES = "give them even times: ffmpeg -i IN -map 0 -c copy -c:v ffv1 -fps_mode cfr OUT.mkv"
 KEYS_STAND_ALONE = frozenset(("prores", "dnxhd", "mjpeg", "ffv1", "png", "v210"))
 """Codecs of which decoding may begin at any key frame and looks back no further."""
-
-
-@dataclass(frozen=True)
-class FrameIndex:
-    """Every frame a player shows, in the order it shows them.
-
-    Attributes:
-        pts: `(N,)` int64, time_base units, strictly increasing.
-        is_key: `(N,)` bool, the packet is flagged as one decoding can start at.
-        duration: `(N,)` int64, time_base units, as the packets declare; 0 where they don't.
-        notes: what a report should tell of frames that are not here, one line each.
-        size: `(N,)` int64, bytes of each frame's packet; of length 0 where nobody counted.
-        coded: `(N,)` int64, each frame's place in the order of the file; of length 0 likewise.
-        group: `(N,)` int64, rising: frames that decode without any other, by number; −1 where no
-            such group was found or a part of it is not shown; of length 0 likewise.
-    """
-
-    pts: NDArray[np.int64]
-    is_key: NDArray[np.bool_]
-    duration: NDArray[np.int64]
-    notes: tuple[str, ...] = ()
-    size: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    coded: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    group: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-
-    def __post_init__(self) -> None:
-        if not (self.pts.ndim == 1 and self.pts.shape == self.is_key.shape == self.duration.shape):
-            raise MediaError(
-                f"frame index: got {self.pts.shape}, {self.is_key.shape}, {self.duration.shape}; "
-                "expected three arrays of one length"
-            )
-
-    def __len__(self) -> int:
-        return len(self.pts)
-
-
-def times_s(info: VideoInfo, index: FrameIndex) -> NDArray[np.float64]:
-    """`(N,)` float64: when each frame is shown, seconds on the clock a player shows."""
-    base = info.time_base
-    return index.pts * base.numerator / base.denominator - info.clock_start_s
 
 
 @dataclass(frozen=True)

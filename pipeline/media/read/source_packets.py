@@ -14,7 +14,9 @@ from pipeline.media.bitstream.mpeg2 import FieldFlags, field_flags
 from pipeline.media.bitstream.units import unit_format
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, video_stream
+from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.part_packets import packets_around
 from pipeline.media.read.scan import KEYS_STAND_ALONE
 
 DOVI_UNIT = -1
@@ -57,10 +59,12 @@ class SourcePackets:
 
     Attributes:
         keeps_all: `at` gives whole packets, whatever the codec.
+        index: where only a part of the clip is asked for.
     """
 
     info: VideoInfo
     keeps_all: bool = False
+    index: FrameIndex | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
     _packets: Iterator[tuple[int, bytes, bool]] | None = None
     _held: dict[int, Carried] = field(default_factory=dict[int, Carried])
@@ -73,7 +77,7 @@ class SourcePackets:
         self._form = unit_format(self.info.codec, stream.codec_context.extradata)
         self._packets = (
             (packet.pts, bytes(packet), packet.is_keyframe)
-            for packet in container.demux(stream)
+            for packet in packets_around(container, self.info, self.index, [stream])
             if packet.size and packet.pts is not None
         )
         return self
@@ -94,7 +98,7 @@ class SourcePackets:
             found, packet, _ = next(self._packets or iter(()), (None, b"", False))
             if found is None:
                 break
-            self._held[found] = self._read(packet)
+            self._hold(found, self._read(packet))
         return self._held.pop(pts, Carried())
 
     def group(self, first_pts: int, last_pts: int, frames: int) -> Iterator[CodedFrame]:
@@ -114,10 +118,15 @@ class SourcePackets:
                 )
             carried = self._read(packet)
             if not first_pts <= pts <= last_pts:
-                self._held[pts] = carried
+                self._hold(pts, carried)
                 continue
             found += 1
             yield CodedFrame(pts, packet, is_key)
+
+    def _hold(self, pts: int, carried: Carried) -> None:
+        """What is shown before a part is not asked for."""
+        if self.index is None or pts >= self.index.pts[0]:
+            self._held[pts] = carried
 
     def _read(self, packet: bytes) -> Carried:
         if self.info.codec == "mpeg2video":
@@ -172,7 +181,7 @@ class SourceFrames:
         if self._packets is None:
             container = self._stack.enter_context(open_video(info.path))
             stream = video_stream(container, info)
-            if self.first:
+            if self.first or self.inspection.index.cut:
                 container.seek(int(self.inspection.index.pts[self.first]), stream=stream)
             self._packets = (
                 (p.pts, bytes(p)) for p in container.demux(stream) if p.size and p.pts is not None

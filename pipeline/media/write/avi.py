@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from pipeline.media.bitstream.units import UnitFormat, parameter_units, unit_format
 from pipeline.media.info import VideoInfo
-from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.frame_index import FrameIndex
 
 
 def avi_tick(info: VideoInfo, index: FrameIndex) -> Fraction | None:

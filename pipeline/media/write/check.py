@@ -13,7 +13,7 @@ from pipeline.errors import MediaError
 from pipeline.media.boxes.movie import read_movie
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import open_video
-from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.write.avi import avi_tick
 from pipeline.media.write.containers import MUXERS, muxer_of
 from pipeline.media.write.copying import is_attachment, is_made_elsewhere

@@ -14,6 +14,8 @@ from pipeline.errors import MediaError
 from pipeline.media.boxes.movie import Movie, foreign_tracks, read_movie
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import open_video
+from pipeline.media.read.frame_index import FrameIndex
+from pipeline.media.read.part_packets import is_in_part, packets_around
 from pipeline.media.read.tags import kept_tags
 
 
@@ -120,19 +122,24 @@ def attachment_bytes(stream: Stream, info: VideoInfo) -> bytes:
 
 
 def copied_packets(
-    source: InputContainer, copies: dict[int, Stream], shift_s: Fraction
+    source: InputContainer,
+    copies: dict[int, Stream],
+    info: VideoInfo,
+    index: FrameIndex,
+    shift_s: Fraction,
 ) -> Iterator[Packet[Any]]:
     """The source's packets for the copied streams, in file order.
 
     Args:
+        index: of the video; of a part, what goes with that.
         shift_s: added to every time.
     """
     streams = [s for s in source.streams if s.index in copies]
     if not streams:
         return
     shift = {s.index: round(shift_s / s.time_base) if s.time_base else 0 for s in streams}
-    for packet in source.demux(streams):
-        if not packet.size:
+    for packet in packets_around(source, info, index, streams):
+        if not packet.size or not is_in_part(packet, info, index):
             continue
         ticks = shift[packet.stream_index]
         packet.pts = None if packet.pts is None else packet.pts + ticks

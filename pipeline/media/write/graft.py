@@ -59,10 +59,12 @@ class GraftOptions:
     Attributes:
         same_codec: the picture's description fits the output's codec.
         dolby_vision: its metadata is in the output's packets.
+        tracks: those that only boxes tell of go with it; not with a part of a clip.
     """
 
     same_codec: bool = True
     dolby_vision: bool = True
+    tracks: bool = True
 
 
 def graft(part: str, source: str, video_stream: int, options: GraftOptions) -> bool:
@@ -80,7 +82,8 @@ def graft(part: str, source: str, video_stream: int, options: GraftOptions) -> b
         work = _Graft(source, old, new)
         work.describe_pictures(old.tracks[video_stream].number, options)
         work.add_user_data()
-        work.add_tracks()
+        if options.tracks:
+            work.add_tracks()
         work.add_references()
         if work.changed:
             _rewrite(part, new, work)

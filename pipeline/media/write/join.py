@@ -19,7 +19,7 @@ from pipeline.media.bitstream.prores import AnotherLayoutError, with_alpha_of
 from pipeline.media.bitstream.units import UnitFormat, unit_format
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video
-from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.source_packets import Carried, SourcePackets
 from pipeline.media.write.shared_header import SharedHeader, shared_header
 
@@ -168,7 +168,7 @@ def joined_packets(
     lead = index.pts[0] - gap * np.arange(plan.reorder, 0, -1)
     dts = np.concatenate([lead, index.pts])
     number = 0
-    with SourcePackets(info, keeps_all=plan.mixes) as source:
+    with SourcePackets(info, keeps_all=plan.mixes, index=index) as source:
         for part, first in zip(plan.parts, plan.first, strict=True):
             if isinstance(part, Copied):
                 packets = _source_packets(source, part, plan.shared, index)

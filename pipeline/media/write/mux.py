@@ -29,9 +29,10 @@ from pipeline.files import published
 from pipeline.media.boxes.movie import foreign_tracks, read_movie
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import close_quietly, one_line_errors, open_video, video_stream
+from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.origin import origin_tag
+from pipeline.media.read.part_packets import chapter_in_part
 from pipeline.media.read.probe import probe
-from pipeline.media.read.scan import FrameIndex
 from pipeline.media.read.source_packets import TWO_LAYERS
 from pipeline.media.read.tags import kept_tags
 from pipeline.media.write.avi import avi_tick, into_avi
@@ -110,7 +111,7 @@ def finish(
         if muxer_of(output) in ("matroska", "webm") and probe(str(part)).sar != info.sar:
             write_pixel_shape(str(part), track, info.sar)
         if muxer_of(output) in MP4_FAMILY:
-            graft(str(part), info.path, info.stream_index, _graft_options(info, settings))
+            graft(str(part), info.path, info.stream_index, _graft_options(info, index, settings))
         check_copies(str(part), info, index, copied)
         verified = verify_output(str(part), output, info, index, settings.changes)
         for text in verified.warnings:
@@ -142,7 +143,7 @@ def _write(
 ) -> tuple[int, NDArray[np.int64]]:
     """Writes the part; our stream's number in it, and the frames that were copied, rising."""
     part, output = where
-    shift_s = _shift_s(info, output)
+    shift_s = _shift_s(info, index, output)
     copied = array("q")
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_video(info.path))
@@ -151,7 +152,8 @@ def _write(
         ours: list[VideoStream] = []
 
         def add_video() -> None:
-            base = (muxer_of(output) == "avi" and avi_tick(info, index)) or info.time_base
+            tick = muxer_of(output) == "avi" and avi_tick(info, index.of_its_own())
+            base = tick or info.time_base
             ours.append(_add_video(template, target, info, base, settings, source))
             if plan.shared is not None:
                 ours[0].codec_context.extradata = plan.shared.header
@@ -159,11 +161,11 @@ def _write(
         copies = add_copies(source, target, info, add_video)
         kept = kept_tags(source.metadata)
         target.metadata.update(kept | origin_tag(muxer_of(output), kept))
-        target.set_chapters(_chapters(source, shift_s))
+        target.set_chapters(_chapters(source, info, index, shift_s))
         source.streams[info.stream_index].discard = Discard.all
         for packet in heapq.merge(
             _video_packets(plan, info, index, ours[0], shift_s, copied.append),
-            copied_packets(source, copies, shift_s),
+            copied_packets(source, copies, info, index, shift_s),
             key=_decoding_s,
         ):
             target.mux(packet)
@@ -187,16 +189,18 @@ def _told(settings: EncodeSettings, verified: Verified, copied: int, frames: int
     return f"{how}; {kept}pictures take {after / max(1, before):.0%} of the source's bytes"
 
 
-def _graft_options(info: VideoInfo, settings: EncodeSettings) -> GraftOptions:
+def _graft_options(info: VideoInfo, index: FrameIndex, settings: EncodeSettings) -> GraftOptions:
     two_layers = info.dolby_vision is not None and info.dolby_vision[0] == TWO_LAYERS
-    return GraftOptions("codec" not in settings.changes, dolby_vision=not two_layers)
+    same = "codec" not in settings.changes
+    return GraftOptions(same, dolby_vision=not two_layers, tracks=index.cut is None)
 
 
-def _shift_s(info: VideoInfo, output: str) -> Fraction:
+def _shift_s(info: VideoInfo, index: FrameIndex, output: str) -> Fraction:
     """MPEG-TS clocks start anywhere; in other containers such a start would be an empty second."""
+    moved_s = index.moved * info.time_base
     if not info.is_mpegts or muxer_of(output) == "mpegts":
-        return Fraction(0)
-    return -Fraction(round(info.clock_start_s / info.time_base)) * info.time_base
+        return moved_s
+    return moved_s - Fraction(round(info.clock_start_s / info.time_base)) * info.time_base
 
 
 @contextlib.contextmanager
@@ -226,7 +230,11 @@ def _output_container(
 
 def _late_clocks(info: VideoInfo, index: FrameIndex, source: InputContainer) -> set[int]:
     """Ticks per second that the output's movie clock must hold whole."""
-    late = {s.time_base.denominator for s in source.streams if s.start_time and s.time_base}
+    late = {
+        s.time_base.denominator
+        for s in source.streams
+        if s.time_base and (s.start_time or index.cut)  # sound of a part begins between two frames
+    }
     if index.pts[0]:
         late.add(info.time_base.denominator)
     movie = read_movie(info.path)
@@ -274,12 +282,16 @@ def _add_video(
     return stream
 
 
-def _chapters(source: InputContainer, shift_s: Fraction) -> list[Any]:
-    chapters = source.chapters()
-    for chapter in chapters:
-        ticks = round(shift_s / (chapter["time_base"] or 1))
-        chapter["start"] += ticks
-        chapter["end"] += ticks
+def _chapters(
+    source: InputContainer, info: VideoInfo, index: FrameIndex, shift_s: Fraction
+) -> list[Any]:
+    chapters: list[Any] = []
+    for chapter in source.chapters():
+        tick_s = Fraction(chapter["time_base"] or 1)
+        held = chapter_in_part((chapter["start"] * tick_s, chapter["end"] * tick_s), info, index)
+        if held is not None:
+            start, end = (round((at + shift_s) / tick_s) for at in held)
+            chapters.append({**chapter, "id": len(chapters), "start": start, "end": end})
     return chapters
 
 

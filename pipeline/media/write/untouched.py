@@ -18,9 +18,11 @@ from pipeline.media.compare.pictures import first_difference
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, video_stream
 from pipeline.media.read.decode import decode_range
+from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.part_packets import packets_around
 from pipeline.media.read.probe import probe, scan
-from pipeline.media.read.scan import KEYS_STAND_ALONE, FrameIndex
+from pipeline.media.read.scan import KEYS_STAND_ALONE
 from pipeline.media.read.source_packets import SourceFrames
 from pipeline.media.write.encoding.encode import PieceWriter
 from pipeline.media.write.encoding.settings import EncodeSettings
@@ -80,9 +82,10 @@ def _unproved(source: Indexed, output: Indexed, copied: NDArray[np.int64]) -> ND
 def _sums(info: VideoInfo, index: FrameIndex) -> NDArray[np.uint64]:
     """`(N, 2)`: 128 bits over each frame's packet; 0 where not each frame is one packet."""
     times, digests = array("q"), bytearray()
+    shown = frozenset(index.pts.tolist()) if index.cut else None
     with open_video(info.path) as container, one_line_errors(info.path, "read its packets"):
-        for packet in container.demux(video_stream(container, info)):
-            if packet.size:
+        for packet in packets_around(container, info, index, [video_stream(container, info)]):
+            if packet.size and (shown is None or packet.pts in shown):
                 times.append(-1 if packet.pts is None else packet.pts)
                 digests += blake2b(packet, digest_size=16).digest()
     order = np.argsort(times, kind="stable")

@@ -9,7 +9,7 @@ from pipeline.media.compare.facts import facts_of, read_facts
 from pipeline.media.compare.findings import Comparison, Finding, Verdict
 from pipeline.media.compare.witness import witness
 from pipeline.media.info import VideoInfo
-from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.frame_index import FrameIndex
 
 PICTURE = ("size", "sample aspect", "rotation", "range", "matrix", "transfer", "primaries")
 DEPTH = ("pixel format", "bit depth")

@@ -25,10 +25,11 @@ from pipeline.errors import MediaError
 from pipeline.files import unpublished
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video
+from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.origin import MADE_BY, origin_tag
 from pipeline.media.read.probe import probe
-from pipeline.media.read.scan import FrameIndex, scan
+from pipeline.media.read.scan import scan
 from pipeline.media.write.containers import muxer_of, muxer_options
 from pipeline.media.write.elements.element import Element, elements_of, places, strength_place
 from pipeline.media.write.elements.exr import with_labels

@@ -17,7 +17,7 @@ from av.codec import Codec
 
 from pipeline.errors import MediaError
 from pipeline.media.info import BOTTOM_FIRST, VideoInfo
-from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.source_packets import TWO_LAYERS
 from pipeline.media.write.encoding.ffv1 import options_like
 from pipeline.media.write.encoding.nvenc import CPU_ENCODERS, nvenc_settings

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pipeline.errors import MediaError
 from pipeline.media.info import VideoInfo
 from pipeline.media.read.density import is_master
-from pipeline.media.read.scan import FrameIndex
+from pipeline.media.read.frame_index import FrameIndex
 
 QUALITIES = ("match", "high", "lossless")
 USUAL_CRF = {"libx264": 17, "libx265": 18, "libsvtav1": 20, "libvpx-vp9": 18, "libvpx": 6}
