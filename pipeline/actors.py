@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,12 @@ from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.edit.segments import Hands
 from pipeline.errors import PipelineError
+from pipeline.held import files_at_hand
 from pipeline.metrics import ActorCounts, counter
 from pipeline.room import note_in, with_room
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings, digest_of
-from pipeline.source import at_hand
-from pipeline.storage.urls import url_of
-from pipeline.strikes import counted_start, work_of
+from pipeline.strikes import Gate, counted_start, work_of
 from pipeline.studies.shares import StudySettings
 
 log = logging.getLogger(__name__)
@@ -47,28 +46,13 @@ def caught(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[Sta
     places = [Path(row["work"]), Path(row["output"]).parent]
 
     def with_files() -> list[StageRow]:
-        with files_at_hand(row, with_output=stage in AFTER):
+        with files_at_hand(row, stage):
             return work()
 
     def note() -> Path:
         return note_in(stages.folder_of(row).job_folder)
 
     return told(stage, row, lambda: with_room(with_files, places, note, row["run"]))
-
-
-AFTER = ("plot", "qa")
-"""Stages that look at an output."""
-
-
-@contextmanager
-def files_at_hand(row: Row, *, with_output: bool) -> Generator[None]:
-    """While the body runs, what a row names lies on this machine, whatever store it comes from."""
-    with ExitStack() as held:
-        if url_of(row["source"]):
-            held.enter_context(at_hand(row["source"], row["identity"], int(row["cache"])))
-        if with_output and url_of(row["output"]):
-            held.enter_context(at_hand(row["output"], "", int(row["cache"])))
-        yield
 
 
 def told(stage: str, row: Row, work: Callable[[], list[StageRow]]) -> list[StageRow]:
@@ -314,40 +298,3 @@ class Render:
             places = batcher.calls * batcher.batch_size
             self._counts.tell(batcher.busy_s, batcher.crops, places)
         return {name: [value] for name, value in verdict.items()}
-
-
-class Gate:
-    """Lets segments run side by side, but one that has killed a worker before only alone.
-
-    Else an innocent neighbour would collect strikes for a death it did not cause.
-    """
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._inside = 0
-        self._exclusive = False
-
-    @contextmanager
-    def shared(self) -> Generator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._exclusive)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
-    @contextmanager
-    def alone(self) -> Generator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._exclusive)
-            self._exclusive = True
-            self._changed.wait_for(lambda: self._inside == 0)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._exclusive = False
-                self._changed.notify_all()

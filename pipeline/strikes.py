@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,3 +58,40 @@ def _hung(mark: Path, limit_s: float) -> str:
         f"made no progress for {limit_s:g} s and was stopped, {MAX_STRIKES} times in this run; "
         f"{mark} says where it stood; --stuck-after gives it more time"
     )
+
+
+class Gate:
+    """Lets segments run side by side, but one that has killed a worker before only alone.
+
+    Else an innocent neighbour would collect strikes for a death it did not cause.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._exclusive = False
+
+    @contextmanager
+    def shared(self) -> Generator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._exclusive)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._exclusive)
+            self._exclusive = True
+            self._changed.wait_for(lambda: self._inside == 0)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._exclusive = False
+                self._changed.notify_all()

@@ -15,12 +15,13 @@ from engines.errors import EngineError
 from engines.interface import EditedCrops
 from keyframes.sheet import KeyframeSheet
 from pipeline import actors, stages
-from pipeline.actors import Gate, caught
+from pipeline.actors import caught
 from pipeline.edit.batcher import CropRequest
 from pipeline.flow.counts import Countdown
 from pipeline.flow.places import cpu_beside_gpu, cpu_room
 from pipeline.rows import stage_row
 from pipeline.settings import RenderSettings
+from pipeline.strikes import Gate
 
 ROW = {"video": "v", "source": "/a.mp4", "output": "/o.mp4", "work": "/w", "run": "r", "number": 2}
 

@@ -13,8 +13,8 @@ import fsspec
 import pytest
 
 from pipeline import stages
-from pipeline.actors import files_at_hand
 from pipeline.errors import MediaError
+from pipeline.held import files_at_hand
 from pipeline.rows import VideoRow
 from pipeline.storage.urls import path_of
 from pipeline.store import VideoFolder, up_to_date, video_row
@@ -92,7 +92,7 @@ def test_a_source_that_changes_in_its_store_is_seen_before_anything_is_published
     source = path_of(bucket("talk.mp4"))
     made = video_row(source, tmp_path / "o.mp4", tmp_path / "_work")
     row: VideoRow = {**made, "request": "asked"}
-    with files_at_hand(row, with_output=False):
+    with files_at_hand(row, "render"):
         rendered(planned(row))
         store.pipe_file(bucket("talk.mp4"), talk.path.read_bytes() + b"more")
         with pytest.raises(MediaError, match="while the job ran"):
