@@ -19,8 +19,8 @@ measured at +14 % over a plain loop, frames as rows at +57 to +74 %.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,7 @@ from pipeline.edit.segments import Hands, hands_for
 from pipeline.flow.counts import Countdown, UnderWay
 from pipeline.flow.flow import Cores, Flow, Stage
 from pipeline.flow.homes import Homes
+from pipeline.flow.order import after_each, by_source, longest_first
 from pipeline.flow.places import (
     cores_each,
     for_analysis,
@@ -41,8 +42,6 @@ from pipeline.flow.tasks import Tasks
 from pipeline.metrics import Count, count_row, counter
 from pipeline.rows import SpanRow, StageRow, VideoRow, is_still_to_do
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings
-from pipeline.source import Identity
-from pipeline.store import shown_state
 
 TURN_VIDEOS = 250
 """Analysed, then rendered, where both need the same GPU."""
@@ -58,15 +57,15 @@ class Job:
         render: None when only tables are asked for.
         stays: each video stays on the node that begins it, since no other sees its run folder; then
             all of its work is on cores.
-        line: names of all videos of the call, also of those that are made already, in the order of
-            `longest_first`; empty = those of the run. It says how each is cut (`hands_for`).
+        after: `after_each` of all videos of the call, also of those that are made already; empty =
+            of those of the run. It says how each is cut (`hands_for`).
     """
 
     analysis: AnalysisSettings
     render: RenderSettings | None
     qa: JudgeSettings | None = None
     stays: bool = False
-    line: tuple[str, ...] = ()
+    after: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def part_for_analysis(self, gpus: float) -> float:
         """Of so many GPUs, where rendering wants them too; 0 where they take turns."""
@@ -83,15 +82,10 @@ def run(videos: list[VideoRow], job: Job, on_row: OnRow) -> None:
     if count := counter():
         on_row = partial(_counted, count, on_row)
     line = longest_first(videos)
-    job = replace(job, line=job.line or tuple(video["video"] for video in line))
+    job = replace(job, after=job.after or after_each(videos))
     turns = job.takes_turns(Cores().gpus()) if job.analysis.gpu_share else False
     for turn in _waves(line, TURN_VIDEOS if turns else max(1, len(videos))):
         _Course(turn, job, on_row, turns=turns).run()
-
-
-def longest_first(videos: list[VideoRow]) -> list[VideoRow]:
-    """The order in which videos are begun: the largest files first."""
-    return sorted(videos, key=lambda v: -Identity.parse(v["identity"]).size)
 
 
 def _counted(count: Count, on_row: OnRow, row: StageRow) -> None:
@@ -106,8 +100,7 @@ class _Course:
         self._job, self._on_row, self._turns = job, on_row, turns
         self._videos = {video["video"]: video for video in videos}
         self._rank = {name: number for number, name in enumerate(self._videos)}
-        self._sharing = _by_source(videos)
-        self._after = {name: n for n, name in enumerate(reversed(job.line))}
+        self._sharing = by_source(videos)
         self._chunks = Countdown(self._tell_all)
         self._growth = Countdown(on_row)
         self._pieces = Countdown(on_row)
@@ -178,7 +171,7 @@ class _Course:
             self._put_plan(video)
 
     def _put_plan(self, video: VideoRow) -> None:
-        hands = hands_for(self._hands(), self._after.get(video["video"], 0))
+        hands = hands_for(self._hands(), self._job.after[video["video"]])
         self._put(self._plan, {**video, **asdict(hands)})
 
     def _planned(self, rows: list[StageRow]) -> None:
@@ -278,14 +271,6 @@ class _Course:
     def _segments_left(self) -> int | None:
         before = self._inspect, self._analyse, self._plan
         return None if self._comes_from(*before) else len(self._render) + 1
-
-
-def _by_source(wave: list[VideoRow]) -> dict[str, list[VideoRow]]:
-    """Videos that share an analysis, under the name of the first: it is made once for all."""
-    sharing: dict[tuple[str, str], list[VideoRow]] = {}
-    for video in wave:
-        sharing.setdefault((video["work"], shown_state(video)), []).append(video)
-    return {videos[0]["video"]: videos for videos in sharing.values()}
 
 
 def _span(video: VideoRow, row: StageRow) -> SpanRow:

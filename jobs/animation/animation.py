@@ -129,7 +129,8 @@ def tell_refused(refused: Sequence[Refused], screen: Console) -> None:
 def _run(call: Call, screen: Console, *, stays: bool) -> Report:
     from jobs.animation.driving import measured
     from jobs.animation.run import run_job
-    from pipeline.graph import Job, longest_first
+    from pipeline.flow.order import after_each
+    from pipeline.graph import Job
 
     call = measured(call, Job(call.analysis, None, stays=stays), screen)
     refuse_a_single_standing_output(call)
@@ -138,8 +139,7 @@ def _run(call: Call, screen: Console, *, stays: bool) -> Report:
         call, [with_request(call, v) for v in call.videos if _is_open(call, v, ledger)]
     )
     qa = judge_settings(call) if call.options.qa else None
-    line = tuple(video["video"] for video in longest_first(call.videos))
-    job = Job(call.analysis, call.render, qa, stays, line)
+    job = Job(call.analysis, call.render, qa, stays, after_each(call.videos))
     settings = resolved_settings(call)
 
     def publish(seconds: float, unended: str = "") -> Report:

@@ -14,6 +14,7 @@ import pytest
 from pipeline import graph
 from pipeline.flow import places, pool
 from pipeline.flow.flow import Cores, Flow
+from pipeline.flow.order import after_each
 from pipeline.rows import stage_row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +115,15 @@ def test_few_videos_are_under_way_at_once_however_many_there_are_the_longest_fir
     assert len(ended) == len(begun) == 600
     assert most <= 8
     assert set(list(ended)[:20]) <= {f"v{n}" for n in range(30)}  # the largest files
+
+
+def test_equal_outputs_of_one_source_are_cut_alike():
+    small, large, again = videos = _videos(3)
+    small["identity"], large["identity"] = "10-1-1-s", "90-1-1-l"
+    again["identity"] = large["identity"]
+    after = {"v1": 2, "v2": 2, "v0": 0}
+    assert after_each(videos) == after
+    assert after_each([again, small, large]) == after
 
 
 @pytest.mark.usefixtures("instant")
