@@ -7,7 +7,7 @@ lids drawn down as in the preview, and skin stays flat.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engines.editors.plate.eyes import draw_eyes
 from engines.editors.plate.folds import draw_folds
 from engines.editors.plate.interior import lent_inside, skin_gain
-from engines.editors.rig.draw import Image, Inside, Over
+from engines.editors.rig.draw import Image, Inside, Over, Shown
 from engines.editors.rig.editor import RigEditor
 from engines.editors.rig.face import FaceFrame
 from engines.editors.rig.mouth import Lips
@@ -23,7 +23,7 @@ from engines.interface import AlignedCrops
 from engines.lent import Lent, LentMouth
 from keyframes.au import AUDelta
 
-_SHUT, _OPEN = 0.03, 0.07
+SHUT, OPEN = 0.03, 0.07
 """Inner lips apart: a mouth that is open already keeps its own inside; a donor's would ghost."""
 
 
@@ -76,9 +76,10 @@ def _inside(
 
     def shown(
         frame: FaceFrame, before: Lips, after: Lips, pixels: NDArray[np.float64]
-    ) -> tuple[NDArray[Any], float] | None:
-        openness = np.clip((float(before.gap.max()) - _SHUT) / (_OPEN - _SHUT), 0.0, 1.0)
+    ) -> Shown | None:
+        shut = 1.0 - np.clip((float(before.gap.max()) - SHUT) / (OPEN - SHUT), 0.0, 1.0)
         gain = skin_gain(image, landmarks_px, lent)
-        return lent_inside(frame, after, pixels, lent, gain), lent.weight * float(1.0 - openness)
+        taken, there = lent_inside(frame, after, pixels, lent, gain)
+        return taken, there * np.float32(lent.weight * shut)
 
     return shown

@@ -1,8 +1,9 @@
 """The inside of a mouth that opens, shown as another frame of the shot shows it.
 
 The lips stay the frame's own; only what lies between them is lent. It is fixed to the skull: a
-pixel shows what the donor has at the same place of the head, and the lips occlude it. Only where
-the mouth opens wider than the donor's is it drawn out to the donor's own lips.
+pixel shows what the donor has at the same place of the head, and the lips occlude it. Where the
+upper lip is higher than the donor's, teeth are drawn up under it, in its shadow; what lies below
+the donor's inside is painted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.editors.rig.draw import Shown
 from engines.editors.rig.face import FaceFrame
 from engines.editors.rig.mouth import Lips, inner_lips
 from engines.lent import LentMouth
@@ -20,8 +22,8 @@ from keyframes.curves.easing import smoothstep
 
 MARGIN = 0.006
 """Of the donor's inside, outer-eye distances: its lips' own edge is not lent."""
-STRETCH = 1.4
-"""What a donor's inside bears; below it is dark."""
+_FADES = (-0.02, 0.012)
+"""Where the donor's inside goes over into paint, from its lower end, outer-eye distances."""
 _GAIN = (0.6, 1.6)
 _SHADE_UNDER, _SHADE_CORNERS = 0.30, 0.40
 _Floats = NDArray[np.float64]
@@ -29,8 +31,8 @@ _Floats = NDArray[np.float64]
 
 def lent_inside(
     frame: FaceFrame, lips: Lips, pixels: _Floats, lent: LentMouth, gain: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """`(h, w, 3)` what shows between lips, on the crop's scale.
+) -> Shown:
+    """`(h, w, 3)` what shows between lips, on the crop's scale; `(h, w)` 0…1 where it reaches.
 
     Args:
         frame: the face's frame in the crop.
@@ -38,29 +40,38 @@ def lent_inside(
         pixels: `(h, w, 2)` x, y of the crop's pixels around the lips.
         gain: `(3,)` from `skin_gain`.
     """
-    there = _donor_lips(frame, lent)
+    donor = _donor_lips(frame, lent)
     at = frame.from_px(pixels)
     x, y = at[..., 0], at[..., 1]
-    top, bottom = np.interp(x, lips.x, lips.top), np.interp(x, lips.x, lips.bottom)
-    share = np.clip((y - top) / np.maximum(bottom - top, 1e-4), 0.0, 1.0)
+    top = np.interp(x, lips.x, lips.top)
     along = np.clip((x - lips.x[0]) / max(lips.x[-1] - lips.x[0], 1e-4), 0.0, 1.0)
-    left, right = max(lips.x[0], there.x[0] + MARGIN), min(lips.x[-1], there.x[-1] - MARGIN)
+    left, right = max(lips.x[0], donor.x[0] + MARGIN), min(lips.x[-1], donor.x[-1] - MARGIN)
     from_x = left + along * max(right - left, 1e-4)
-    upper = np.interp(from_x, there.x, there.top) + MARGIN
-    lower = np.maximum(np.interp(from_x, there.x, there.bottom) - MARGIN, upper + 1e-4)
-    first = np.maximum(top, upper)
-    last = np.maximum(np.minimum(bottom, lower), first + 1e-4)
-    shown, whole = last - first, bottom - top
-    reach = share * whole / np.clip(whole / shown, 1.0, STRETCH)
-    where = frame.to_px(np.stack([from_x, first + np.minimum(reach, shown)], axis=-1))
-    taken = _sampled(lent, where).astype(np.float32) * gain
-    beyond = np.clip((reach - shown) * frame.unit_px / 8.0, 0.0, 1.0)[..., None]
-    taken += beyond.astype(np.float32) * (0.4 * np.percentile(taken, 4, axis=(0, 1)) - taken)
-    edge_px = (y - top) * frame.unit_px
+    upper = np.interp(from_x, donor.x, donor.top) + MARGIN
+    lower = np.interp(from_x, donor.x, donor.bottom) - MARGIN
+    from_y = y + _drawn_up(y - top, np.maximum(upper - top, 0.0))
+    there = 1.0 - smoothstep(from_y - lower, *_FADES)
+    where = frame.to_px(np.stack([from_x, np.minimum(from_y, lower)], axis=-1))
+    shade = _shade((y - top) * frame.unit_px, along)[..., None]
+    taken = _sampled(lent, where).astype(np.float32) * gain * shade
+    return taken.astype(np.float32), there.astype(np.float32)
+
+
+def _shade(under_px: _Floats, along: _Floats) -> _Floats:
+    """Light under the upper lip and towards the corners, 1 in the open."""
     side = smoothstep(np.abs(along - 0.5) * 2.0, 0.55, 1.0)
-    shade = 1.0 - _SHADE_UNDER * np.exp(-np.maximum(edge_px, 0.0) / 3.0)
-    shade *= 1.0 - _SHADE_CORNERS * side
-    return (taken * shade[..., None]).astype(np.float32)
+    under = 1.0 - _SHADE_UNDER * np.exp(-np.maximum(under_px, 0.0) / 3.0)
+    return under * (1.0 - _SHADE_CORNERS * side)
+
+
+def _drawn_up(deep: _Floats, lacking: _Floats) -> _Floats:
+    """How much lower than itself a pixel looks: all that is lacking at the lip, little below.
+
+    Args:
+        deep: places below the upper lip.
+        lacking: by how much the donor's lip is lower.
+    """
+    return lacking * np.exp(-np.maximum(deep, 0.0) / np.maximum(1.25 * lacking, 1e-4))
 
 
 def _donor_lips(frame: FaceFrame, lent: LentMouth) -> Lips:

@@ -30,9 +30,11 @@ from engines.editors.rig.painted import painted_inside
 from engines.editors.rig.warp import fit_warp
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]
-Inside = Callable[[FaceFrame, Lips, Lips, NDArray[np.float64]], "tuple[NDArray[Any], float] | None"]
+Shown = tuple[NDArray[np.float32], NDArray[np.float32]]
+Inside = Callable[[FaceFrame, Lips, Lips, NDArray[np.float64]], Shown | None]
 """What shows between lips: of the frame, the lips before and after, and `(h, w, 2)` crop pixels
-→ `(h, w, 3)` on the crop's scale and how much it counts against the paint, 0…1; or None."""
+→ `(h, w, 3)` on the crop's scale and `(h, w)` how much it counts against the paint, 0…1; or None.
+"""
 
 
 Over = Callable[[FaceFrame, NDArray[np.float64], Image, NDArray[np.float32]], None]
@@ -127,7 +129,7 @@ def _draw_warp(
     given = inside and inside(frame, before, now, pixels)
     if given:
         shown, weight = given
-        paint = (paint + np.float32(weight) * (shown - paint)).astype(np.float32)
+        paint = (paint + weight[..., None] * (shown - paint)).astype(np.float32)
     _fill(edited[drawn.window][lips], mouth, paint)
     return bool((mouth.darkness > 0.5).mean() > PAINTED)
 

@@ -28,6 +28,7 @@ _WIDE = 0.1
 _SLACK = 0.01  # a gap this small shows nothing
 _SHUT, _OPEN = 0.015, 0.05  # lips touch; what is behind them shows
 _EDGE_PX = 1.5
+_EDGE, _CORNER = 0.009, 0.035  # of the lips' soft edge, where larger; of the corners' own
 _DARK = np.array([0.18, 0.11, 0.11])  # of the lips' colour
 
 
@@ -138,8 +139,8 @@ def _inside(frame: FaceFrame, lips: Lips, pixels: NDArray[np.float64]) -> NDArra
     at = frame.from_px(pixels)
     x, y = at[..., 0], at[..., 1]
     deep = np.minimum(y - np.interp(x, lips.x, lips.top), np.interp(x, lips.x, lips.bottom) - y)
-    deep = np.minimum(deep, np.minimum(x - lips.x[0], lips.x[-1] - x))
-    return np.clip(deep * frame.unit_px / _EDGE_PX - 0.5, 0.0, 1.0)
+    edge = np.clip(deep / max(_EDGE_PX / frame.unit_px, _EDGE) - 0.5, 0.0, 1.0)
+    return edge * smoothstep(np.minimum(x - lips.x[0], lips.x[-1] - x) / _CORNER)
 
 
 def _kept(was: Lips, ratio: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -154,7 +154,7 @@ def where_it_folds(group: int) -> _Map:
         (9,): (1.0 - _ramp(across, 34, 52))
         * _ramp(y, over_eye - 14, over_eye)
         * (1.0 - _ramp(y, mouth - 8, mouth + 2)),
-        (12,): _ramp(y, eye - 6, eye + 8),
+        (12,): _ramp(y, eye - 6, eye + 8) * (1.0 - _ramp(y, mouth + 6, mouth + 26)),  # no chin
         (15,): below_nose,
         (17,): _ramp(y, mouth - 2, mouth + 10) * (1.0 - _ramp(across, 52, 72)),
         (20,): below_nose,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.editors.plate.editor import OPEN
 from engines.editors.rig.face import control_points, displacements, face_frame
 from engines.editors.rig.mouth import inner_lips
 from engines.editors.rig.units import lips_opening
@@ -26,6 +27,8 @@ OPENS = 0.006
 GAP_MIN = 0.04
 """Of a donor's lips; and at least half of what the frame shows."""
 REACH = 0.5
+BELOW = 0.5
+"""What paint below a donor's inside is worth of it."""
 COST_MAX = 1.4
 SECOND_GAIN = 0.1
 """Of mean cost, that a second donor must save."""
@@ -43,13 +46,22 @@ def opens_mouth(delta: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.maximum(delta[:, _PARTS], 0.0) @ lips_opening()[_PARTS] > OPENS
 
 
+def shows_own(landmarks_px: NDArray[np.floating], pose: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """`(E,)` whether mouths, of `(E, 68, 2)` landmarks, are open already and keep their inside."""
+    faces = zip(landmarks_px, pose, strict=True)
+    lips = [inner_lips(face_frame(marks, turned).from_px(marks)) for marks, turned in faces]
+    return np.array([one.gap.max() >= OPEN for one in lips], bool)
+
+
 def lend_mouths(edits: ShotEdits, columns: dict[str, NDArray[Any]]) -> list[Donor]:
     """Writes into a plan's columns what mouth each edit of one face and shot is lent.
 
     Returns:
         The donors, none where the curve opens no mouth or no frame is good enough.
     """
-    needing = np.flatnonzero(opens_mouth(edits.delta))
+    opening, at = opens_mouth(edits.delta), edits.at
+    own = shows_own(edits.face.landmarks_px[at], edits.face.pose[at])
+    needing = np.flatnonzero(opening & ~own)
     chosen = _choice(edits, needing)
     if chosen is None:
         return []
@@ -70,7 +82,7 @@ def _choice(
     """Per edit the donor's place in the face's rows, and how much of it shows.
 
     Args:
-        needing: the edits in which a mouth opens.
+        needing: the edits in which a shut mouth opens.
 
     Returns:
         None where no donor is good enough.
@@ -143,11 +155,16 @@ def _opened(face: FaceTrack, place: int, delta: NDArray[np.float32]) -> NDArray[
 
 
 def _uncovered(inside: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`(D,)` share of an opening that each donor's own does not show at the same place."""
+    """`(D,)` share of an opening that each donor's own does not show at the same place.
+
+    What it lacks below counts half: there it goes over into a painted tongue.
+    """
     top, bottom = np.nan_to_num(wanted)
     seen = np.minimum(bottom, inside[:, 1]) - np.maximum(top, inside[:, 0])
+    below = np.minimum(bottom - inside[:, 1], bottom - top)
+    shown = np.nan_to_num(np.maximum(seen, 0.0) + BELOW * np.maximum(below, 0.0))
     whole = float(np.maximum(bottom - top, 0.0).sum())
-    return 1.0 - np.maximum(np.nan_to_num(seen), 0.0).sum(axis=1) / max(whole, 1e-9)
+    return 1.0 - shown.sum(axis=1) / max(whole, 1e-9)
 
 
 def _motion(face: FaceTrack) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engines.lent import FOLD_GROUPS
 from pipeline.edit.lending.folds import group_delta
-from pipeline.edit.lending.mouths import opens_mouth
+from pipeline.edit.lending.mouths import opens_mouth, shows_own
 from pipeline.edit.plan import EditPlan
 from pipeline.faces.faces import Analysis
 
@@ -49,8 +49,9 @@ def _mouths(plan: EditPlan, rows: NDArray[np.intp]) -> list[str]:
         f"frame {donor} lends its mouth where that opens (up to {count} frames)"
         for donor, count in zip(*np.unique(plan.donor[lending], return_counts=True), strict=True)
     ]
-    if len(opening) > len(lending):
-        painted = len(opening) - len(lending)
+    lacking = opening[plan.lent[opening] <= 0.0]
+    painted = int((~shows_own(plan.landmarks_px[lacking], plan.pose[lacking])).sum())
+    if painted:
         lines.append(f"mouth painted: no frame shows one open enough ({painted} frames)")
     return lines
 

@@ -1,8 +1,11 @@
 """A mouth nobody lends: painted, but no slot."""
 
+import cv2
 import numpy as np
+import pytest
 
 from engines.editors.previz.editor import PrevizEditor
+from engines.editors.rig.painted import softness
 from engines.interface import AlignedCrops
 from keyframes.au import AU_COLUMN, AUDelta
 from tests.engines.editors.rig.test_warp import SIZE, canonical_landmarks
@@ -46,3 +49,14 @@ def test_teeth_are_fixed_to_the_skull_whatever_the_jaw_does():
         bright = np.flatnonzero(light[: len(light) // 2] > 90)
         ends.append(first + bright[-1])
     assert abs(ends[1] - ends[0]) <= 1
+
+
+@pytest.mark.parametrize("sigma", [0.8, 1.5, 3.0])
+def test_the_paint_is_as_soft_as_the_picture_it_lies_in(sigma):
+    edge = np.zeros((40, 60, 3), np.uint8)
+    edge[:, 30:] = 200
+    edge[25:, :] //= 2
+    soft = cv2.GaussianBlur(edge, (0, 0), sigma)
+    assert softness(soft) == pytest.approx(sigma, rel=0.15)
+    assert softness(soft.astype(np.uint16) * 257) == pytest.approx(softness(soft), rel=0.01)
+    assert softness(edge) < 0.5

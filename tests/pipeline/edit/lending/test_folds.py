@@ -90,6 +90,13 @@ def test_a_pair_of_folds_is_found_as_deep_as_it_is_and_nothing_beside_it():
     assert of(()) is None
 
 
+def test_a_smile_folds_no_chin():
+    chin = [(SIDE / 2 + x, 300, 30, 0.25) for x in (-40, 40)]
+    found = of((*PAIR, *chin))
+    assert np.abs(found[290:310]).max() < 0.02
+    assert np.abs(found[205:225]).max() > 0.1
+
+
 def test_what_one_side_shows_alone_is_no_fold():
     both, alone = of(PAIR), of(PAIR[:1])
     assert alone is None or np.abs(alone).max() < 0.3 * np.abs(both).max()

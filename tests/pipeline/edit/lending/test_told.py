@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from keyframes.load import parse_sheet
+from pipeline.edit.lending.mouths import shows_own
 from pipeline.edit.lending.told import lending_told
 from pipeline.figures.donor_sheet import donor_sheet
 from tests.pipeline.edit.lending.test_mouths import SMILE, planned
@@ -30,7 +31,9 @@ def test_the_frame_that_lends_is_named_with_when_and_for_how_many(talk):
 def test_what_no_frame_can_lend_is_said_to_be_painted_or_flat(talk):
     filled = replace(talk.analysis, bridged=np.ones_like(talk.analysis.bridged))
     lines, _ = told(talk, analysis=filled)
-    assert lines[0].endswith("mouth painted: no frame shows one open enough (38 frames)")
+    open_ = int(shows_own(talk.analysis.landmarks_px, talk.analysis.pose).sum())
+    assert 0 < open_ < 38, "a mouth that is open already needs no paint"
+    assert lines[0].endswith(f"painted: no frame shows one open enough ({38 - open_} frames)")
     assert "skin stays flat where AU12 would fold it" in told(talk, sheet=SMILE)[0][0]
     assert "lend their shut or half-shut eyes (up to 38 frames)" in told(talk, sheet=SHUT)[0][0]
     assert "lids drawn down" in told(talk, sheet=SHUT, analysis=filled)[0][0]
