@@ -97,7 +97,7 @@ def trained_vae(learnt: Tensor, steps: int, seed: int, tell: Any = lambda _line:
         optimiser.step()
         _average(mean, vae, min(0.995, (1 + step) / (10 + step)))
         if (step + 1) % 500 == 0:
-            tell(f"VAE step {step + 1} of {steps}: loss {float(loss):.4f}")
+            tell(f"VAE step {step + 1} of {steps}: loss {loss.item():.4f}")
     vae.load_state_dict(mean)
     return vae.eval().requires_grad_(False)
 

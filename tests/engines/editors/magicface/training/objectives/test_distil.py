@@ -58,6 +58,15 @@ def test_one_step_lands_where_two_of_the_teachers_do(steps, guidance):
         assert float((landed - there).abs().max()) < 1e-4, int(timestep)
 
 
+def test_the_last_step_is_the_teachers_own_to_the_bit():
+    """Nothing lies between its two steps there; worked out of a difference it would be rounded."""
+    question = asked(torch.tensor([1, 1, 251]))
+    eps = two_steps(teacher, question, 3.0, 4, SIGNAL)
+    own = guided(teacher, question, 3.0)
+    assert torch.equal(eps[:2], own[:2])
+    assert not torch.allclose(eps[2], own[2], atol=1e-3)
+
+
 def test_guidance_of_one_or_none_is_a_single_pass():
     question, calls = asked(torch.tensor([5, 700])), []
 
