@@ -32,6 +32,7 @@ from pipeline.flow.homes import Homes
 from pipeline.flow.order import after_each, by_source, longest_first
 from pipeline.flow.places import (
     cores_each,
+    cpus_of_actors,
     for_analysis,
     for_rendering,
     hands_there,
@@ -112,8 +113,9 @@ class _Course:
         homes = Homes() if job.stays else None
         finishing = on_cores("finish", actors.finish_row, job.render, homes=homes)
         plans = on_cores("plan", actors.plan_row, *both, homes=homes)
-        renderers = for_rendering(job.render, self._gpus_to_render, self._segments_left, homes)
-        analysers = for_analysis(job.analysis, self._gpus_to_analyse, self._chunks_left, homes)
+        where: dict[str, Any] = {"homes": homes, "cpus": cpus_of_actors(*both)}
+        renderers = for_rendering(job.render, self._gpus_to_render, self._segments_left, **where)
+        analysers = for_analysis(job.analysis, self._gpus_to_analyse, self._chunks_left, **where)
         # The last stages first: videos end rather than begin; what lies beside an output is last.
         self._finish = flow.stage(finishing, self._finished)
         self._render = flow.stage(renderers, self._rendered, self._gpus_are_free)

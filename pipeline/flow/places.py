@@ -46,27 +46,34 @@ def on_cores(stage: str, work: Callable[..., Any], *settings: Any, **needs: Any)
 
 
 def for_analysis(
-    settings: AnalysisSettings, gpus: Gpus, to_come: ToCome, homes: Homes | None = None
+    settings: AnalysisSettings,
+    gpus: Gpus,
+    to_come: ToCome,
+    homes: Homes | None = None,
+    cpus: float = 0.0,
 ) -> Place:
-    """Where chunks are analysed."""
+    """Where chunks are analysed; `cpus` as `cpus_of_actors`."""
     if not settings.gpu_share:
         return on_cores("analyse", actors.analyse_row, settings, homes=homes)
 
     def operator(rows: Dataset, size: int) -> Dataset:
-        return _mapped(rows, size, actors.Analyse, settings, settings.gpu_share)
+        return _mapped(rows, size, actors.Analyse, settings, settings.gpu_share, cpus)
 
-    return _pool("analyse", operator, gpus, settings.gpu_share, to_come, calls=1)
+    return _pool("analyse", operator, gpus, settings.gpu_share, to_come, calls=1, num_cpus=cpus)
 
 
 def for_rendering(
-    settings: RenderSettings | None, gpus: Gpus, to_come: ToCome, homes: Homes | None = None
+    settings: RenderSettings | None,
+    gpus: Gpus,
+    to_come: ToCome,
+    homes: Homes | None = None,
+    cpus: float = 0.0,
 ) -> Place:
     """Where segments are rendered: several at once in an actor, whose batches mix them."""
     share = settings.editor.gpu_share if settings else 0.0
     if settings is None or not share:
         needs = _room_for(settings)
         return on_cores("render", actors.render_row, settings, homes=homes, **needs)
-    cpus = cpu_beside_gpu(share, _nodes())
 
     def operator(rows: Dataset, size: int) -> Dataset:
         pool, needs = _several_calls(size, calls_each(to_come(), size))
@@ -114,20 +121,24 @@ def for_study(settings: StudySettings, gpus: float) -> Place:
     share = max(engine.gpu_share for engine in settings.engines)
     if not share:
         return Tasks("study", actors.study_row, settings)
+    cpus = cpu_beside_gpu(share, _nodes())
 
     def operator(rows: Dataset, size: int) -> Dataset:
-        return _mapped(rows, size, actors.Study, settings, share)
+        return _mapped(rows, size, actors.Study, settings, share, cpus)
 
-    return _pool("study", operator, lambda: gpus, share, unknown, calls=1)
+    return _pool("study", operator, lambda: gpus, share, unknown, calls=1, num_cpus=cpus)
 
 
-def _mapped(rows: Dataset, size: int, actor: Any, settings: Any, share: float) -> Dataset:
+def _mapped(
+    rows: Dataset, size: int, actor: Any, settings: Any, share: float, cpus: float
+) -> Dataset:
     from ray.data import ActorPoolStrategy
 
     return rows.map(
         actor,
         fn_constructor_args=(settings,),
         num_gpus=share,
+        num_cpus=cpus,  # Ray Data's default is a whole core, and tasks would wait for ever
         compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2),
     )
 
@@ -170,6 +181,15 @@ def _room_for(settings: RenderSettings | None) -> dict[str, float]:
 
 def _nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def cpus_of_actors(analysis: AnalysisSettings, render: RenderSettings | None) -> float:
+    """Cores that each actor of a job keeps, as if all of a node's had the smallest share of a GPU.
+
+    So those of both stages together leave a core, wherever Ray puts them.
+    """
+    shares = analysis.gpu_share, render.editor.gpu_share if render else 0.0
+    return cpu_beside_gpu(min(filter(None, shares)), _nodes()) if any(shares) else 0.0
 
 
 def cpu_room(memory: int, nodes: list[dict[str, float]]) -> dict[str, float]:

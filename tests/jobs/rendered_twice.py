@@ -1,6 +1,6 @@
-"""Run as a script by test_graph.py: one clip by tasks on cores, then by actors on a pretended GPU.
+"""Run as a script by test_graph.py: one clip by tasks on cores, then by actors on pretended GPUs.
 
-Ray is told of a GPU that nobody uses: the editor is `identity`.
+Ray is told of two GPUs that nobody uses, which both stages share: the editor is `identity`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.store import video_row
 
 SMILE = "version: 1\nchannels: {AU12: [[0s, 3]]}\n"
 SHARES = {"cores": (0.0, 0.0), "gpu": (0.5, 1.0)}
-"""Of the pretended GPU, for an analysis and a render actor."""
+"""Of a pretended GPU, for an analysis and a render actor."""
 
 
 def rendered(source: Path, folder: Path, shares: tuple[float, float]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def rendered(source: Path, folder: Path, shares: tuple[float, float]) -> dict[st
 
 if __name__ == "__main__":
     clip, place = Path(sys.argv[1]), Path(sys.argv[2])
-    os.environ["RAY_OVERRIDE_RESOURCES"] = '{"GPU": 1}'
+    os.environ["RAY_OVERRIDE_RESOURCES"] = '{"GPU": 2}'
     cluster.start()
     done = {name: rendered(clip, place / name, shares) for name, shares in SHARES.items()}
     print(json.dumps(done))

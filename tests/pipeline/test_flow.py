@@ -77,6 +77,7 @@ def instant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "Tasks", lambda stage, *_, **__: place(stage))
     monkeypatch.setattr(graph, "on_cores", lambda stage, *_, **__: place(stage))
     monkeypatch.setattr(graph, "cores_each", lambda *_, **__: 1.0)
+    monkeypatch.setattr(graph, "cpus_of_actors", lambda *_: 0.0)
     monkeypatch.setattr(graph, "for_analysis", lambda *_, **__: place("analyse"))
     monkeypatch.setattr(graph, "for_rendering", lambda *_, **__: place("render"))
 
@@ -160,6 +161,21 @@ def test_analysis_has_a_part_of_the_gpus_that_an_editor_wants_too(
     gpus, analysis, rendering, expected
 ):
     assert places.part_for_analysis(gpus, analysis, rendering) == expected
+
+
+@pytest.mark.parametrize(("cores", "gpus"), [(2, 1), (2, 2), (8, 8), (64, 8)])
+def test_actors_of_both_stages_leave_a_core_to_tasks(
+    monkeypatch: pytest.MonkeyPatch, cores: int, gpus: int
+):
+    """However Ray spreads them: a plan that waits for a core would keep analysis from ending."""
+    monkeypatch.setattr(places, "_nodes", lambda: [{"CPU": float(cores), "GPU": float(gpus)}])
+    finds: Any = mock.Mock(gpu_share=0.5)
+    edits: Any = mock.Mock(**{"editor.gpu_share": 1.0})
+    each = places.cpus_of_actors(finds, edits)
+    assert each > 0
+    alone = places.cpus_of_actors(finds, mock.Mock(**{"editor.gpu_share": 0.0}))
+    assert each * (2 * gpus) <= cores - 1
+    assert alone * (2 * gpus) <= cores - 1
 
 
 def test_small_work_does_not_keep_large_work_waiting():

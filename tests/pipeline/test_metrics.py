@@ -56,6 +56,7 @@ def test_a_ray_alone_counts_nothing(monkeypatch: pytest.MonkeyPatch):
 
 EXPORTED = """
 import time, urllib.request
+from contextlib import suppress
 import ray
 from pipeline.metrics import ActorCounts, count_row, counter
 from pipeline.rows import stage_row
@@ -68,7 +69,8 @@ place = f"http://127.0.0.1:{node['MetricsExportPort']}/metrics"
 told = ""
 for _ in range(60):
     time.sleep(1)
-    told = urllib.request.urlopen(place, timeout=5).read().decode()
+    with suppress(OSError):  # the node's agent is not up yet
+        told = urllib.request.urlopen(place, timeout=5).read().decode()
     if "aureel" in told:
         break
 print(told)
