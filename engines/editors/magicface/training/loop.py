@@ -115,6 +115,8 @@ class _Loop:
         )
 
     def run_to_the_end(self) -> Path:
+        if self.rank == 0:
+            checkpoints.clear_unfinished(self.run.folder)
         self._cut_progress()
         if self.done == 0 and self.rank == 0:
             self._evaluate()
@@ -209,15 +211,16 @@ class _Loop:
             self._save()
 
     def _save(self) -> None:
+        """The checkpoint comes last: what a kill takes before it is done again."""
         run = self.run
-        facts = Facts(self.done, asdict(self.recipe), run.latents.digest, run.provenance)
-        checkpoints.save(run.folder, self.trainee, self.optimiser, self.averages, facts, run.base)
-        checkpoints.forget_old(run.folder, self.recipe.keep)
         if run.look:
             with holding(self.trainee, self.averages.values if self.averages else {}):
                 seen = run.look(self.trainee, run.folder / f"sheet-{self.done:08d}.png")
             if seen:
                 self._tell({"step": self.done, **seen})
+        facts = Facts(self.done, asdict(self.recipe), run.latents.digest, run.provenance)
+        checkpoints.save(run.folder, self.trainee, self.optimiser, self.averages, facts, run.base)
+        checkpoints.forget_old(run.folder, self.recipe.keep)
 
     def _evaluate(self) -> None:
         """On held-out pairs, with the weights that would be saved now."""

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -39,6 +40,8 @@ from engines.editors.magicface.training.saved.run_folder import (
 from engines.errors import EngineError
 
 _STATE = "resume.pt"
+_UNFINISHED = ".unfinished-"
+_UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError)
 
 
 def save(
@@ -52,7 +55,7 @@ def save(
     """Write a checkpoint of what was learnt after `facts.step` steps; its folder."""
     run.mkdir(parents=True, exist_ok=True)
     final = run / checkpoint_name(facts.step)
-    partial = Path(tempfile.mkdtemp(dir=run, prefix=".unfinished-"))
+    partial = Path(tempfile.mkdtemp(dir=run, prefix=_UNFINISHED))
     try:
         with holding(trainee, averages.values if averages else {}):
             configs = {name: official_config(unet) for name, unet in trainee.unets.items()}
@@ -78,6 +81,15 @@ def _state(
         "averages": averages.values if averages else None,
         "updates": averages.updates if averages else 0,
     }
+
+
+def clear_unfinished(run: Path) -> None:
+    """Remove what a killed worker was about to write: at full size, 10 GB of a checkpoint."""
+    for path in run.glob(f"{_UNFINISHED}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def forget_old(run: Path, keep: int) -> None:
@@ -138,5 +150,8 @@ def _load(
                 for name, value in averages.values.items():
                     value.copy_(state["averages"][name])
         optimiser.load_state_dict(state["optimiser"])
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise EngineError(f"{path}: not readable: {' '.join(str(error).split())[:200]}") from None
+    except _UNREADABLE as error:
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise EngineError(
+            f"{path}: not readable: {said}; without its folder the run goes on from the one before"
+        ) from None

@@ -47,5 +47,5 @@ def read_facts(folder: Path) -> Facts:
     try:
         said = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         return Facts(**{field.name: said[field.name] for field in fields(Facts)})
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(f"{folder / FACTS}: not readable: {error}") from None

@@ -20,7 +20,7 @@ from engines.editors.magicface.model.unet import (
 )
 from engines.editors.magicface.training.examples.draws import condition, draw
 from engines.editors.magicface.training.examples.latents import Latents
-from engines.editors.magicface.training.loop import PROGRESS, train
+from engines.editors.magicface.training.loop import PROGRESS, Run, train
 from engines.editors.magicface.training.network.au_encoders import denoiser_from
 from engines.editors.magicface.training.network.averages import Averages, learning
 from engines.editors.magicface.training.network.trainee import Trainee
@@ -99,7 +99,10 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(latents, whole, tmp_path):
     for file in sorted(last.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
     last.rmdir()
+    (killed.folder / ".unfinished-abc").mkdir()  # it was killed while it saved
+    (killed.folder / ".unfinished-abc/resume.pt").write_bytes(b"half")
     again = train(trainee(), killed)
+    assert [p.name for p in killed.folder.glob(".*")] == []
     assert_equal(weights(again), weights(whole))
     assert said(killed.folder) == said(whole.parent)
     state = [torch.load(f / "resume.pt", weights_only=True) for f in (again, whole)]
@@ -113,6 +116,38 @@ def test_a_run_does_not_go_on_with_another_recipe_or_other_pairs(latents, tmp_pa
         train(trainee(), a_run(tmp_path, replace(FEW, lr=2e-3), latents))
     with pytest.raises(EngineError, match="pairs or their VAE"):
         train(trainee(), a_run(tmp_path, replace(FEW, steps=1), replace(latents, digest="x")))
+
+
+def test_a_kill_between_looking_and_saving_leaves_no_checkpoint_without_its_sheet(
+    latents, tmp_path
+):
+    class Killed(BaseException):
+        pass
+
+    def run(name: str, *, killed: bool) -> Run:
+        def look(_network, sheet: Path) -> dict:
+            if killed and sheet.name == "sheet-00000002.png":
+                raise Killed
+            sheet.write_bytes(b"a sheet")
+            return {"edits": sheet.name}
+
+        return a_run(tmp_path / name, FEW, latents, look=look)
+
+    train(trainee(), run("whole", killed=False))
+    with pytest.raises(Killed):
+        train(trainee(), run("killed", killed=True))
+    train(trainee(), run("killed", killed=False))
+    assert said(tmp_path / "killed") == said(tmp_path / "whole")
+    assert len([*(tmp_path / "killed").glob("sheet-*")]) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"PK\x03\x04 cut short"])
+def test_a_damaged_checkpoint_is_named_in_a_line(content, latents, whole, tmp_path):
+    shutil.copytree(whole.parent, tmp_path / "run")
+    (tmp_path / "run" / whole.name / "resume.pt").write_bytes(content)
+    with pytest.raises(EngineError, match=r"resume.pt: not readable: \S") as refused:
+        train(trainee(), a_run(tmp_path / "run", FEW, latents))
+    assert "\n" not in str(refused.value)
 
 
 def test_the_editors_networks_load_a_checkpoint_and_compute_what_training_computed(
@@ -139,12 +174,15 @@ def test_what_is_saved_for_use_is_the_average(whole):
     assert not torch.equal(tensor, state["parameters"][name])
 
 
-@pytest.mark.parametrize("au_encoder", AU_ENCODERS)
-def test_every_au_encoder_of_the_paper_trains_and_loads_back(au_encoder, latents, tmp_path):
+@pytest.mark.parametrize(
+    ("au_encoder", "au_dropout"), [*((name, 0.1) for name in AU_ENCODERS), ("linear+time", 0.0)]
+)
+def test_the_papers_ablations_train_and_load_back(au_encoder, au_dropout, latents, tmp_path):
+    """Tables III and IV."""
     id_unet, denoiser = start_unets()
     made = denoiser_from(config(8), denoiser.state_dict(), au_encoder, tmp_path)
     learner = Trainee(id_unet, made, PROMPT)
-    recipe = replace(FEW, steps=1, ema=0.0, au_encoder=au_encoder)
+    recipe = replace(FEW, steps=2, ema=0.0, au_encoder=au_encoder, au_dropout=au_dropout)
     saved = train(learner, a_run(tmp_path, recipe, latents))
     again = Trainee(*load_unets(saved / "ID_enc", saved / "denoising_unet", au_encoder), PROMPT)
     batch = latents.take(latents.rows(held_out=True), "cpu")
