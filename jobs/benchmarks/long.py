@@ -12,7 +12,7 @@ from jobs.benchmarks.stages import run_stages
 from keyframes.load import parse_sheet
 from pipeline.demo.clip import make_demo_clip
 from pipeline.media.write.repeated import CODECS, SUFFIXES, repeat_packets, with_a_cut
-from pipeline.rows import VideoRow
+from pipeline.rows import StageRow, VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.store import video_row
 
@@ -32,31 +32,41 @@ def measure_long(minutes: float, codecs: tuple[str, ...] = tuple(CODECS)) -> dic
             short = with_a_cut(demo, Path(folder) / f"short{SUFFIXES[codec]}", codec)
             turns = round(minutes * 60 / SECONDS)
             long = repeat_packets(short, Path(folder) / f"long{SUFFIXES[codec]}", turns)
-            spent = {
-                "short": _spent(short, 0, Path(folder) / "_work"),
-                "long": _spent(long, turns // 2 * SECONDS, Path(folder) / "_work"),
+            work = Path(folder) / "_work"
+            made = {
+                "short": _stages(short, 0, work),
+                "long": _stages(long, turns // 2 * SECONDS, work),
             }
+            spent = {which: _spent(rows) for which, rows in made.items()}
             short_s, long_s = map(_sum, spent.values())
             ratio = {what: round(long_s[what] / short_s[what], 2) for what in short_s}
-            told[codec] = {**spent, "ratio": ratio, "mb": long.stat().st_size // 10**6}
+            frames = {which: rows[-1]["frames"] for which, rows in made.items()}
+            size = long.stat().st_size // 10**6
+            told[codec] = {**spent, "ratio": ratio, "frames": frames, "mb": size}
             long.unlink()
     return told
 
 
-def _spent(clip: Path, at_s: int, work: Path) -> dict[str, dict[str, float]]:
-    """Seconds of each stage of a smile that begins soon after a cut at `at_s`."""
+def _stages(clip: Path, at_s: int, work: Path) -> list[StageRow]:
+    """A smile that begins soon after a cut at `at_s`, made."""
     keys = f"[[{at_s}.1s, 0], [{at_s + 1}s, 3], [{at_s + 4}s, 3], [{at_s + 4}.9s, 0]]"
     sheet = parse_sheet(f"version: 1\nchannels: {{AU12: {keys}}}\n", "smile")
     analysis = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
     settings = RenderSettings(sheet, resolve("editor", "previz"), encode_preset="veryfast")
     output = clip.with_name(f"edited.{clip.name}")
     row: VideoRow = {**video_row(clip, output, work), "request": "long"}
+    rows = run_stages(row, analysis, replace(settings, overwrite=True))
+    output.unlink()
+    return rows
+
+
+def _spent(rows: list[StageRow]) -> dict[str, dict[str, float]]:
+    """Seconds of each stage."""
     spent: dict[str, dict[str, float]] = {}
-    for verdict in run_stages(row, analysis, replace(settings, overwrite=True)):
+    for verdict in rows:
         stage = spent.setdefault(verdict["stage"], {"wall": 0.0, "cpu": 0.0})
         stage["wall"] = round(stage["wall"] + verdict["seconds"], 2)
         stage["cpu"] = round(stage["cpu"] + verdict["cpu_s"], 2)
-    output.unlink()
     return spent
 
 

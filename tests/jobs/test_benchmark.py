@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.benchmark import app
+from jobs.benchmarks import long
 from jobs.command_line.command import run_command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,3 +81,14 @@ def test_a_job_on_pretended_gpus_of_two_nodes_is_measured(tmp_path: Path):
     assert 0 < job["efficiency"] < 1
     assert len(job["idle_share_by_gpu"]) in (1, 2)
     assert job["object_store_peak_mb"] >= 0
+
+
+def test_a_short_edit_in_long_footage_is_measured_stage_by_stage(monkeypatch):
+    monkeypatch.setattr(long, "SECONDS", 2)
+    monkeypatch.setattr(long, "SIDE", 96)
+    told = long.measure_long(minutes=0.2, codecs=("h264",))["h264"]
+    assert set(told["short"]) == set(told["long"])
+    assert set(told["long"]) >= {"inspect", "analyse", "plan", "render", "finish"}
+    short, longer = (sum(s["wall"] for s in told[which].values()) for which in ("short", "long"))
+    assert told["ratio"]["wall"] == pytest.approx(longer / short, rel=0.05)
+    assert told["frames"] == {"short": 50, "long": 300}

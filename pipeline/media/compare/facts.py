@@ -6,6 +6,7 @@ import hashlib
 from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
+from numpy.typing import NDArray
 
 from pipeline.media.bitstream.messages import LASTING, Message, messages_of
 from pipeline.media.bitstream.mpeg2 import repeats_field
@@ -24,7 +26,7 @@ from pipeline.media.opening import one_line_errors, open_video
 from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.part_packets import chapter_in_part, is_in_part, packets_around
 from pipeline.media.read.probe import probe
-from pipeline.media.read.scan import scan
+from pipeline.media.read.scan import KEYS_STAND_ALONE, scan
 from pipeline.media.read.tags import kept_tags
 
 NO_TEXT = b"\0\0"
@@ -97,6 +99,8 @@ class FileFacts:
             that two files share only if the same messages stand at the same pictures.
         repeats: pictures of which a field is shown again.
         video_bytes: of all packets of the video.
+        sums: `(N, 2)` uint64, 128 bits over each frame's packet, of codecs whose frames need others
+            to decode; 0 where not each frame is one packet, of length 0 of other codecs.
         chapters, tags: of the container.
     """
 
@@ -111,6 +115,7 @@ class FileFacts:
     chapters: tuple[Chapter, ...]
     tags: dict[str, str]
     size: int
+    sums: NDArray[np.uint64] = field(repr=False)
 
 
 def read_facts(path: str) -> FileFacts:
@@ -146,6 +151,7 @@ def facts_of(path: str, info: VideoInfo, index: FrameIndex) -> FileFacts:
         chapters=chapters,
         tags=tags,
         size=Path(path).stat().st_size,
+        sums=reader.sums(),
     )
 
 
@@ -179,6 +185,9 @@ class _PacketReader:
                     self._digests[stream.index].update(stream.data)
         self.messages: dict[str, tuple[int, int]] = {}
         self.repeats = self.video_bytes = 0
+        self._sums: tuple[array[int], bytearray] | None = None
+        if info.codec not in KEYS_STAND_ALONE - {"ffv1"}:
+            self._sums = array("q"), bytearray()
 
     def _is_elsewhere(self, stream: Stream, movie: Movie | None) -> bool:
         """Time codes and chapter titles are compared as such; boxed tracks from their boxes."""
@@ -211,6 +220,9 @@ class _PacketReader:
         if self._index.cut and packet.pts not in self._shown:
             return
         self.video_bytes += packet.size
+        if self._sums is not None:
+            self._sums[0].append(-1 if packet.pts is None else packet.pts)
+            self._sums[1].extend(blake2b(packet, digest_size=16).digest())
         if self._form is None:
             self.repeats += self._info.codec == "mpeg2video" and repeats_field(bytes(packet))
             return
@@ -232,6 +244,15 @@ class _PacketReader:
         count, total = self.messages.get(message.name, (0, 0))
         added = int.from_bytes(digest.digest(), "big")
         self.messages[message.name] = count + 1, (total + added) % (1 << 128)
+
+    def sums(self) -> NDArray[np.uint64]:
+        if self._sums is None:
+            return np.zeros((0, 2), np.uint64)
+        times, digests = np.array(self._sums[0], np.int64), self._sums[1]
+        order = np.argsort(times, kind="stable")
+        if not np.array_equal(times[order], self._index.pts):
+            return np.zeros((len(self._index), 2), np.uint64)
+        return np.frombuffer(digests, np.uint64).reshape(-1, 2)[order]
 
     def tracks(self) -> list[TrackFacts]:
         for index, digest in self._digests.items():

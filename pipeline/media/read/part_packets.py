@@ -9,7 +9,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Discard, Disposition, Stream
 
 from pipeline.media.info import VideoInfo
 from pipeline.media.read.frame_index import FrameIndex
@@ -26,14 +26,26 @@ def packets_around(
 ) -> Iterator[Packet[Any]]:
     """Streams' packets in the order of the file: all, or of a part at least all that is in it."""
     if index is None or index.cut is None or not info.container.startswith(INDEXED):
-        yield from container.demux(streams)
+        yield from packets_of(container, streams)
         return
     first, end = (float(at * info.time_base) for at in (int(index.pts[0]), index.cut.end))
     container.seek(max(0, int((first - MARGIN_S) * av.time_base)))
-    for packet in container.demux(streams):
+    for packet in packets_of(container, streams):
         if _decoded_s(packet) > end + MARGIN_S and not _is_cover(packet.stream):
             return
         yield packet
+
+
+def packets_of(container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Any]]:
+    """Streams' packets in the order of the file.
+
+    In mp4 and mov those of others are passed over unread; they stay so for this container.
+    """
+    wanted = {stream.index for stream in streams}
+    for stream in container.streams if container.format.name.startswith(INDEXED) else ():
+        if stream.index not in wanted:
+            stream.discard = Discard.all
+    yield from container.demux(streams)
 
 
 def _decoded_s(packet: Packet[Any]) -> float:

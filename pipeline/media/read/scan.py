@@ -21,6 +21,7 @@ from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
 from pipeline.media.read.envelope import missing_bytes
 from pipeline.media.read.frame_index import FrameIndex
+from pipeline.media.read.part_packets import packets_of
 
 TRUNCATION_SLACK_S = 0.5
 RISING_TIMES = (
@@ -99,7 +100,7 @@ def _read_rows(container: InputContainer, stream: VideoStream, info: VideoInfo) 
     form = unit_format(info.codec, stream.codec_context.extradata)
     numbers = [array("q") for _ in range(3)]
     flags = [bytearray() for _ in range(4)]
-    for packet in container.demux(stream):
+    for packet in packets_of(container, [stream]):
         if not packet.size:
             continue
         is_key = packet.is_keyframe

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from pipeline.errors import MediaError
 from pipeline.files import published
 from pipeline.media.boxes.movie import foreign_tracks, read_movie
+from pipeline.media.compare.facts import facts_of
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import close_quietly, one_line_errors, open_video, video_stream
 from pipeline.media.read.frame_index import FrameIndex
@@ -42,7 +43,7 @@ from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.media.write.graft import GraftOptions, graft
 from pipeline.media.write.join import JoinPlan, Part, joined_packets, piece_stream, plan_join
 from pipeline.media.write.matroska_aspect import write_pixel_shape
-from pipeline.media.write.untouched import check_copies
+from pipeline.media.write.untouched import check_copies, facts_beside_copies
 from pipeline.media.write.verify import Verified, verify_output
 
 TAG_IS_PROFILE = {"hevc", "prores"}
@@ -112,8 +113,9 @@ def finish(
             write_pixel_shape(str(part), track, info.sar)
         if muxer_of(output) in MP4_FAMILY:
             graft(str(part), info.path, info.stream_index, _graft_options(info, index, settings))
-        check_copies(str(part), info, index, copied)
-        verified = verify_output(str(part), output, info, index, settings.changes)
+        source, made = facts_of(info.path, info, index), facts_beside_copies(str(part), copied)
+        check_copies(source, made, copied)
+        verified = verify_output(output, source, made, settings.changes)
         for text in verified.warnings:
             warn(text)
     told = _told(settings, verified, len(copied), len(index))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from array import array
 from collections.abc import Generator, Iterator, Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +12,13 @@ from numpy.typing import NDArray
 
 from pipeline.errors import MediaError
 from pipeline.media.bitstream.units import UnitFormat, unit_format
+from pipeline.media.compare.facts import FileFacts, read_facts
 from pipeline.media.compare.pictures import first_difference
 from pipeline.media.info import VideoInfo
-from pipeline.media.opening import one_line_errors, open_video, video_stream
+from pipeline.media.opening import open_video
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.part_packets import packets_around
-from pipeline.media.read.probe import probe, scan
-from pipeline.media.read.scan import KEYS_STAND_ALONE
 from pipeline.media.read.source_packets import SourceFrames
 from pipeline.media.write.encoding.encode import PieceWriter
 from pipeline.media.write.encoding.settings import EncodeSettings
@@ -30,7 +26,7 @@ from pipeline.media.write.join import Copied, Part, piece_stream
 from pipeline.media.write.shared_header import NotCopyableError
 
 
-def check_copies(part: str, info: VideoInfo, index: FrameIndex, copied: NDArray[np.int64]) -> None:
+def check_copies(source: FileFacts, output: FileFacts, copied: NDArray[np.int64]) -> None:
     """Decode in both files what equal packets alone do not prove.
 
     Groups of pictures decode from nothing but their packets and the headers before them. So each
@@ -43,13 +39,12 @@ def check_copies(part: str, info: VideoInfo, index: FrameIndex, copied: NDArray[
     Raises:
         NotCopyableError: a frame decodes otherwise, or not at all.
     """
-    if not len(copied) or info.codec in KEYS_STAND_ALONE - {"ffv1"}:
+    if not len(copied) or not len(source.sums):
         return
+    both = (source.info, source.index), (output.info, output.index)
     try:
-        found = probe(part)
-        output = found, scan(part, found)
-        for run in _runs(_unproved((info, index), output, copied)):
-            number = first_difference((info, index), output, int(run[0]), int(run[-1]))
+        for run in _runs(_unproved(source, output, copied)):
+            number = first_difference(*both, int(run[0]), int(run[-1]))
             if number is not None:
                 raise NotCopyableError(f"frame {number} decodes otherwise beside encoded ones")
     except NotCopyableError:
@@ -58,7 +53,21 @@ def check_copies(part: str, info: VideoInfo, index: FrameIndex, copied: NDArray[
         raise NotCopyableError(f"beside encoded frames: {error}") from error
 
 
-Indexed = tuple[VideoInfo, FrameIndex]
+def facts_beside_copies(part: str, copied: NDArray[np.int64]) -> FileFacts:
+    """What a written file is.
+
+    Args:
+        copied: as of `check_copies`.
+    Raises:
+        NotCopyableError: it cannot be read, and frames of it were copied.
+        MediaError: it cannot be read.
+    """
+    try:
+        return read_facts(part)
+    except MediaError as error:
+        if not len(copied):
+            raise
+        raise NotCopyableError(f"beside encoded frames: {error}") from error
 
 
 def _runs(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -67,31 +76,16 @@ def _runs(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return [part for part in parts if len(part)]
 
 
-def _unproved(source: Indexed, output: Indexed, copied: NDArray[np.int64]) -> NDArray[np.int64]:
+def _unproved(source: FileFacts, output: FileFacts, copied: NDArray[np.int64]) -> NDArray[np.int64]:
     """Those of the copied frames that are to be decoded."""
-    groups = source[1].group
-    if not len(groups) or len(output[1]) != len(source[1]):
+    groups = source.index.group
+    if not len(groups) or len(output.sums) != len(source.sums):
         return copied
     ends = [groups[run[[0, -1]]] for run in _runs(copied)]
-    before, after = _sums(*source)[copied], _sums(*output)[copied]
+    before, after = source.sums[copied], output.sums[copied]
     other = ~((before == after).all(1) & before.any(1))
     unsure = np.union1d(np.concatenate(ends), groups[copied[other]])
     return copied[np.isin(groups[copied], unsure) | (groups[copied] < 0)]
-
-
-def _sums(info: VideoInfo, index: FrameIndex) -> NDArray[np.uint64]:
-    """`(N, 2)`: 128 bits over each frame's packet; 0 where not each frame is one packet."""
-    times, digests = array("q"), bytearray()
-    shown = frozenset(index.pts.tolist()) if index.cut else None
-    with open_video(info.path) as container, one_line_errors(info.path, "read its packets"):
-        for packet in packets_around(container, info, index, [video_stream(container, info)]):
-            if packet.size and (shown is None or packet.pts in shown):
-                times.append(-1 if packet.pts is None else packet.pts)
-                digests += blake2b(packet, digest_size=16).digest()
-    order = np.argsort(times, kind="stable")
-    if not np.array_equal(np.array(times)[order], index.pts):
-        return np.zeros((len(index), 2), np.uint64)
-    return np.frombuffer(digests, np.uint64).reshape(-1, 2)[order]
 
 
 def encoded_anew(

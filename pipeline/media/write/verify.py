@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.errors import MediaError
-from pipeline.media.compare.facts import facts_of, read_facts
+from pipeline.media.compare.facts import FileFacts
 from pipeline.media.compare.findings import Comparison, Finding, Verdict
 from pipeline.media.compare.witness import witness
 from pipeline.media.info import VideoInfo
-from pipeline.media.read.frame_index import FrameIndex
 
 PICTURE = ("size", "sample aspect", "rotation", "range", "matrix", "transfer", "primaries")
 DEPTH = ("pixel format", "bit depth")
@@ -27,21 +26,20 @@ class Verified:
 
 
 def verify_output(
-    part: str, output: str, info: VideoInfo, index: FrameIndex, allowed: tuple[str, ...]
+    output: str, source: FileFacts, found: FileFacts, allowed: tuple[str, ...]
 ) -> Verified:
     """Compare a written file with its source.
 
     Args:
-        part: where it lies until it is published as `output`.
-        info, index: of the source.
+        output: the name it is to take.
+        source, found: what both are, each read once for all that is asked of it.
         allowed: topics that were asked to change, as `bit depth`.
     Raises:
         MediaError: frames, their times, a sound or video track or its times, colour tags,
             rotation, pixel shape or format differ.
     """
-    found = read_facts(part)
-    comparison = witness(facts_of(info.path, info, index), found, look="sampled")
-    _check_codec(output, info, found.info, allowed)
+    comparison = witness(source, found, look="sampled")
+    _check_codec(output, source.info, found.info, allowed)
     for finding in comparison.of(Verdict.LOST):
         if _is_fatal(finding) and finding.topic not in allowed:
             raise MediaError(f"{output}: {finding.topic} reads back as {finding.words}")

@@ -12,7 +12,9 @@ import pytest
 
 from pipeline.edit.render import piece_writer
 from pipeline.edit.segments import plan_segments
+from pipeline.errors import MediaError
 from pipeline.media.bitstream.units import parameter_units, unit_format
+from pipeline.media.compare.facts import read_facts
 from pipeline.media.compare.witness import compare_files
 from pipeline.media.planes import all_plane_views
 from pipeline.media.read.decode import decode_range
@@ -23,7 +25,7 @@ from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.media.write.join import Copied, Part
 from pipeline.media.write.mux import FinishedVideo, finish
 from pipeline.media.write.shared_header import NotCopyableError, shared_header
-from pipeline.media.write.untouched import check_copies, encoded_anew
+from pipeline.media.write.untouched import check_copies, encoded_anew, facts_beside_copies
 from pipeline.pieces import frames_to_copy
 from pipeline.settings import EncodeWish
 
@@ -200,38 +202,39 @@ def test_ffv1_is_encoded_under_the_source_s_header_and_copied_beside(
 
 def test_a_copy_that_decodes_otherwise_is_found(footage, tmp_path):
     source = footage(options=H264, gop=6)
-    seen = inspect_video(source)
     other = footage(options={**H264, "crf": "30"}, gop=6)
     some = np.array([1, *range(6, 18)])
-    check_copies(source, seen.info, seen.index, some)
+    check_copies(read_facts(source), read_facts(source), some)
     with pytest.raises(NotCopyableError, match="frame 6 decodes otherwise"):
-        check_copies(other, seen.info, seen.index, some[1:])
+        check_copies(read_facts(source), read_facts(other), some[1:])
     with pytest.raises(NotCopyableError, match="no such file"):
-        check_copies(str(tmp_path / "gone.mp4"), seen.info, seen.index, some)
+        facts_beside_copies(str(tmp_path / "gone.mp4"), some)
+    with pytest.raises(MediaError, match="no such file"):
+        facts_beside_copies(str(tmp_path / "gone.mp4"), some[:0])
 
 
 def test_of_copies_only_the_ends_of_each_run_and_changed_packets_are_decoded(
     footage, tmp_path, monkeypatch
 ):
     source = footage(options=H264, gop=3)
-    seen, decoded = inspect_video(source), []
+    seen, decoded = read_facts(source), list[tuple[int, int]]()
 
     def look(_, __, first, last):
         decoded.append((first, last))
 
     monkeypatch.setattr(untouched, "first_difference", look)
     everything = np.arange(30)
-    check_copies(source, seen.info, seen.index, everything)
+    check_copies(seen, seen, everything)
     assert decoded == [(0, 2), (27, 29)]
     decoded.clear()
-    check_copies(source, seen.info, seen.index, np.r_[0:12, 18:30])
+    check_copies(seen, seen, np.r_[0:12, 18:30])
     assert decoded == [(0, 2), (9, 11), (18, 20), (27, 29)]
     decoded.clear()
-    check_copies(with_a_changed_byte(source, tmp_path, 13), seen.info, seen.index, everything)
+    check_copies(seen, read_facts(with_a_changed_byte(source, tmp_path, 13)), everything)
     assert decoded == [(0, 2), (12, 14), (27, 29)]
     decoded.clear()
-    unsure = replace(seen.index, group=np.full(30, -1))
-    check_copies(source, seen.info, unsure, everything)
+    unsure = replace(seen, index=replace(seen.index, group=np.full(30, -1)))
+    check_copies(unsure, seen, everything)
     assert decoded == [(0, 29)]
 
 
