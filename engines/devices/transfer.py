@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
-def upload(array: NDArray[np.float32], device: torch.device) -> Tensor:
-    """A float32 array on the device; on a GPU the copy does not wait for running kernels."""
+def upload(array: NDArray[Any], device: torch.device) -> Tensor:
+    """An array on the device; on a GPU the copy does not wait for running kernels."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     if device.type != "cuda":
         return tensor
@@ -20,6 +21,8 @@ def upload(array: NDArray[np.float32], device: torch.device) -> Tensor:
 
 def start_download(tensor: Tensor) -> Callable[[], NDArray[np.float32]]:
     """Begin to copy a tensor into host memory; call the answer to wait for it.
+
+    What it gives is the memory itself, pinned on a GPU: to be read soon and let go.
 
     On a GPU the copy runs on a stream of its own, behind what the tensor needs and beside what is
     started later.
@@ -38,6 +41,6 @@ def start_download(tensor: Tensor) -> Callable[[], NDArray[np.float32]]:
 
     def wait() -> NDArray[np.float32]:
         copied.synchronize()
-        return np.array(host.numpy(), np.float32)  # pinned memory goes back to its pool
+        return host.numpy()
 
     return wait

@@ -60,8 +60,26 @@ def without_cast(
     shift = _beyond(theirs_middle - middle, SLACK / 255 * full_scale)
     if (gain == 1).all() and (shift == 0).all():
         return edited
-    corrected = (edited.astype(np.float32) - middle.astype(np.float32)) * gain.astype(np.float32)
-    return corrected + (middle + shift).astype(np.float32)
+    return _moved(edited, middle, gain, middle + shift)
+
+
+def _moved(
+    picture: NDArray[Any],
+    middle: NDArray[np.float64],
+    gain: NDArray[np.float64],
+    to: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """`(S, S, 3)` float32 (picture − middle) · gain + to, each `(3,)`.
+
+    The three are repeated along a row: NumPy's loops over three samples take ten times as long.
+    """
+    rows = picture.astype(np.float32).reshape(len(picture), -1)
+    less, times, more = (
+        np.tile(a.astype(np.float32), picture.shape[1]) for a in (middle, gain, to)
+    )
+    np.subtract(rows, less, out=rows)
+    np.multiply(rows, times, out=rows)
+    return np.add(rows, more, out=rows).reshape(picture.shape)
 
 
 def _mean_and_spread(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -50,10 +51,10 @@ DRAWERS = 4
 
 @dataclass(frozen=True)
 class _Frames:
-    """Rows of a batch as the networks take them: `(F, S, S, 3)` float32 0…1, and per frame."""
+    """Rows of a batch as they go to the device: `(F, S, S, 3)` full-range integers, and others."""
 
-    images: NDArray[np.float32]
-    backgrounds: NDArray[np.float32]
+    images: NDArray[Any]
+    backgrounds: NDArray[np.uint8]
     au: NDArray[np.float32]
     frame_index: NDArray[np.int64]
 
@@ -231,17 +232,13 @@ class MagicFaceEditor:
             self._drawing.submit(paste_mask, crops.landmarks_px[row], self.crop_size)
             for row in rows
         )
-        small = to_uint8(crops.images[rows])
+        images = crops.images[rows]
+        small = to_uint8(images)
         made = list(
             self._drawing.map(self._conditioner.background, small, crops.landmarks_px[rows])
         )
-        frames = _Frames(
-            crops.images[rows].astype(np.float32) / _white(crops),
-            np.array([picture for picture, _ in made], np.float32).reshape(small.shape)
-            / np.float32(255),
-            delta.values[rows],
-            crops.frame_index[rows],
-        )
+        backgrounds = np.array([picture for picture, _ in made], np.uint8).reshape(small.shape)
+        frames = _Frames(images, backgrounds, delta.values[rows], crops.frame_index[rows])
         return Readied(crops, weights, rows, frames, tuple(note for _, note in made), masks)
 
     def run(self, readied: Readied, *, seed: int) -> Run:
@@ -261,17 +258,21 @@ class MagicFaceEditor:
 
     def finish(self, made: Run) -> EditedCrops:
         """Waits for the pictures, and puts them and their masks in the crops' order."""
-        readied, scale = made.readied, _white(made.readied.crops)
-        edited = readied.crops.images.astype(np.float32)
-        reference = edited.copy()
-        mask = np.zeros(edited.shape[:3], np.float32)
+        readied, images = made.readied, made.readied.crops.images
+        scale = np.float32(np.iinfo(images.dtype).max)
+        edited = np.empty(images.shape, np.float32)
+        reference = np.empty_like(edited)
+        mask = np.zeros(images.shape[:3], np.float32)
         notes = set(readied.notes)
+        as_they_are = np.setdiff1d(np.arange(len(images)), readied.rows)
+        edited[as_they_are] = reference[as_they_are] = images[as_they_are]
         for group, pictures in made.groups:
-            rows = readied.rows[group]
-            edited[rows] = self._finite(pictures.edited())[: len(rows)] * scale
-            reference[rows] = self._finite(pictures.reference())[: len(rows)] * scale
+            edits, references = self._finite(pictures.edited()), self._finite(pictures.reference())
+            for place, row in enumerate(readied.rows[group]):
+                np.multiply(edits[place], scale, out=edited[row])
+                np.multiply(references[place], scale, out=reference[row])
         for row, face in zip(readied.rows, readied.masks, strict=True):
-            mask[row] = readied.weights[row] * face.result()
+            np.multiply(face.result(), readied.weights[row], out=mask[row])
         if made.groups:
             notes.add(self.description)
         if self._batch.note is not None:
@@ -299,22 +300,33 @@ class MagicFaceEditor:
         """One group of frames of the fixed size."""
         codec = self._networks.codec
         source = codec.encode(self._to_network(frames.images))
-        reference = start_download(_to_images(codec.decode(source)))
+        reference = self._from_device(_to_images(codec.decode(source)))
         id_kv = self._networks.id_encoder(source)
         background = codec.encode(self._to_network(frames.backgrounds))
         latents = self._sample(frames, source, background, id_kv, seed)
         decoded = codec.decode((latents / codec.scaling_factor).to(self._dtype))
-        return _Launched(start_download(_to_images(decoded)), reference)
+        return _Launched(self._from_device(_to_images(decoded)), reference)
 
     def _finite(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         if not np.isfinite(images).all():
             raise overflow("editor 'magicface': the VAE gave non-finite pixels", self._dtype)
         return images
 
-    def _to_network(self, images: NDArray[np.float32]) -> Tensor:
-        """`(F, S, S, 3)` 0…1 → `(F, 3, S, S)` −1…1 on the device, in the networks' dtype."""
-        planes = upload(images, self._device).permute(0, 3, 1, 2).contiguous()
-        return to_network(planes).to(self._dtype)
+    def _to_device(self, array: NDArray[Any]) -> Tensor:
+        return upload(array, self._device)
+
+    def _from_device(self, images: Tensor) -> Callable[[], NDArray[np.float32]]:
+        return start_download(images)
+
+    def _to_network(self, images: NDArray[Any]) -> Tensor:
+        """`(F, S, S, 3)` full-range integers → `(F, 3, S, S)` −1…1 on the device, in the networks'
+        dtype: fewer bytes to carry, and nothing to convert on the host.
+
+        Divided by a tensor of the device, since CUDA multiplies by a number's rounded reciprocal.
+        """
+        planes = self._to_device(images).permute(0, 3, 1, 2).to(torch.float32).contiguous()
+        white = torch.tensor(np.iinfo(images.dtype).max, dtype=torch.float32, device=planes.device)
+        return to_network(planes / white).to(self._dtype)
 
     def _sample(
         self, frames: _Frames, source: Tensor, background: Tensor, id_kv: Any, seed: int
@@ -324,9 +336,9 @@ class MagicFaceEditor:
         return sample(
             self._networks.denoiser,
             make_scheduler(self.settings.scheduler, self._schedule, self.settings.steps),
-            upload(initial_noise(draws, side, side).numpy(), self._device),
+            self._to_device(initial_noise(draws, side, side).numpy()),
             background=background,
-            au=upload(frames.au, self._device).to(self._dtype),
+            au=self._to_device(frames.au).to(self._dtype),
             id_kv=id_kv,
             guidance=self.settings.guidance,
             step_noise=draws,
@@ -347,7 +359,3 @@ class MagicFaceEditor:
 def _to_images(decoded: Tensor) -> Tensor:
     """`(F, 3, S, S)` about −1…1 → `(F, S, S, 3)` float32 0…1."""
     return to_pixels(decoded.float()).permute(0, 2, 3, 1)
-
-
-def _white(crops: AlignedCrops) -> float:
-    return float(np.iinfo(crops.images.dtype).max)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engines.interface import AlignedCrops, EditedCrops
 from keyframes.au import AUDelta
 from pipeline.edit.batcher import COLOUR_HELD, CropRequest, edit_crops
-from pipeline.edit.cast import SLACK, ring_of, without_cast
+from pipeline.edit.cast import SLACK, _moved, ring_of, without_cast
 
 SIZE = 128
 MASK = np.zeros((SIZE, SIZE), np.float32)
@@ -97,3 +97,15 @@ def test_the_pipeline_takes_casts_back_of_an_editor_that_paints_anew_and_tells_i
     (kept,) = edit_crops(editor, [request], 0)
     assert np.allclose(kept.residual * 255, 10, atol=0.1)
     assert kept.notes == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_it_is_taken_back_by_the_plain_formula_to_the_bit(dtype: type) -> None:
+    rng = np.random.default_rng(1)
+    picture = rng.integers(0, 256, (SIZE, SIZE, 3)).astype(dtype)
+    middle, gain, to = rng.random((3, 3)) * 200
+    narrow = [part.astype(np.float32) for part in (middle, gain, to)]
+    plain = (picture.astype(np.float32) - narrow[0]) * narrow[1] + narrow[2]
+    given = picture.copy()
+    assert np.array_equal(_moved(given, middle, gain, to), plain)
+    assert np.array_equal(given, picture)

@@ -1,15 +1,18 @@
 """A GPU that is pretended: it takes a GPU's time for its networks, and no core.
 
-What the device itself would do to pictures (changing their layout and scale) is left out with it;
-what the host does is real, copies included. It works through what it is given in order, as a real
-one does: a call returns at once, and only the end of the denoising waits until all of it is done
-(the sampler looks for numbers that left their format). What it was idle in between is what the host
-was too late for.
+What the device itself would do to pictures and latents (layout, scale, the solver's sums) is left
+out with it: it holds a sample of each. What the host does is real, copies included. It works
+through what it is given in order, as a real one does: a call returns at once, and only the end of
+the denoising waits until all of it is done (the sampler looks for numbers that left their format).
+What it was idle in between is what the host was too late for.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +25,8 @@ from engines.editors.magicface.model.vae import TorchCodec
 from engines.editors.magicface.speed.cost import NetworkCosts
 
 SIDE = 512
+PICTURES = 4
+"""Axes of pictures and latents."""
 
 
 class PretendedGPU:
@@ -57,7 +62,7 @@ class PretendedGPU:
 
     def _encode(self, images: Tensor) -> Tensor:
         self._given(len(images) * self._encode_s)
-        return torch.zeros(len(images), 4, SIDE // 8, SIDE // 8)
+        return torch.zeros(len(images), 4, 1, 1)
 
     def _decode(self, latents: Tensor) -> Tensor:
         self._given(len(latents) * self._decode_s)
@@ -76,8 +81,18 @@ class PretendedGPU:
 
 
 class PretendedEditor(MagicFaceEditor):
-    """The editor around a pretended GPU."""
+    """The editor around a pretended GPU, whose edits have a cast that is to be taken back."""
 
-    def _to_network(self, images: NDArray[np.float32]) -> Tensor:
-        images.copy()  # into pinned memory; the rest is the device's
-        return torch.zeros(len(images), 3, 1, 1)
+    def __init__(self, quality: str = "standard", **settings: Any) -> None:
+        super().__init__(quality, **settings)
+        shape = (self.batch_size, SIDE, SIDE, 3)
+        reference = np.random.default_rng(0).uniform(0.2, 0.7, shape).astype(np.float32)
+        self._shown = cycle((reference, reference * np.float32(1.2)))
+
+    def _from_device(self, images: Tensor) -> Callable[[], NDArray[np.float32]]:
+        shown = next(self._shown)  # the reference comes first (_edit)
+        return lambda: shown[: len(images)]
+
+    def _to_device(self, array: NDArray[Any]) -> Tensor:
+        copied = array.copy()  # into pinned memory; the rest is the device's
+        return torch.from_numpy(copied[:, :1, :1] if copied.ndim == PICTURES else copied)

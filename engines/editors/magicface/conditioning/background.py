@@ -78,7 +78,7 @@ class Conditioner:
         if not covers_face(person, landmarks_px):
             person, by = grabcut_person(image, landmarks_px), "GrabCut: the segmenter lost the face"
         if self.mode == "person":
-            close = person.mean() > CLOSE_SHARE
+            close = np.count_nonzero(person) / person.size > CLOSE_SHARE
             return person, f"mask person ({by})" + (CLOSE_NOTE if close else "")
         return face_mask(landmarks_px, len(image)) & person, f"mask face (landmarks, {by})"
 

@@ -75,7 +75,8 @@ def face_mask(landmarks_px: _Landmarks, size: int) -> _Mask:
 def covers_face(person: _Mask, landmarks_px: _Landmarks) -> bool:
     """Whether a person mask holds most of the face it must hold."""
     face = _hull_mask(landmarks_px, len(person))
-    return bool(face.any()) and float(person[face].mean()) >= FACE_SEEN
+    seen, whole = np.count_nonzero(person & face), np.count_nonzero(face)
+    return whole > 0 and seen / whole >= FACE_SEEN
 
 
 def _grabcut_start(points: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
@@ -145,30 +146,32 @@ def paste_mask(landmarks_px: _Landmarks, size: int) -> NDArray[np.float32]:
     dropped = landmarks_px[4:13] - 0.4 * up
     face = _hull_mask(np.concatenate([_face_points(landmarks_px), dropped]), size)
     feather = max(1.0, 0.04 * float(np.ptp(landmarks_px[:17, 0])))
-    reach = 2 * round(2 * feather) + 1
-    grown = _grown(face, reach)
-    margin = round(3 * feather)
-    grown[:margin] = grown[size - margin :] = 0.0
-    grown[:, :margin] = grown[:, size - margin :] = 0.0
-    # Only what anything can reach, with room for the blur's whole kernel.
-    held = grown > 0.0
-    rows, columns = (
-        _reached(np.asarray(held.any(axis=axis)), math.ceil(5 * feather)) for axis in (1, 0)
-    )
+    left, right = _within(_widened(face, 2 * round(2 * feather) + 1), round(3 * feather))
     soft = np.zeros((size, size), np.float32)
-    soft[rows, columns] = cv2.GaussianBlur(
-        grown[rows, columns], (0, 0), feather, borderType=cv2.BORDER_CONSTANT
-    )
-    soft[soft < LEAST_WEIGHT] = 0.0
+    held = np.flatnonzero(left <= right)
+    if not len(held):
+        return soft
+    # Only what anything can reach, with room for the blur's whole kernel.
+    by = math.ceil(5 * feather)
+    rows = slice(max(0, int(held[0]) - by), int(held[-1]) + by + 1)
+    columns = slice(max(0, int(left[held].min()) - by), min(size, int(right[held].max()) + by + 1))
+    grown = _filled(left[rows], right[rows], np.arange(columns.start, columns.stop))
+    blurred = cv2.GaussianBlur(grown, (0, 0), feather, borderType=cv2.BORDER_CONSTANT)
+    part = np.minimum(blurred, np.float32(1.0), out=soft[rows, columns])
+    part[part < LEAST_WEIGHT] = 0.0
     soft[[0, -1]] = soft[:, [0, -1]] = 0.0
-    return np.minimum(soft, np.float32(1.0))
+    return soft
 
 
-def _grown(hull: _Mask, reach: int) -> NDArray[np.float32]:
-    """`(S, S)` float32 0 or 1: a hull dilated by an ellipse so many pixels wide.
+_Runs = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""`(S,)` first and last column of each row's one run of pixels, last before first where none is."""
 
-    Every row of a hull is one run of pixels, and so is every row of the ellipse: runs are widened
-    and joined instead of pixels.
+
+def _widened(hull: _Mask, reach: int) -> _Runs:
+    """Of a hull dilated by an ellipse so many pixels wide.
+
+    Every row of a hull is one run, and so is every row of the ellipse: runs are widened and joined
+    instead of pixels.
     """
     size = len(hull)
     element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)).astype(bool)
@@ -179,8 +182,24 @@ def _grown(hull: _Mask, reach: int) -> NDArray[np.float32]:
         of = slice(max(0, shift), size - max(0, -shift))
         left[to] = np.minimum(left[to], first[of] - width)
         right[to] = np.maximum(right[to], last[of] + width)
-    across = np.arange(size)
-    return ((across >= left[:, None]) & (across <= right[:, None])).astype(np.float32)
+    return left, right
+
+
+def _within(runs: _Runs, margin: int) -> _Runs:
+    """What of them lies so many pixels from the border."""
+    size, (left, right) = len(runs[0]), runs
+    left, right = np.maximum(left, margin), np.minimum(right, size - 1 - margin)
+    left[:margin] = left[size - margin :] = size
+    return left, right
+
+
+def _filled(
+    left: NDArray[np.intp], right: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """`(R, C)` 1 in the rows' runs, else 0."""
+    narrow = np.int16  # a crop's side fits, and a comparison of these takes a quarter
+    across, first, last = (a.astype(narrow) for a in (columns, left[:, None], right[:, None]))
+    return ((across >= first) & (across <= last)).astype(np.float32)
 
 
 def _runs(hull: _Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -189,9 +208,3 @@ def _runs(hull: _Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     first = np.where(some, hull.argmax(axis=1), far)
     last = np.where(some, len(hull) - 1 - hull[:, ::-1].argmax(axis=1), -far)
     return first, last
-
-
-def _reached(held: NDArray[np.bool_], by: int) -> slice:
-    """The part of `(S,)` that holds anything, and so many more; all of it where nothing does."""
-    at = np.flatnonzero(held)
-    return slice(max(0, int(at[0]) - by), int(at[-1]) + by + 1) if len(at) else slice(None)

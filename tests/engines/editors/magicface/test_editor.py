@@ -298,3 +298,12 @@ def test_a_delta_too_small_to_show_runs_no_network(tiny_weights, faces):
     edited = editor.edit(_crops(faces, [0]), _delta(1e-4), seed=1)
     assert np.array_equal(edited.edited, _crops(faces, [0]).images)
     assert not edited.mask.any()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_crops_reach_the_networks_as_the_quotient_of_floats_to_the_bit(editor, dtype):
+    white = np.iinfo(dtype).max
+    images = np.random.default_rng(2).integers(0, white, (4, SIZE, SIZE, 3), dtype, endpoint=True)
+    shown = editor._to_network(images)
+    planes = torch.from_numpy((images.astype(np.float32) / white).transpose(0, 3, 1, 2))
+    assert torch.equal(shown, to_network(planes))
