@@ -8,8 +8,6 @@ graphs (one call per frame batch) the caller's tensors are bound themselves.
 from __future__ import annotations
 
 import contextlib
-import re
-import uuid
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,39 +17,13 @@ import torch
 from torch import Tensor
 
 from engines.errors import EngineError
-from engines.trt.activations import ActivationMemory, user_managed
+from engines.trt.activations import ActivationMemory
 from engines.trt.binding import Binding
-from engines.trt.errors import PlanBuildError
+from engines.trt.plan import LoadedPlan, Port
 from engines.trt.rows import repeated_to
 
-TENSOR_TYPES = {
-    "FLOAT": torch.float32,
-    "HALF": torch.float16,
-    "BF16": torch.bfloat16,
-    "INT64": torch.int64,
-    "INT32": torch.int32,
-}
-OUT_OF_MEMORY = re.compile(
-    r"out.?of.?memory|cudaErrorMemoryAllocation|alloc\w* fail", re.IGNORECASE
-)
-"""As TensorRT's log says it; the API itself only tells that something failed."""
-LAST_LINES = 3
 BATCH_SIZES_KEPT = 4
 """Batch sizes whose buffers and CUDA graph are kept; a shot needs one or two."""
-
-
-@dataclass(frozen=True)
-class Port:
-    """One input or output: its dtype and its shape, -1 where the batch goes."""
-
-    name: str
-    is_input: bool
-    dtype: torch.dtype
-    shape: tuple[int, ...]
-
-    def at(self, batch: int) -> tuple[int, ...]:
-        """The shape at a batch size."""
-        return tuple(batch if n == -1 else n for n in self.shape)
 
 
 @dataclass
@@ -97,27 +69,15 @@ class TrtSession:
         Raises:
             PlanBuildError: the library refuses the plan; with the reason it logged.
         """
-        self._binding = binding
         self._device = torch.device(device)
-        self._log = binding.log()
-        self._what = f"{binding.label}, {plan_path.parent.name}"
         self._graphs = cuda_graphs
         self._steady = frozenset(steady)
-        self._cache_path = runtime_cache
-        self._runtime_cache: Any = None
-        self._memory = memory if user_managed(binding.trt) is not None else None
         with self._on_device():
-            self._runtime = self._new_runtime()
-            self._cuda_engine = self._runtime.deserialize_cuda_engine(plan_path.read_bytes())
-            if self._cuda_engine is None:
-                raise self._failure(
-                    f"{binding.label} cannot load {plan_path}: {self._log.reason()}; "
-                    "rebuild it here with jobs/build_engines.py",
-                    PlanBuildError,
-                )
-            self._context = None if cuda_graphs else self._new_context()
-        self.ports = tuple(self._port(i) for i in range(self._cuda_engine.num_io_tensors))
-        self.batches = self._batches()
+            self._plan = LoadedPlan(
+                binding, plan_path, cuda_graphs=cuda_graphs, cache=runtime_cache, memory=memory
+            )
+            self._context = None if cuda_graphs else self._plan.new_context()
+        self.ports, self.batches = self._plan.ports, self._plan.batches
         self._buffers: dict[int, _Buffers] = {}
         self._stream = torch.cuda.Stream(self._device) if self._on_gpu else None
 
@@ -144,17 +104,9 @@ class TrtSession:
         self._buffers.clear()
 
     def save_runtime_cache(self) -> None:
-        """Keep what TensorRT-RTX compiled for this GPU; nothing to do for classic TensorRT."""
-        if self._runtime_cache is None or self._cache_path is None:
-            return
+        """As of LoadedPlan."""
         with self._on_device():
-            blob = self._runtime_cache.serialize()
-        if blob is None:
-            return
-        unfinished = self._cache_path.with_suffix(f".tmp-{uuid.uuid4().hex}")
-        with contextlib.suppress(OSError):  # a read-only store only costs time at the next start
-            unfinished.write_bytes(memoryview(blob))
-            unfinished.replace(self._cache_path)
+            self._plan.save_runtime_cache()
 
     def _run(self, batch: int, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         bound = {
@@ -163,7 +115,7 @@ class TrtSession:
         }
         outputs = {p.name: self._empty(p, batch) for p in self._outputs}
         self._bind(self._context, batch, {**bound, **outputs})
-        self._lend(self._context)
+        self._plan.lend(self._context)
         self._execute(self._context)
         return outputs
 
@@ -176,7 +128,7 @@ class TrtSession:
             _fill(buffers.tensors[port.name], given)
             if port.name in self._steady:
                 buffers.copied[port.name] = given
-        block = self._lend(buffers.context)
+        block = self._plan.lend(buffers.context)
         if block is not buffers.block:  # a graph knows the addresses it was recorded with
             buffers.block, buffers.graph = block, None
         if buffers.graph is None:
@@ -188,7 +140,7 @@ class TrtSession:
 
     def _capture(self, buffers: _Buffers) -> None:
         """Record the run just made; TensorRT-RTX does so by itself, inside the execution."""
-        if self._binding.is_rtx or not self._on_gpu:
+        if self._plan.binding.is_rtx or not self._on_gpu:
             return
         graph = torch.cuda.CUDAGraph()
         # thread_local: what another thread of this process does to the GPU must not end the capture
@@ -199,98 +151,30 @@ class TrtSession:
     def _bind(self, context: Any, batch: int, tensors: Mapping[str, Tensor]) -> None:
         for port in self.ports:
             if port.is_input and not context.set_input_shape(port.name, port.at(batch)):
-                raise EngineError(f"{self._what}, {port.name}: {self._log.reason()}")
+                raise EngineError(f"{self._plan.what}, {port.name}: {self._plan.log.reason()}")
             context.set_tensor_address(port.name, tensors[port.name].data_ptr())
-
-    def _lend(self, context: Any) -> Tensor | None:
-        """Gives a context the shared memory for its next run."""
-        if self._memory is None:
-            return None
-        size = int(self._cuda_engine.device_memory_size_v2)
-        block = self._memory.block(size)
-        context.set_device_memory(block.data_ptr(), block.numel())
-        return block
 
     def _execute(self, context: Any) -> None:
         handle = 0 if self._stream is None else self._stream.cuda_stream
         if not context.execute_async_v3(handle):
-            raise self._failure(f"{self._what}: the run failed: {self._log.reason()}", EngineError)
+            reason = self._plan.log.reason()
+            raise self._plan.failure(f"{self._plan.what}: the run failed: {reason}", EngineError)
 
     def _new_buffers(self, batch: int) -> _Buffers:
         while len(self._buffers) >= BATCH_SIZES_KEPT:
             del self._buffers[next(iter(self._buffers))]
         tensors = {p.name: self._empty(p, batch) for p in self.ports}
-        buffers = _Buffers(self._new_context(), tensors)
+        buffers = _Buffers(self._plan.new_context(), tensors)
         self._bind(buffers.context, batch, tensors)
         self._buffers[batch] = buffers
         return buffers
-
-    def _new_runtime(self) -> Any:
-        try:
-            runtime = self._binding.trt.Runtime(self._log)
-        except TypeError:  # pybind11: the factory gave a null pointer
-            runtime = None
-        if runtime is None:
-            raise PlanBuildError(
-                f"{self._binding.label} has no runtime here: {self._log.reason()}; check the GPU's "
-                "driver, or use backend=compile"
-            )
-        return runtime
-
-    def _failure(self, line: str, kind: type[EngineError]) -> Exception:
-        """The error to raise; torch's own where memory ran out, so that batches are halved."""
-        if OUT_OF_MEMORY.search(self._log.reason(LAST_LINES)):
-            return torch.OutOfMemoryError(line)
-        return kind(line)
-
-    def _new_context(self) -> Any:
-        config = self._rtx_config() if self._binding.is_rtx else None
-        if self._memory is not None:
-            config = config or self._cuda_engine.create_runtime_config()
-            config.set_execution_context_allocation_strategy(user_managed(self._binding.trt))
-        context = self._cuda_engine.create_execution_context(*([config] if config else []))
-        if context is None:
-            raise self._failure(
-                f"{self._what}: no execution context: {self._log.reason()}; "
-                "free GPU memory or build for smaller batches",
-                PlanBuildError,
-            )
-        return context
-
-    def _rtx_config(self) -> Any:
-        config = self._cuda_engine.create_runtime_config()
-        if self._runtime_cache is None:
-            self._runtime_cache = config.create_runtime_cache()
-            if self._cache_path is not None and self._cache_path.is_file():
-                self._runtime_cache.deserialize(self._cache_path.read_bytes())
-        config.set_runtime_cache(self._runtime_cache)
-        if self._graphs:
-            strategy = self._binding.trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-            config.cuda_graph_strategy = strategy
-        # By default kernels for a shape are compiled in the background and swapped in when ready: a
-        # frame's bytes would depend on when it came, and the saved cache would lack them.
-        kernels = self._binding.trt.DynamicShapesKernelSpecializationStrategy
-        config.dynamic_shapes_kernel_specialization_strategy = kernels.EAGER
-        return config
-
-    def _port(self, index: int) -> Port:
-        name = self._cuda_engine.get_tensor_name(index)
-        mode = self._cuda_engine.get_tensor_mode(name)
-        dtype = str(self._cuda_engine.get_tensor_dtype(name).name)
-        shape = tuple(self._cuda_engine.get_tensor_shape(name))
-        return Port(name, mode == self._binding.trt.TensorIOMode.INPUT, TENSOR_TYPES[dtype], shape)
-
-    def _batches(self) -> tuple[int, int]:
-        dynamic = next(p for p in self._inputs if -1 in p.shape)
-        least, _, most = self._cuda_engine.get_tensor_profile_shape(dynamic.name, 0)
-        return int(next(iter(least))), int(next(iter(most)))
 
     def _checked_batch(self, inputs: Mapping[str, Tensor]) -> int:
         batch = max(inputs[p.name].shape[0] for p in self._inputs if -1 in p.shape)
         least, most = self.batches
         if not least <= batch <= most:
             raise EngineError(
-                f"{self._what}: got a batch of {batch}; it was built for {least}..{most}; "
+                f"{self._plan.what}: got a batch of {batch}; it was built for {least}..{most}; "
                 "rebuild with a wider --batch"
             )
         for port in self._inputs:
@@ -300,7 +184,8 @@ class TrtSession:
                 wanted = (given.shape[0], *wanted[1:])
             if given.dtype != port.dtype or tuple(given.shape) != wanted:
                 raise EngineError(
-                    f"{self._what}, input {port.name}: got {given.dtype} {tuple(given.shape)}; "
+                    f"{self._plan.what}, input {port.name}: got {given.dtype} "
+                    f"{tuple(given.shape)}; "
                     f"expected {port.dtype} {port.at(batch)}"
                 )
         return batch

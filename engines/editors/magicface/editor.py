@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -41,61 +40,13 @@ from engines.editors.magicface.sampling.sampler import (
 )
 from engines.editors.magicface.speed.cpu_needs import cpu_needs
 from engines.editors.magicface.speed.speed import resolve_dtype, running
+from engines.editors.magicface.stages import Frames, Launched, Readied, Run
 from engines.errors import EngineError, EngineUnavailableError
 from engines.interface import AlignedCrops, Cluster, CPUNeeds, EditedCrops
 from keyframes.au import AU_ORDER, AUDelta
 
 DRAWERS = 4
 """Threads that draw masks and look for people; at 25 ms per frame a GPU outruns a single one."""
-
-
-@dataclass(frozen=True)
-class _Frames:
-    """Rows of a batch as they go to the device: `(F, S, S, 3)` full-range integers, and others."""
-
-    images: NDArray[Any]
-    backgrounds: NDArray[np.uint8]
-    au: NDArray[np.float32]
-    frame_index: NDArray[np.int64]
-
-    def at(self, rows: NDArray[np.intp]) -> _Frames:
-        """Some rows; nothing is copied where they lie in order."""
-        in_order = np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows)))
-        taken = slice(int(rows[0]), int(rows[-1]) + 1) if in_order else rows
-        return _Frames(*(getattr(self, f.name)[taken] for f in fields(self)))
-
-
-@dataclass(frozen=True)
-class Readied:
-    """A call with everything done that needs no network.
-
-    Attributes:
-        rows: those crops that are edited; `frames`, `notes` and `masks` are theirs.
-        masks: where each is pasted, drawn meanwhile.
-    """
-
-    crops: AlignedCrops
-    weights: NDArray[np.float32]
-    rows: NDArray[np.intp]
-    frames: _Frames
-    notes: tuple[str, ...]
-    masks: tuple[Future[NDArray[np.float32]], ...]
-
-
-@dataclass(frozen=True)
-class _Launched:
-    """What the networks give, on its way from the device: each waits for `(F, S, S, 3)` 0…1."""
-
-    edited: Callable[[], NDArray[np.float32]]
-    reference: Callable[[], NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Run:
-    """A call whose networks were run; per group its rows of `readied.rows`."""
-
-    readied: Readied
-    groups: list[tuple[NDArray[np.intp], _Launched]]
 
 
 class MagicFaceEditor:
@@ -238,7 +189,7 @@ class MagicFaceEditor:
             self._drawing.map(self._conditioner.background, small, crops.landmarks_px[rows])
         )
         backgrounds = np.array([picture for picture, _ in made], np.uint8).reshape(small.shape)
-        frames = _Frames(images, backgrounds, delta.values[rows], crops.frame_index[rows])
+        frames = Frames(images, backgrounds, delta.values[rows], crops.frame_index[rows])
         return Readied(crops, weights, rows, frames, tuple(note for _, note in made), masks)
 
     def run(self, readied: Readied, *, seed: int) -> Run:
@@ -250,7 +201,7 @@ class MagicFaceEditor:
         if not 0 <= seed < 2**63:
             raise EngineError(f"editor 'magicface': got seed {seed}; expected 0…2⁶³ − 1")
 
-        def work(rows: NDArray[np.intp]) -> _Launched:
+        def work(rows: NDArray[np.intp]) -> Launched:
             with running(self._device):
                 return self._edit(readied.frames.at(rows), seed)
 
@@ -296,7 +247,7 @@ class MagicFaceEditor:
                 f"{', '.join(str(au) for au in AU_ORDER)}, which are all that it was trained on"
             )
 
-    def _edit(self, frames: _Frames, seed: int) -> _Launched:
+    def _edit(self, frames: Frames, seed: int) -> Launched:
         """One group of frames of the fixed size."""
         codec = self._networks.codec
         source = codec.encode(self._to_network(frames.images))
@@ -305,7 +256,7 @@ class MagicFaceEditor:
         background = codec.encode(self._to_network(frames.backgrounds))
         latents = self._sample(frames, source, background, id_kv, seed)
         decoded = codec.decode((latents / codec.scaling_factor).to(self._dtype))
-        return _Launched(self._from_device(_to_images(decoded)), reference)
+        return Launched(self._from_device(_to_images(decoded)), reference)
 
     def _finite(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         if not np.isfinite(images).all():
@@ -329,7 +280,7 @@ class MagicFaceEditor:
         return to_network(planes / white).to(self._dtype)
 
     def _sample(
-        self, frames: _Frames, source: Tensor, background: Tensor, id_kv: Any, seed: int
+        self, frames: Frames, source: Tensor, background: Tensor, id_kv: Any, seed: int
     ) -> Tensor:
         draws = generators(frame_seeds(seed, self.settings.noise, frames.frame_index))
         side = self.crop_size // VAE_SCALE

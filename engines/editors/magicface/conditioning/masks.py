@@ -76,7 +76,7 @@ def covers_face(person: _Mask, landmarks_px: _Landmarks) -> bool:
     """Whether a person mask holds most of the face it must hold."""
     face = _hull_mask(landmarks_px, len(person))
     seen, whole = np.count_nonzero(person & face), np.count_nonzero(face)
-    return whole > 0 and seen / whole >= FACE_SEEN
+    return bool(whole) and bool(seen / whole >= FACE_SEEN)
 
 
 def _grabcut_start(points: NDArray[np.float32], side: int) -> NDArray[np.uint8]:

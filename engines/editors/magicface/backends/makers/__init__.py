@@ -1,0 +1,1 @@
+"""How each backend makes the networks of one deployment."""
