@@ -157,6 +157,8 @@ def scale(
     analysis_share: float | None = None,
     nodes: int = 1,
     cores: int | None = None,
+    lengths: str = "1",
+    cut: bool = False,
 ) -> int:
     """Many clips on pretended GPUs, whose editor sleeps: share of the ideal, idle GPUs, driver.
 
@@ -165,11 +167,11 @@ def scale(
     gpus
         How many, in one job after the other.
     videos
-        Equal clips in each job, a segment each.
+        Clips in each job, a segment each.
     seconds_per_segment
-        That the editor sleeps for each.
+        That the editor sleeps for a clip of length 1.
     clip_seconds
-        Of each clip; this machine's cores decode and encode them all.
+        Of a clip of length 1; this machine's cores decode and encode them all.
     side
         Of its square frames, pixels.
     analysis_share
@@ -179,12 +181,18 @@ def scale(
         Raylets, which share GPUs and cores.
     cores
         That Ray is told of; with recalled faces, analysis only sleeps. Without: this machine's.
+    lengths
+        Of the clips in turn: 1,2,4,8 mixes them; the single clip has the first.
+    cut
+        Clips are cut as a job cuts them; ten seconds on eight GPUs:
+        --gpus 8 --videos 1 --clip-seconds 10 --seconds-per-segment 80 --cut.
     """
     from jobs.benchmarks.scale import measure_scale
 
     counts = [int(each) for each in gpus.split(",")]
     job = videos, seconds_per_segment, clip_seconds, side
     how: dict[str, Any] = {"analysis_share": analysis_share, "nodes": nodes, "cores": cores}
+    how |= {"lengths": [int(each) for each in lengths.split(",")], "cut": cut}
     told = [measure_scale(n, *job, **how) for n in counts]
     print(json.dumps({"cores": len(os.sched_getaffinity(0)), "jobs": told}, indent=1))
     return 0

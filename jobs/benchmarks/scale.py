@@ -100,16 +100,21 @@ def measure_scale(
     analysis_share: float | None = None,
     nodes: int = 1,
     cores: int | None = None,
+    lengths: Sequence[int] = (1,),
+    cut: bool = False,
 ) -> dict[str, Any]:
-    """One job of equal clips, a segment each, after one of a single clip.
+    """One job of clips, after one of a single clip.
 
     Args:
-        clip_seconds: of each clip, at 25 frames per second.
+        seconds_per_segment: that the editor takes for a clip of `clip_seconds`.
+        clip_seconds: of a clip of length 1, at 25 frames per second.
         side: of its frames, pixels.
         analysis_share: of a segment's seconds, which a core is held for instead of finding faces;
             None finds them.
         nodes: raylets, which share GPUs and cores.
         cores: as Ray counts them, pretended too; None takes this machine's.
+        lengths: of the clips in turn; the single clip is one of the first.
+        cut: clips are cut as a job cuts them; else each is one segment.
     """
     cores = cores or len(os.sched_getaffinity(0))
     with (
@@ -117,13 +122,18 @@ def measure_scale(
         tempfile.TemporaryDirectory(prefix="aureel-benchmark-") as place,
     ):
         folder = Path(place)
-        clip = make_demo_clip(folder / "clip.mp4", seconds=clip_seconds, size=(side, side))
+        clips = [
+            make_demo_clip(folder / f"{n}.mp4", seconds=n * clip_seconds, size=(side, side))
+            for n in lengths
+        ]
         each = seconds_per_segment / round(clip_seconds * RATE)
-        looking = None if analysis_share is None else analysis_share * each
-        alone = _Job(folder / "alone", clip, 1, each, looking).run()
+        how = each, None if analysis_share is None else analysis_share * each, cut
+        alone = _Job(folder / "alone", clips[:1], *how).run()
+        many = [clips[n % len(clips)] for n in range(videos)]
         with _object_store() as store:
-            together = _Job(folder / "together", clip, videos, each, looking).run()
-    ideal = videos * seconds_per_segment / gpus
+            together = _Job(folder / "together", many, *how).run()
+    asked = sum(lengths[n % len(lengths)] for n in range(videos)) * seconds_per_segment
+    ideal = asked / gpus
     return {
         "gpus": gpus,
         "nodes": nodes,
@@ -131,10 +141,13 @@ def measure_scale(
         "videos": videos,
         "analysis_share": "measured" if analysis_share is None else analysis_share,
         "seconds_per_segment": seconds_per_segment,
+        "lengths": list(lengths),
+        "clips_are_cut": cut,
         "single_clip_s": round(alone["seconds"], 2),
         "ideal_s": round(ideal, 2),
         "efficiency": round(ideal / together["seconds"], 3),
         "efficiency_between_first_and_last_edit": round(ideal / together["editing_s"], 3),
+        "first_output_by_single_clip": round(together["first_output_s"] / alone["seconds"], 2),
         **together,
         "object_store_peak_mb": round(max(store) / 1e6, 2),
     }
@@ -161,15 +174,15 @@ def _object_store() -> Generator[list[float]]:
 
 
 class _Job:
-    """A job over copies of one clip, each of which is a source of its own."""
+    """A job over copies of clips, each of which is a source of its own."""
 
     def __init__(
         self,
         folder: Path,
-        clip: Path,
-        videos: int,
+        clips: Sequence[Path],
         seconds_per_frame: float,
-        looking: float | None = None,
+        looking: float | None,
+        cut: bool,
     ) -> None:
         """
         Args:
@@ -177,15 +190,16 @@ class _Job:
         """
         self._marks = folder / "marks"
         self._marks.mkdir(parents=True)
-        self._videos = [_copy(clip, folder, number) for number in range(videos)]
+        self._videos = [_copy(clip, folder, number) for number, clip in enumerate(clips)]
         self._tracker = resolve("tracker", "mesh")
         if looking is not None:
             self._tracker = resolve("tracker", f"{__name__}:RecalledTracker", {"seconds": looking})
         settings = {"seconds": seconds_per_frame, "marks": str(self._marks)}
         editor = resolve("editor", f"{__name__}:SleepingEditor", settings)
-        # One segment per clip, whatever an edit takes.
-        self._editor = replace(editor, seconds_per_edit=0.02, gpu_share=1.0)
+        told = seconds_per_frame if cut else 0.0  # a short clip of quick edits is one segment
+        self._editor = replace(editor, seconds_per_edit=told, gpu_share=1.0)
         self._landed: list[float] = []
+        self._segments = 0
 
     def run(self) -> dict[str, Any]:
         graph: Any = import_module("pipeline.graph")  # late: the cluster speaks to Ray first
@@ -205,6 +219,11 @@ class _Job:
             "idle_share_by_gpu": [
                 round(1 - sum(b - a for a, b in spans) / (last - first), 3) for spans in edits
             ],
+            "idle_share_by_gpu_at_work": [
+                round(1 - sum(b - a for a, b in spans) / (spans[-1][1] - spans[0][0]), 3)
+                for spans in edits
+            ],
+            "segments": self._segments,
             "driver_cpu_s": round(time.process_time() - cpu, 2),
             "driver_peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
         }
@@ -212,6 +231,7 @@ class _Job:
     def _on_row(self, row: StageRow) -> None:
         if row["error"]:
             raise SystemExit(f"benchmark: {row['stage']}: {row['error']}")
+        self._segments += row["stage"] == "render"
         if row["stage"] == "finish":
             self._landed.append(time.time())
 

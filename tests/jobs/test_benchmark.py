@@ -74,10 +74,11 @@ def test_a_verdict_is_measured_on_a_clip_and_a_longer_one(capsys):
 def test_a_job_on_pretended_gpus_of_two_nodes_is_measured(tmp_path: Path):
     call = [sys.executable, "jobs/benchmark.py", "scale", "--gpus", "2", "--videos", "3"]
     call += ["--seconds-per-segment", "0.5", "--nodes", "2", "--analysis-share", "0.1"]
+    call += ["--lengths", "1,2"]
     done = subprocess.run(call, capture_output=True, text=True, check=True, cwd=ROOT)
     (job,) = json.loads(done.stdout)["jobs"]
     assert (job["gpus"], job["nodes"], job["analysis_share"]) == (2, 2, 0.1)
-    assert job["ideal_s"] == 0.75
+    assert (job["segments"], job["ideal_s"]) == (3, 1.0)  # lengths 1, 2, 1 on two GPUs
     assert 0 < job["efficiency"] < 1
     assert len(job["idle_share_by_gpu"]) in (1, 2)
     assert job["object_store_peak_mb"] >= 0

@@ -178,6 +178,13 @@ def test_actors_of_both_stages_leave_a_core_to_tasks(
     assert alone * (2 * gpus) <= cores - 1
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(3, 1), (8, 1), (9, 2), (16, 2), (24, 3), (900, 3), (None, 3)]
+)
+def test_the_first_of_eight_actors_that_is_ready_takes_no_more_than_its_part(rows, expected):
+    assert places.calls_each(rows, 8) == expected
+
+
 def test_small_work_does_not_keep_large_work_waiting():
     started: list[str] = []
     flow = Flow()
