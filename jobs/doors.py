@@ -13,6 +13,7 @@ Every option is the command's of the same name (`aureel animate --help`), those 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -122,6 +123,8 @@ def preview(
         options: those of engines, e.g. `weights="DIR"`, `steps=8`.
     Returns:
         `(H, W, 3)` uint8 RGB, upright, in square pixels.
+    Warns:
+        UserWarning: footage that looks like log and is shown as it is coded.
     Raises:
         JobError: an option that no engine takes.
         KeyframeError, EngineError, PipelineError: the curve, an engine or the clip is wrong.
@@ -138,7 +141,10 @@ def preview(
         resolve("AU estimator", au, model.au_options.given()),
         resolve("editor", editor, model.editor_options.given(), shuts_eyes=sheet.shuts_eyes),
     )
-    return _opened(path, changed, at, _Engines(engines), seed, checked_view(view)).under(sheet)
+    opened = _opened(path, changed, at, _Engines(engines), seed, checked_view(view))
+    for line in opened.warnings:
+        warnings.warn(f"{path.name}: {line}", stacklevel=2)
+    return opened.under(sheet)
 
 
 class _Engines(tuple[Engine, ...]):

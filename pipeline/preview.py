@@ -30,6 +30,7 @@ from pipeline.faces.recognise import recognise, refuse_doubts
 from pipeline.faces.sightings import ACCEPT
 from pipeline.media.read.decode import display_rgb
 from pipeline.media.read.inspection import Inspection, inspect_video
+from pipeline.media.views.flat import flat_told
 
 REST_FRAMES = 8
 """Key frames that are looked at for the face at rest, beside the frame itself."""
@@ -61,6 +62,7 @@ class FramePreview:
         number: of the frame in its clip.
         original: as it is, upright, in square pixels.
         faces: how many were found.
+        warnings: what a person should know of the footage, one line each.
     Raises:
         PipelineError: a clip that cannot be read, a time outside it.
         KeyframeError: not a time.
@@ -78,6 +80,7 @@ class FramePreview:
         view: str = "",
     ) -> None:
         self._inspection = inspect_video(str(source), view)
+        self.warnings = flat_told(self._inspection.info)
         self.number = frame_shown_at(self._inspection, at)
         self._frame = OpenFrame(self._inspection, self.number)
         self._editor, self._seed = editor, seed

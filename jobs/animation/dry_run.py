@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.inspected import bounds_of, part_of
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.read.reader import check_reader
+from pipeline.media.views.flat import flat_told
 from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
 from pipeline.media.write.elements.check import check_elements, estimated_bytes
@@ -62,7 +64,21 @@ def describe(call: Call, screen: Console) -> int:
         table.add_row(entry, *curve, "—", f"would fail: {why}", "", output)
     screen.print(table)
     screen.print(outlook(call, promised, failed))
+    for line in _notes(promised):
+        screen.print(line)
     return 1 if failed else 0
+
+
+def _notes(promised: Sequence[tuple[VideoRow, Promise]]) -> list[str]:
+    """What the run would say of the footage; of several clips at once where it is the same."""
+    clips: dict[str, list[str]] = {}
+    for video, promise in promised:
+        for note in promise.notes:
+            clips.setdefault(note, []).append(Path(video["source"]).name)
+    return [
+        f"note: {names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {note}"
+        for note, names in clips.items()
+    ]
 
 
 def _curve(call: Call, video: VideoRow) -> str:
@@ -89,7 +105,11 @@ def _promise(call: Call, video: VideoRow) -> Promise:
     check_reader(video["source"], inspection.info, inspection.index, call.analysis.reader)
     part = part_of(inspection, call.render.only)
     encode, made = encode_settings(inspection, call.render), part.of_its_own
-    check_output(inspection.info, encode, video["output"], made.index)
+    told = check_output(inspection.info, encode, video["output"], made.index)
+    only = call.render.only
+    beyond = (only.beyond(inspection.timeline),) if only else ()
+    notes = *inspection.info.warnings, *flat_told(inspection.info), *inspection.index.notes, *told
+    notes = tuple(filter(None, (*notes, *beyond)))
     places = Path(video["output"]), Path(video["work"])
     check_elements(made, call.render.elements, *places)
     frames, wish = part.frames, elements_of(call.render.elements)
@@ -97,14 +117,16 @@ def _promise(call: Call, video: VideoRow) -> Promise:
     beside = sum(estimated_bytes(one, inspection.info, frames) for one in wish)
     if call.sheet_of(video).videos():
         sample = first + frames // 2
-        return Promise(frames, None, "", is_standing=False, sample=sample, beside=beside)
+        return Promise(
+            frames, None, "", is_standing=False, sample=sample, beside=beside, notes=notes
+        )
     stands = standing_output(call, video)
     if stands:
         raise PipelineError(stands)
     edited, units = _asked_for(call.sheet_of(video), part)
     sample = first + (int(edited[len(edited) // 2]) if len(edited) else frames // 2)
     share = frames / inspection.frames
-    return Promise(frames, len(edited), units, stands == "", sample, beside, share)
+    return Promise(frames, len(edited), units, stands == "", sample, beside, share, notes)
 
 
 def _asked_for(sheet: KeyframeSheet, inspection: Inspection) -> tuple[NDArray[np.intp], str]:

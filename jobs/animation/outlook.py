@@ -17,6 +17,7 @@ from engines.devices.cpu_rate import cpu_tflops
 from engines.errors import EngineError
 from engines.interface import AUEstimator, FaceTracker
 from jobs.animation.call import Call
+from jobs.animation.rates import taken_before
 from pipeline.errors import PipelineError
 from pipeline.media.read.inspection import inspect_video
 from pipeline.rows import VideoRow
@@ -40,6 +41,7 @@ class Promise:
         sample: the frame in the middle of its edit.
         beside: bytes of what compositors get beside it, roughly.
         share: of its clip that is made, 0…1.
+        notes: what a person should know of the footage, one line each.
     """
 
     frames: int
@@ -49,6 +51,7 @@ class Promise:
     sample: int
     beside: int = 0
     share: float = 1.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,18 +152,18 @@ def _measuring(call: Call, made: Made, look: Look | str) -> str:
 
 
 def _editing(call: Call, edited: int) -> str:
+    """By what the editor took here in an earlier run, else by what it is said to take."""
     editor = call.editor
+    measured = taken_before(editor, call.gpu_kinds)
+    each = measured or editor.seconds_per_edit
+    rate = f"at {each:.3g} s a frame, {'as in earlier runs' if measured else 'not measured here'}"
     if editor.gpu_share:
         actors = max(1, int(call.gpus / editor.gpu_share))
-        seconds = edited * editor.seconds_per_edit
-        return (
-            f"about {_time(seconds)} of a GPU, {_time(seconds / actors)} on {call.gpus:g}, "
-            f"at {editor.seconds_per_edit:g} s a frame"
-        )
-    if editor.cpu_needs is not None and editor.cpu_needs.tflop:
+        on_all = _time(edited * each / actors)
+        return f"about {_time(edited * each)} of a GPU, {on_all} on {call.gpus:g}, {rate}"
+    if not measured and editor.cpu_needs is not None and editor.cpu_needs.tflop:
         return f"about {_time(edited * editor.cpu_needs.tflop / cpu_tflops())} of all cores"
-    seconds = edited * editor.seconds_per_edit / (os.cpu_count() or 1)
-    return f"about {_time(seconds)} on this machine, at {editor.seconds_per_edit:g} s a frame"
+    return f"about {_time(edited * each / (os.cpu_count() or 1))} on this machine, {rate}"
 
 
 def _room(made: Made) -> list[str]:

@@ -1,7 +1,7 @@
-"""How long an editor takes for a frame on the GPUs of a place: kept from run to run.
+"""How long an editor takes for a frame at a place: kept from run to run.
 
-It sets the length of segments and what a dry run expects. A cut must not change with every breath
-of a machine, so a kept value stays until a run is clearly off it.
+It sets what a dry run expects and, on GPUs, the length of segments. A cut must not change with
+every breath of a machine, so a kept value stays until a run is clearly off it.
 """
 
 from __future__ import annotations
@@ -38,13 +38,18 @@ def gpus_of_place() -> str:
 
 def as_measured(editor: Engine, place: str) -> Engine:
     """An editor on GPUs with what it took there in an earlier run, where that is known."""
-    seconds = _read().get(_key(editor, place)) if editor.gpu_share else None
+    seconds = taken_before(editor, place) if editor.gpu_share else None
     return replace(editor, seconds_per_edit=seconds) if seconds else editor
+
+
+def taken_before(editor: Engine, place: str) -> float | None:
+    """Seconds that an edited frame took an editor there in an earlier run; None where unknown."""
+    return _read().get(_key(editor, place))
 
 
 def remember(editor: Engine, place: str, timed: Timed) -> None:
     """Keeps what a run has timed; a folder that cannot be written costs nothing else."""
-    if not editor.gpu_share or timed.edits < LEAST_EDITS:
+    if timed.edits < LEAST_EDITS:
         return
     known, key = _read(), _key(editor, place)
     seconds = timed.seconds / timed.edits

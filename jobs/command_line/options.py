@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Parameter
@@ -342,17 +341,17 @@ class JudgeOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    curve: Said | None = Field(
+    curve: Place | None = Field(
         default=None,
         description="What was asked for: a curve file or a preset. Without: of --run's report, "
         "else only the picture is judged.",
     )
-    html: Path | None = Field(
+    html: Place | None = Field(
         default=None,
         description="Where the page goes (an index, with --run); its JSON lies beside it. "
         "Without: <output>.qa.html.",
     )
-    run: Path | None = Field(
+    run: Place | None = Field(
         default=None,
         description="report.json of a run: judges all its outputs, with its curve and editor.",
     )
@@ -377,9 +376,10 @@ class JudgeOptions(BaseModel):
         "too), else mesh.",
     )
     view: View = "auto"
-    work: Said | None = Field(
+    work: OnFiles | None = Field(
         default=None, description="Folder of a run whose analysis can be used again."
     )
+    cache_size: CacheSize = DEFAULT_BYTES
     tracker_options: EngineOptions = EngineOptions()
     au_options: EngineOptions = EngineOptions()
 

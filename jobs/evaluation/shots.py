@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,14 @@ from jobs.ray_cluster import cluster
 from keyframes.clock.part import parse_part
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
+from pipeline.files import state_of
 from pipeline.media.views.choice import BY_TAGS, checked_view
 from pipeline.own_curve import keep_curve
 from pipeline.rows import StageRow, VideoRow
 from pipeline.settings import AnalysisSettings, JudgeSettings
+from pipeline.source import at_hand
+from pipeline.storage.copies import fetch
+from pipeline.storage.urls import here, path_of, state_beside, told
 from pipeline.store import VideoFolder, video_row
 
 WithVideos = Callable[[KeyframeSheet, Path, AnalysisSettings, Console], KeyframeSheet]
@@ -44,12 +49,13 @@ def evaluate_pair(source: str, output: str, options: JudgeOptions, with_videos: 
         JobError, KeyframeError, EngineError, PipelineError: the call itself is wrong.
     """
     screen = console()
-    for path in (source, output):
-        if not Path(path).expanduser().is_file():
-            raise JobError(f"{path}: no such file; expected SOURCE and OUTPUT, two videos")
-    made = Path(output).expanduser().absolute()
-    page = options.html.expanduser().absolute() if options.html else None
-    work = Path(options.work).expanduser() if options.work else made.parent / "_work"
+    plate, made = path_of(source), path_of(output)
+    for path in (plate, made):
+        if state_of(path) is None:
+            where = told(str(path))
+            raise JobError(f"{where}: no such file; expected SOURCE and OUTPUT, two videos")
+    page = Path(options.html).expanduser().absolute() if options.html else None
+    work = Path(options.work).expanduser() if options.work else state_beside(made.parent)
     settings = _with_sheet(_settings(options), work.absolute(), with_videos, screen)
     if page is not None:
         if page.suffix != ".html":
@@ -59,12 +65,14 @@ def evaluate_pair(source: str, output: str, options: JudgeOptions, with_videos: 
     from pipeline.actors import loaded
     from pipeline.figures.verdict_page.stage import judge, page_beside
 
-    plate = Path(source).expanduser().absolute()
     tracker, estimator = loaded(settings.judge.tracker), loaded(settings.judge.estimator)
     view = checked_view(options.view)
     stored = _stored(video_row(plate, made, work.absolute(), view=view), settings)
     parts = str(plate), str(made), stored, settings, tracker, estimator
-    verdicts = judge(*parts, view=view)
+    with ExitStack() as held:
+        for path in (plate, made):
+            held.enter_context(at_hand(str(path), "", options.cache_size))
+        verdicts = judge(*parts, view=view)
     screen.print(f"judge: {settings.judge.estimator.name} ({settings.judge.estimator.reason})")
     for verdict in verdicts:
         for finding in verdict.findings:
@@ -78,7 +86,7 @@ def _settings(options: JudgeOptions) -> JudgeSettings:
     estimator = judging_estimator(options.au, options.au_options.given())
     return JudgeSettings(
         AnalysisSettings(tracker, estimator),
-        load_sheet(options.curve) if options.curve else None,
+        load_sheet(str(fetch(Path(options.curve)))) if options.curve else None,
         () if options.face is None else (options.face,),
         options.made_by,
         "medium" if options.preset_encode == "auto" else options.preset_encode,
@@ -100,7 +108,7 @@ def _stored(row: VideoRow, settings: JudgeSettings) -> Path | None:
     return stored if stored.is_file() else None
 
 
-def evaluate_run(report_of_run: Path, options: JudgeOptions, with_videos: WithVideos) -> int:
+def evaluate_run(report_of_run: str, options: JudgeOptions, with_videos: WithVideos) -> int:
     """Judges all outputs of a run, a task each, and writes their index; 1 when one failed.
 
     Args:
@@ -109,8 +117,8 @@ def evaluate_run(report_of_run: Path, options: JudgeOptions, with_videos: WithVi
     Raises:
         JobError: no readable report, or nothing in it was made.
     """
-    report_path = report_of_run.expanduser().absolute()
-    report = _read_report(report_path)
+    report_path = path_of(report_of_run)
+    report = _read_report(fetch(report_path))
     rows = _rows(report, options)
     settings = _settings_of_run(report, options)
     screen = console()
@@ -131,7 +139,7 @@ def evaluate_run(report_of_run: Path, options: JudgeOptions, with_videos: WithVi
 
     evaluate(rows, settings, on_row)
     outputs = [Path(row["output"]) for row in rows if row["output"] not in failed]
-    place = options.html.expanduser().absolute() if options.html else report_path
+    place = Path(options.html).expanduser().absolute() if options.html else report_path
     tell_pages(outputs, place, screen.print)
     return 1 if failed else 0
 
@@ -150,13 +158,16 @@ def _read_report(path: Path) -> dict[str, Any]:
 def _rows(report: dict[str, Any], options: JudgeOptions) -> list[VideoRow]:
     rows: list[VideoRow] = []
     for entry in report["videos"]:
-        source, output = Path(entry["input"]), Path(entry["output"])
-        if entry["status"] == "failed" or not source.is_file() or not output.is_file():
+        if entry["status"] == "failed":
             continue
-        root = Path(options.work).expanduser().absolute() if options.work else output.parent
-        work = root if options.work else root / "_work"
+        source, output = path_of(entry["input"]), path_of(entry["output"])
+        if state_of(source) is None or state_of(output) is None:
+            continue
+        own = Path(options.work).expanduser().absolute() if options.work else None
+        work = own or state_beside(output.parent)
         said = entry.get("view", "") if options.view == BY_TAGS else options.view
-        rows.append(video_row(source, output, work, view=checked_view(said or BY_TAGS)))
+        view, cache = checked_view(said or BY_TAGS), options.cache_size
+        rows.append(video_row(source, output, work, view=view, cache=cache))
     if not rows:
         raise JobError(f"--run {options.run}: not one of its outputs is there to be judged")
     return rows
@@ -190,7 +201,7 @@ def _settings_of_run(report: dict[str, Any], options: JudgeOptions) -> JudgeSett
     return replace(
         _settings(options),
         only=parse_part(only) if only else None,
-        sheet=load_sheet(curve) if curve else None,
+        sheet=load_sheet(str(fetch(Path(here(curve))))) if curve else None,
         editor=options.made_by or told["engines"]["editor"]["name"],
         encode_preset=told["encode_preset"],
         planner=_planner(told),

@@ -31,6 +31,7 @@ from pipeline.pairs.folder import ClipPairs, publish_pairs
 from pipeline.pairs.pictures import CropSettings
 from pipeline.pairs.rules import PairRules
 from pipeline.settings import digest_of
+from pipeline.source import at_hand
 
 TABLE = "analysis.parquet"
 STATE = "_work"
@@ -45,7 +46,7 @@ def run_making(options: PairOptions) -> int:
     Raises:
         JobError, EngineError, PipelineError: the call is wrong, or there is not one pair.
     """
-    output = options.output.expanduser().absolute()
+    output = Path(options.output).expanduser().absolute()
     refuse_working_copy(output)
     check_folder_place(output, "--output")
     options.rules()
@@ -65,13 +66,13 @@ def run_making(options: PairOptions) -> int:
 def _made(
     options: PairOptions, videos: list[Path], known: dict[str, tuple[Provenance, str]]
 ) -> int:
-    output = options.output.expanduser().absolute()
+    output = Path(options.output).expanduser().absolute()
     table, screen = output / TABLE, console()
     report = measure(_measuring(options, table, output / STATE), screen)
     rules, crops = options.rules(), options.crops()
     failed = {entry.input: entry.error for entry in report.failed}
     done = [video for video in videos if str(video) not in failed]
-    cut = _cut([_item(video, table, rules, crops, output / STATE) for video in done], rules, crops)
+    cut = _cut([_item(video, table, options, output / STATE) for video in done], rules, crops)
     failed |= {row["video"]: row["error"] for row in cut if row["error"]}
     for video, error in failed.items():
         screen.print(f"{video}: {error}")
@@ -108,17 +109,18 @@ def _measuring(options: PairOptions, table: Path, work: Path) -> MeasureOptions:
         tracker=options.tracker,
         au=options.au,
         work=str(work),
+        cache_size=options.cache_size,
         overwrite=True,
         tracker_options=options.tracker_options,
         au_options=options.au_options,
     )
 
 
-def _item(
-    video: Path, table: Path, rules: PairRules, crops: CropSettings, work: Path
-) -> dict[str, Any]:
+def _item(video: Path, table: Path, options: PairOptions, work: Path) -> dict[str, Any]:
     """A clip for a task; its part's name says all that it depends on."""
-    sha256 = file_sha256(video)
+    rules, crops = options.rules(), options.crops()
+    with at_hand(str(video), "", options.cache_size):
+        sha256 = file_sha256(video)
     seen = read_analysis_of(str(video), table)
     faces = [part.tobytes().hex() for part in (seen.frame, seen.landmarks_px, seen.intensity)]
     digest = digest_of(CUT_VERSION, asdict(rules), asdict(crops), faces)
@@ -126,6 +128,7 @@ def _item(
         "video": str(video),
         "sha256": sha256,
         "table": str(table),
+        "cache": options.cache_size,
         "part": str(work / "cut" / f"{sha256[:16]}-{digest}.parquet"),
     }
 
@@ -174,9 +177,10 @@ def draw_row(row: dict[str, Any], crops: CropSettings, seed: int) -> dict[str, A
 def cut_row(row: dict[str, Any], rules: PairRules, crops: CropSettings) -> dict[str, Any]:
     """One clip's task; what is wrong with a clip is a column, and the others go on."""
     try:
-        inspection = inspect_video(row["video"])
         analysis = read_analysis_of(row["video"], Path(row["table"]))
-        make_clip(inspection, analysis, rules, crops, Path(row["part"]), row["sha256"])
+        with at_hand(row["video"], "", int(row["cache"])):
+            inspection = inspect_video(row["video"])
+            make_clip(inspection, analysis, rules, crops, Path(row["part"]), row["sha256"])
     except (PipelineError, EngineError, OSError) as error:
         return row | {"error": " ".join(str(error).split())}
     return row | {"error": ""}

@@ -14,10 +14,21 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from engines.editors.magicface.training.examples.pairs import LEAST_SIZE, Provenance
 from jobs.command_line.command import one_line
 from jobs.command_line.engine_options import EngineOptions
-from jobs.command_line.options import ESTIMATOR_HELP, TRACKER_HELP, Flag, Inputs, Said
+from jobs.command_line.options import (
+    ESTIMATOR_HELP,
+    TRACKER_HELP,
+    CacheSize,
+    Flag,
+    Inputs,
+    OnFiles,
+    Place,
+    Said,
+)
 from jobs.errors import JobError
 from pipeline.pairs.pictures import CropSettings
 from pipeline.pairs.rules import PairRules
+from pipeline.storage.copies import DEFAULT_BYTES, fetch
+from pipeline.storage.urls import path_of, told
 
 SYNTHETIC = ("warp", "heads")
 USUAL_SHARE = 0.5
@@ -29,8 +40,9 @@ class PairOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     inputs: Inputs = Field(description="Files, folders or globs.")
-    output: Path = Field(description="Folder of the pairs, and of the state to go on from.")
-    provenance: Path | None = Field(
+    output: OnFiles = Field(description="Folder of the pairs, and of the state to go on from.")
+    cache_size: CacheSize = DEFAULT_BYTES
+    provenance: Place | None = Field(
         default=None,
         description="YAML or JSON: file name or pattern → licence, consent, may_train, person.",
     )
@@ -154,7 +166,7 @@ class _Said(BaseModel):
     person: str = ""
 
 
-def read_provenance(path: Path | None) -> dict[str, _Said]:
+def read_provenance(path: str | None) -> dict[str, _Said]:
     """File names or patterns, as they stand there, → what is said of them.
 
     Raises:
@@ -163,7 +175,7 @@ def read_provenance(path: Path | None) -> dict[str, _Said]:
     if path is None:
         return {}
     try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        said = yaml.safe_load(fetch(path_of(path)).read_text(encoding="utf-8"))
         return TypeAdapter(dict[str, _Said]).validate_python(said)
     except ValidationError as error:
         raise JobError(
@@ -175,9 +187,11 @@ def read_provenance(path: Path | None) -> dict[str, _Said]:
 
 
 def provenance_of(video: Path, said: dict[str, _Said]) -> tuple[Provenance, str]:
-    """Of one file, and the person in it: by its name, else by the first pattern that fits."""
-    name = next((key for key in said if key in (video.name, str(video))), None)
-    name = name or next((k for k in said if fnmatch(video.name, k) or fnmatch(str(video), k)), None)
+    """Of one file, and the person in it: by its name, else by the first pattern that fits; an
+    object in a store by its URL."""
+    names = video.name, told(str(video))
+    name = next((key for key in said if key in names), None)
+    name = name or next((k for k in said if any(fnmatch(n, k) for n in names)), None)
     if name is None:
         return Provenance(video.name), ""
     found = said[name]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from jobs import preview
 from pipeline.demo.clip import make_demo_clip
 from pipeline.media.compare.facts import read_facts
 from pipeline.media.read.decode import decode_range, display_rgb
@@ -244,6 +247,28 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(animate: Animate):
     assert "AU12" in run.stdout
     assert "/talk.smile2.mp4" in re.sub(r"[│\s]", "", run.stdout)  # a long path is folded
     assert sorted(p.name for p in run.folder.iterdir()) == ["smile2.yaml", "talk.mp4"]
+
+
+def pale(path: str) -> None:
+    """A clip as a log curve would make it: no black, no white, hardly any colour."""
+    with av.open("talk.mp4") as old, av.open(path, "w") as new:
+        made = new.add_stream("libx264", rate=25, options={"crf": "1", "preset": "ultrafast"})
+        made.width, made.height, made.pix_fmt = 512, 512, "yuv420p"
+        for frame in itertools.islice(old.decode(video=0), 3):
+            planes = frame.to_ndarray().astype(float)
+            planes[:512] = 70 + 0.35 * (planes[:512] - 16)
+            planes[512:] = 128 + 0.2 * (planes[512:] - 128)
+            new.mux(made.encode(av.VideoFrame.from_ndarray(planes.astype(np.uint8), "yuv420p")))
+        new.mux(made.encode(None))
+
+
+def test_footage_that_looks_like_log_is_told_before_the_work_and_by_a_preview(animate: Animate):
+    pale("log.mp4")
+    call = ("--curve", "smile2.yaml", "--input", "log.mp4", "--editor", "identity", "--dry-run")
+    assert "note: log.mp4: pale, without black or white: log footage?" in animate(*call).stdout
+    assert "log footage?" not in animate(*call, "--view", "slog3").stdout
+    with pytest.warns(UserWarning, match="log.mp4: pale, without black or white"):
+        preview("smile2.yaml", "log.mp4")
 
 
 def test_a_dry_run_tells_of_each_video_what_its_run_would(animate: Animate):

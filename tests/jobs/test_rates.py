@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engines.choice import resolve
-from jobs.animation.rates import as_measured, remember
+from jobs.animation.rates import as_measured, remember, taken_before
 from jobs.command_line.report import Timed
 from pipeline.rows import stage_row
 
@@ -46,6 +46,14 @@ def test_it_is_known_of_that_editor_on_those_gpus_alone():
     assert known(place="L4") == rough
     assert known(replace(ON_GPU, settings={"steps": 4})) == rough
     assert known(replace(ON_GPU, gpu_share=0.0)) == rough
+
+
+def test_what_an_editor_on_cores_took_is_told_and_cuts_nothing():
+    on_cores = replace(ON_GPU, gpu_share=0.0)
+    assert taken_before(on_cores, "here") is None
+    remember(on_cores, "here", timed((300, 0.2)))
+    assert taken_before(on_cores, "here") == pytest.approx(0.2)
+    assert known(on_cores, "here") == ON_GPU.seconds_per_edit
 
 
 def test_a_short_run_and_a_broken_file_say_nothing(tmp_path: Path):

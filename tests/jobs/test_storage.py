@@ -14,6 +14,9 @@ import pytest
 
 from jobs.animate import app
 from jobs.command_line.command import run_command
+from jobs.evaluate import app as evaluate
+from jobs.make_pairs import app as make_pairs
+from pipeline.demo.clip import make_demo_clip
 
 URLs = Callable[..., str]
 FAST = ("--editor", "identity", "--preset-encode", "ultrafast")
@@ -129,3 +132,36 @@ def test_credentials_that_are_missing_are_one_line_before_any_work(
     error = capsys.readouterr().err
     assert "credentials" in error
     assert error.count("\n") == 1
+
+
+def test_an_output_in_a_bucket_is_judged_where_it_lies(
+    bucket: URLs, store: Any, tmp_path: Path, capsys
+):
+    clip = make_demo_clip(tmp_path / "talk.mp4", seconds=0.4, size=(256, 256))
+    for name in ("talk.mp4", "talk.smile.mp4"):
+        store.put_file(str(clip), bucket("shots", name))
+    both = bucket("shots", "talk.mp4"), bucket("shots", "talk.smile.mp4")
+    assert run_command(evaluate, [both[0], bucket("shots", "gone.mp4")]) == 2
+    assert f"{bucket('shots', 'gone.mp4')}: no such file" in capsys.readouterr().err
+    assert run_command(evaluate, [*both]) in (0, 1)
+    said = capsys.readouterr().out
+    assert f"verdict: {bucket('shots', 'talk.smile.qa.html')}" in said
+    assert "aureel-stores" not in said
+    made = names(store, bucket("shots"))
+    assert {"shots/talk.smile.qa.html", "shots/talk.smile.qa.json"} <= set(made)
+    assert json.loads(store.cat_file(bucket("shots", "talk.smile.qa.json")))["page"]
+
+
+@pytest.mark.slow
+def test_pairs_are_cut_from_a_bucket(
+    ray_here, bucket: URLs, store: Any, demo: Path, tmp_path: Path, capsys
+):
+    store.put_file(str(demo), bucket("shots", "talk.mp4"))
+    leave = "{shots: {licence: own, consent: written, may_train: true}}"
+    store.pipe_file(bucket("leave.yaml"), leave.replace("shots", f"'{bucket('shots')}/*'").encode())
+    asked = ["--input", bucket("shots"), "--provenance", bucket("leave.yaml"), "--size", "128"]
+    asked += ["--min-pose-change", "0", "--min-sharpness", "1", "--pairs-per-face", "4"]
+    assert run_command(make_pairs, [*asked, "--output", bucket("pairs")]) == 2
+    assert "expected a place on a file system" in capsys.readouterr().err
+    assert run_command(make_pairs, [*asked, "--output", str(tmp_path / "pairs")]) == 0
+    assert "pairs of 1 people" in capsys.readouterr().out
