@@ -6,6 +6,7 @@ import pytest
 from engines.editors.previz.editor import PrevizEditor
 from engines.editors.rig.face import control_points, displacements, face_frame
 from engines.editors.rig.points import SKIN, SKIN_MESH
+from engines.estimators.mesh.estimator import MeshAUEstimator
 from engines.faces.ibug import ibug_points
 from engines.interface import AlignedCrops
 from engines.trackers.mesh.tracker import MeshTracker
@@ -89,6 +90,20 @@ def _check_smile(tracker, one, view, image, face):
     error = np.linalg.norm(ours.landmarks_px[corners] - truth.landmarks_px[corners], axis=1)
     assert (way > 0.05 * eyes).all()
     assert error.mean() < 0.35 * way.mean()
+
+
+@pytest.mark.parametrize("number", [4, 12, 25])
+def test_a_unit_is_read_back_nearly_as_where_it_is_rendered(tracker, posed, number):
+    one, view, image, face = posed[list(PEOPLE).index(0.0)][:4]
+    estimator, units = MeshAUEstimator(), _units({number: 3.0})
+    pose = np.array([[face.yaw, face.pitch, face.roll]], np.float32)
+    crops = AlignedCrops(image[None], face.landmarks_px[None], np.zeros(1, np.int64), pose)
+    edited = PrevizEditor(SIZE).edit(crops, AUDelta(units[None]), seed=0).edited[0]
+    pictures = [image, edited, render_person(one, units, view)]
+    rest, *rows = (part[0] for part in estimator.measure(pictures, tracker.track(pictures)))
+    ours, truth = estimator.intensity(np.stack(rows), rest).values[:, AU_COLUMN[number]]
+    assert truth > 1.2
+    assert ours > 0.7 * truth
 
 
 def _units(units):

@@ -99,8 +99,14 @@ def read(clip, frames):
         for frame, found in zip(frames, tracker.track(frames), strict=True)
     ]
     features = [f[0] for f in estimator.measure(frames, faces) if len(f)]
-    known = clip[1].analysis.neutral[0]
-    return estimator.intensity(np.stack(features), known).values.mean(axis=0)
+    rest = rest_of(clip[1], SPANS[clip[0]][0])
+    return estimator.intensity(np.stack(features), rest).values.mean(axis=0)
+
+
+def rest_of(known, frame):
+    """The largest face at rest in the shot of a frame."""
+    starts = np.flatnonzero(known.analysis.cut)
+    return known.analysis.neutral[int(starts[starts <= frame][-1]), 0]
 
 
 def test_lent_eyes_are_as_steady_as_the_plates(clip):

@@ -1,5 +1,6 @@
 """Which frames lend folds, how much of them is put on, and what of the picture counts as folds."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -100,6 +101,18 @@ def test_a_smile_folds_no_chin():
 def test_what_one_side_shows_alone_is_no_fold():
     both, alone = of(PAIR), of(PAIR[:1])
     assert alone is None or np.abs(alone).max() < 0.3 * np.abs(both).max()
+
+
+def test_a_face_that_is_half_covered_where_it_smiles_lends_no_folds():
+    texture = np.random.default_rng(4).standard_normal((SIDE, SIDE)).astype(np.float32)
+    over = 150 + 40 * cv2.GaussianBlur(texture, (0, 0), 4.0) / 0.07
+    covered = [chart(PAIR, seed=n, noise=1.0) for n in range(5)]
+    for one in covered:
+        one[:, : SIDE // 2 - 20] = np.clip(over, 60, 230)[:, : SIDE // 2 - 20]
+    found = fold_map(covered, [chart(seed=n + 9, noise=1.0) for n in range(5)], SMILE)
+    assert (
+        found is None or np.abs(found[:, : SIDE // 2] * STEP).mean() < 0.1 * np.abs(of(PAIR)).mean()
+    )
 
 
 def test_a_light_band_without_a_fold_beside_it_is_none():
