@@ -53,13 +53,17 @@ def learnt(
 
 
 def test_training_learns_every_aus_own_change_with_its_sign(tmp_path, monkeypatch):
-    """A sign error anywhere between the pairs and the sampler's result fails it."""
+    """A sign error anywhere between the pairs and the sampler's result fails it; the control, with
+    AUs of other pairs, says that what is seen comes of the AUs."""
     monkeypatch.setattr(drawn, "BUMPS", 2 * drawn.BUMPS)
     network, held = learnt(tmp_path, QUICK)
     assert held["gap"] > 3 * held["gap_error"], held
     found = gains(network, 3.0, people_at_once=3)
     assert (found > 0).all(), found
     assert found.mean() > 0.2, found
+    control, held = learnt(tmp_path / "shuffled", QUICK, shuffled=True)
+    assert held["gap"] < 2 * held["gap_error"], held
+    assert gains(control, 3.0, people_at_once=3).mean().abs() < 0.25 * found.mean()
 
 
 @pytest.mark.slow
