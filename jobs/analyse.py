@@ -1,4 +1,4 @@
-"""Measure faces and action units in footage: one table, a row per frame and face.
+"""Measure faces and action units in footage: a table, a row per frame (or field) and face.
 
 python jobs/analyse.py --input clip.mp4 --output table.parquet
 python jobs/analyse.py --input shots/ --output table.csv

@@ -2,8 +2,8 @@
 
 The frame is decoded and its faces are found once; each further curve costs the edit and its paste.
 Both are those of a run, so the picture is the run's before encoding, but for the crop: here it
-follows this frame alone, in a run also the frames around it; and an editor that borrows from other
-frames (plate) is lent nothing here.
+follows this frame alone, in a run also the frames around it; an editor that borrows from other
+frames (plate) is lent nothing here; and a frame that is two fields is edited as one moment.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from engines.segmenters.file import SegmenterFile
 from keyframes.clock.part import Part
 from keyframes.sheet import KeyframeSheet
 
-ANALYSIS_VERSION = 6
+ANALYSIS_VERSION = 7
 """Raise when tracking, linking or AU formulas change: analyses on disk are then made anew."""
-RENDER_VERSION = 4
+RENDER_VERSION = 5
 """Raise when cropping, editing, pasting or encoding change: pieces on disk are then made anew."""
 
 

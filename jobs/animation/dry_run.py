@@ -126,7 +126,9 @@ def _promise(call: Call, video: VideoRow) -> Promise:
     edited, units = _asked_for(call.sheet_of(video), part)
     sample = first + (int(edited[len(edited) // 2]) if len(edited) else frames // 2)
     share = frames / inspection.frames
-    return Promise(frames, len(edited), units, stands == "", sample, beside, share, notes)
+    per_frame = 2 if inspection.info.interlaced else 1
+    parts = frames, len(edited), units, stands == "", sample, beside, share, notes
+    return Promise(*parts, per_frame)
 
 
 def _asked_for(sheet: KeyframeSheet, inspection: Inspection) -> tuple[NDArray[np.intp], str]:

@@ -119,7 +119,7 @@ def _write(
         kept = VideoFolder.of(video)
         fetch(Path(video["source"]), video["cache"])
         inspection = inspection_of(video)
-        analysis = read_analysis(kept.analysis(settings.digest))
+        analysis = read_analysis(kept.analysis(settings.digest)).by_frame
         who = recognise(inspection, analysis, sheet) if sheet else NOBODY
         stem = Path(video["source"]).stem
         stem = stem if stems[stem] == 1 else f"{number}.{stem}"

@@ -42,6 +42,7 @@ class Promise:
         beside: bytes of what compositors get beside it, roughly.
         share: of its clip that is made, 0…1.
         notes: what a person should know of the footage, one line each.
+        per_frame: pictures that each frame is analysed and edited as: 2 of interlaced footage.
     """
 
     frames: int
@@ -52,6 +53,7 @@ class Promise:
     beside: int = 0
     share: float = 1.0
     notes: tuple[str, ...] = ()
+    per_frame: int = 1
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,13 @@ def outlook(call: Call, promised: Made, failing: int) -> Table:
     driven = sum(promise.edited is None for _, promise in made)
     more = f", and what the driving videos of {driven} clips show" if driven else ""
     frames = sum(promise.frames for _, promise in made)
-    table.add_row("frames", f"{frames}, of which {edited} are edited{more}")
+    crops = sum((promise.edited or 0) * promise.per_frame for _, promise in made)
+    fields = f" ({crops} pictures: interlaced frames as two fields)" if crops > edited else ""
+    table.add_row("frames", f"{frames}, of which {edited} are edited{fields}{more}")
     look = _look(call, made)
     table.add_row("faces", look if isinstance(look, str) else _faces(look))
     table.add_row("measuring", _measuring(call, made, look))
-    table.add_row("editing", _editing(call, edited))
+    table.add_row("editing", _editing(call, crops))
     for line in _room(made):
         table.add_row("room", line)
     for line in _stores(call, made):
@@ -137,7 +141,8 @@ def _faces(look: Look) -> str:
 def _measuring(call: Call, made: Made, look: Look | str) -> str:
     """Each clip's frames once, whatever the number of curves; nothing where that is kept."""
     clips = {
-        (video["work"], shown_state(video)): (video, promise.frames) for video, promise in made
+        (video["work"], shown_state(video)): (video, promise.frames * promise.per_frame)
+        for video, promise in made
     }
     left = sum(
         frames
@@ -145,13 +150,18 @@ def _measuring(call: Call, made: Made, look: Look | str) -> str:
         if not VideoFolder.of(video).analysis(call.analysis_digest).is_file()
     )
     if isinstance(look, str) or not look.seconds:
-        return f"{left} frames"
+        return f"{left} {_what(made)}"
     cores = os.cpu_count() or 1
     wall = _time(left * look.seconds / cores)
-    return f"{left} frames, about {wall} on the {cores} cores of this machine (as the sample took)"
+    said = f"{left} {_what(made)}, about {wall}"
+    return f"{said} on the {cores} cores of this machine (as the sample took)"
 
 
-def _editing(call: Call, edited: int) -> str:
+def _what(made: Made) -> str:
+    return "pictures" if any(promise.per_frame > 1 for _, promise in made) else "frames"
+
+
+def _editing(call: Call, crops: int) -> str:
     """By what the editor took here in an earlier run, else by what it is said to take."""
     editor = call.editor
     measured = taken_before(editor, call.gpu_kinds)
@@ -159,11 +169,11 @@ def _editing(call: Call, edited: int) -> str:
     rate = f"at {each:.3g} s a frame, {'as in earlier runs' if measured else 'not measured here'}"
     if editor.gpu_share:
         actors = max(1, int(call.gpus / editor.gpu_share))
-        on_all = _time(edited * each / actors)
-        return f"about {_time(edited * each)} of a GPU, {on_all} on {call.gpus:g}, {rate}"
+        on_all = _time(crops * each / actors)
+        return f"about {_time(crops * each)} of a GPU, {on_all} on {call.gpus:g}, {rate}"
     if not measured and editor.cpu_needs is not None and editor.cpu_needs.tflop:
-        return f"about {_time(edited * editor.cpu_needs.tflop / cpu_tflops())} of all cores"
-    return f"about {_time(edited * each / (os.cpu_count() or 1))} on this machine, {rate}"
+        return f"about {_time(crops * editor.cpu_needs.tflop / cpu_tflops())} of all cores"
+    return f"about {_time(crops * each / (os.cpu_count() or 1))} on this machine, {rate}"
 
 
 def _room(made: Made) -> list[str]:

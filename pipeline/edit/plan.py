@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from pipeline.faces.faces import Analysis
 from pipeline.faces.sightings import NOBODY, Who
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
+from pipeline.pictures import SECOND, times_of
 from pipeline.settings import digest_of
 
 PLAN_COLUMNS: Columns = {
     "frame": Column((), np.int64),
+    "field": Column((), np.int8),
     "track": Column((), np.int64),
     "delta": Column((len(AU_NAMES),), np.float32, AU_NAMES),
     "lids": Column((len(LID_NAMES),), np.float32, LID_NAMES),
@@ -65,19 +67,22 @@ HELD_FRAMES = 2
 
 @dataclass(frozen=True)
 class EditPlan:
-    """Every edit of a video, sorted by frame; several rows for a frame with several target faces.
+    """Every edit of a video, sorted by picture; a row for each target face of a frame or field.
 
     Attributes:
         frame: `(E,)` int64 frame numbers.
+        field: `(E,)` int8, which picture of the frame is edited (pipeline/pictures.py).
         track: `(E,)` int64.
         delta: `(E, 12)` float32 in AU_ORDER.
         lids: `(E, 2)` float32 −10…10 in the order of LID_NAMES: 5 shuts all that an eye is open in
             this frame. No row is all zero in both.
         size: `(E,)` int64, side of the crop, pixels.
-        coded_from_crop: `(E, 2, 3)` float64, crop pixels → pixels of the decoded frame.
+        coded_from_crop: `(E, 2, 3)` float64, crop pixels → pixels of the decoded frame, whose
+            lines a field's are.
         landmarks_px: `(E, 68, 2)` float32, crop pixels.
         pose: `(E, 3)` float32 yaw, pitch, roll in degrees; a crop is not turned against its frame.
-        donor: `(E,)` int64, the frame that lends its mouth (pipeline/edit/lending); −1 = none.
+        donor: `(E,)` int64, the frame that lends its mouth (pipeline/edit/lending); −1 = none. Of
+            frames that are fields, here and below, the first field lends.
         lent: `(E,)` float32 0…1, how much of it shows.
         crop_from_donor: `(E, 2, 3)` float64, places of the skull: the donor's crop → this one.
         fold_donor: `(E, 7)` int64, per group of FOLD_GROUPS the frame whose folds are lent; −1.
@@ -88,6 +93,7 @@ class EditPlan:
     """
 
     frame: NDArray[np.int64]
+    field: NDArray[np.int8]
     track: NDArray[np.int64]
     delta: NDArray[np.float32]
     lids: NDArray[np.float32]
@@ -128,8 +134,18 @@ class EditPlan:
         """The rows of one face."""
         return self._rows(np.flatnonzero(self.track == track))
 
+    @property
+    def by_frame(self) -> EditPlan:
+        """Without second fields: at most one row per face and frame."""
+        return self._rows(np.flatnonzero(self.field != SECOND))
+
+    @property
+    def pictures_per_frame(self) -> int:
+        """How often an edited frame enters the editor for one face, at most."""
+        return 2 if self.field.any() else 1
+
     def at(self, frame: int) -> range:
-        """Row numbers of one frame."""
+        """Row numbers of one frame, of both its fields."""
         return range(*np.searchsorted(self.frame, [frame, frame + 1]))
 
     def digest(self) -> str:
@@ -146,13 +162,17 @@ class EditPlan:
         return EditPlan(**{name: values[rows] for name, values in self.arrays.items()})
 
     def sorted(self) -> EditPlan:
-        """The same edits in frame order."""
-        return self._rows(np.lexsort((self.track, self.frame)))
+        """The same edits in the order of their pictures."""
+        return self._rows(np.lexsort((self.track, self.field, self.frame)))
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan and what the person should know of it."""
+    """A plan and what the person should know of it.
+
+    Attributes:
+        requested: of each face addressed, the change at every frame's time.
+    """
 
     plan: EditPlan
     requested: dict[int, AUDelta]
@@ -169,7 +189,7 @@ def plan_edits(
     *,
     any_size: bool = False,
 ) -> Planned:
-    """Evaluates the sheet at every frame's presentation time, for every face it addresses.
+    """Evaluates the sheet at every picture's presentation time, for every face it addresses.
 
     Args:
         crop_size: side of the editor's crops, pixels.
@@ -179,15 +199,20 @@ def plan_edits(
     """
     told = analysis.covered if shown is None else shown.mask(analysis.frames)
     parts, requested, warnings = [], {}, list[str]()
+    pictures = analysis.pictures(inspection.times_s)
+    timeline = replace(inspection.timeline, times_s=pictures.times_s)
     for face in addressed(sheet, analysis.faces, who):
-        measured = analysis.intensity_over_time(face)
-        known = who.known(face, analysis.frames)
-        evaluation = sheet.evaluate(inspection.timeline, measured, face=face, known=known)
-        requested[face] = evaluation.delta
+        measured = analysis.intensity_over_time(face, pictures)
+        known = who.known(face, analysis.frames).items()
+        known = {name: mask[pictures.frame] for name, mask in known}
+        evaluation = sheet.evaluate(timeline, measured, face=face, known=known)
+        delta = evaluation.delta
+        requested[face] = AUDelta(delta.values[pictures.first], delta.lids[pictures.first])
         warnings += evaluation.warnings
         crop = crop_size, any_size
-        part = edits_of(inspection, analysis, face, evaluation.delta, measured, crop)
-        warnings += _unreached(face, evaluation.delta, measured, told)
+        part = edits_of(inspection, analysis, face, delta, measured, crop)
+        seen = analysis.intensity_over_time(face)
+        warnings += _unreached(face, requested[face], seen, told)
         warnings += _covered(face, part if shown is None else part.within(shown))
         parts.append(part)
     return Planned(_joined(parts), requested, tuple(dict.fromkeys(warnings)))
@@ -212,27 +237,29 @@ def edits_of(
     measured: AUIntensity,
     crop: tuple[int, bool],
 ) -> EditPlan:
-    """A row for each frame that shows the face and asks something of it.
+    """A row for each picture that shows the face and asks something of it.
 
     Args:
-        delta, measured: of every frame of the clip.
+        delta, measured: of every picture of the clip.
     """
     rows = analysis.rows_of(face)
     frame, landmarks = analysis.frame[rows], analysis.landmarks_px[rows]
+    number = analysis.pictures(inspection.times_s).number(frame, analysis.field[rows])
     if not len(frame):
         return _joined([])
     display_from_crop, size = crops_of(
         inspection.times_s, analysis, face, crop[0], any_size=crop[1]
     )
-    active = delta.active[frame]
+    active = delta.active[number]
     count = int(active.sum())
     display_from_crop = display_from_crop[active]
     in_crop = affine.apply(affine.inverse(display_from_crop), landmarks[active])
     return EditPlan(
         frame=frame[active],
+        field=analysis.field[rows][active],
         track=np.full(count, face, np.int64),
-        delta=delta.values[frame[active]],
-        lids=_shut_of_open(delta.lids, measured.lids)[frame[active]],
+        delta=delta.values[number[active]],
+        lids=_shut_of_open(delta.lids, measured.lids)[number[active]],
         size=size[active],
         coded_from_crop=affine.compose(inspection.info.coded_from_display[None], display_from_crop),
         landmarks_px=in_crop.astype(np.float32),
@@ -273,7 +300,7 @@ def _covered(face: int, part: EditPlan) -> list[str]:
     """What a person should know of hands: in how many frames the edit fades at one."""
     low, high = part.landmarks_px.min(axis=1), part.landmarks_px.max(axis=1)
     inside = (part.hands_px >= low[:, None, None]) & (part.hands_px <= high[:, None, None])
-    count = int(inside.all(axis=3).any(axis=(1, 2)).sum())
+    count = len(np.unique(part.frame[inside.all(axis=3).any(axis=(1, 2))]))
     return [f"face {face}: a hand is in front on {count} frames; the edit fades there"] * (
         count > 0
     )
@@ -290,12 +317,12 @@ def crops_of(
     """`(N, 2, 3)` crop → display pixels of each of a face's rows, and `(N,)` sides of the crops."""
     rows = analysis.rows_of(face)
     frame, landmarks = analysis.frame[rows], analysis.landmarks_px[rows]
-    restart = analysis.restarts(frame)
+    restart, shown_s = analysis.restarts(rows), times_of(times_s, frame, analysis.field[rows])
     if not any_size:
-        path = crop_path(landmarks, times_s[frame], restart, crop_size)
+        path = crop_path(landmarks, shown_s, restart, crop_size)
         return path, np.full(len(rows), crop_size, np.int64)
     shot = np.cumsum(analysis.cut).astype(np.int64)[frame]
-    return native_crops(landmarks, times_s[frame], restart, shot, crop_size)
+    return native_crops(landmarks, shown_s, restart, shot, crop_size)
 
 
 def _shut_of_open(asked: NDArray[np.float32], measured: NDArray[np.float32]) -> NDArray[np.float32]:

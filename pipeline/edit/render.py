@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,20 @@ from pipeline.edit.lending.kept import Library
 from pipeline.edit.plan import EditPlan
 from pipeline.edit.segments import Span
 from pipeline.edit.shown import paste_edit, shown
+from pipeline.errors import MediaError
 from pipeline.media.bitstream.units import MARKS
 from pipeline.media.colour import crop_rgb
+from pipeline.media.fields import Picture
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.pictures import PictureReader
 from pipeline.media.read.source_packets import SourceFrames
 from pipeline.media.write.elements.element import Element
 from pipeline.media.write.elements.layer import Patch
 from pipeline.media.write.elements.writers import element_writer
 from pipeline.media.write.encoding.encode import PieceWriter
 from pipeline.media.write.encoding.settings import EncodeSettings
+from pipeline.pictures import SECOND
 
 
 @dataclass
@@ -141,12 +145,15 @@ def edited_frames(
     the last are encoded.
     """
     info, window = inspection.info, 3 * batcher.batch_size
-    waiting: deque[tuple[Any, list[tuple[int, NDArray[Any], Future[CropEdit]]]]] = deque()
+    waiting: deque[tuple[Any, list[_Sent]]] = deque()
+    told = PictureReader(info)
     frames = decode_range(info.path, info, inspection.index, span.first, span.last)
     for number, frame in enumerate(frames, span.first):
         rows = plan.at(number)
+        pictures = _pictures(frame, told, plan, rows)
         crops = [
-            (row, *_submit(frame, inspection, plan, row, batcher, border, library)) for row in rows
+            _submit(picture, inspection, plan, row, batcher, border, library)
+            for row, picture in zip(rows, pictures, strict=True)
         ]
         waiting.append((frame, crops))
         in_flight = sum(1 for _, edits in waiting if edits)
@@ -157,19 +164,39 @@ def edited_frames(
         yield _settle(*waiting.popleft(), inspection, plan, rendered, segmenter)
 
 
+class _Sent(NamedTuple):
+    """A crop on its way: its row in the plan, where it is to be pasted, and its code values."""
+
+    row: int
+    picture: Picture
+    code: NDArray[Any]
+    edit: Future[CropEdit]
+
+
+def _pictures(frame: Any, told: PictureReader, plan: EditPlan, rows: range) -> list[Picture]:
+    """The frame, or that one of its fields which is edited, for each of its rows."""
+    fields = plan.field[rows.start : rows.stop].tolist()
+    if not any(fields):
+        return [frame for _ in rows]
+    shown = told.pictures(frame)
+    if len(shown) == 1:
+        raise MediaError(f"pts {frame.pts}: is no frame of fields any more; the file has changed")
+    return [shown[field == SECOND] for field in fields]
+
+
 def _submit(
-    frame: Any,
+    picture: Picture,
     inspection: Inspection,
     plan: EditPlan,
     row: int,
     batcher: MicroBatcher,
     border: str,
     library: Library | None,
-) -> tuple[NDArray[Any], Future[CropEdit]]:
+) -> _Sent:
     affine, size = plan.coded_from_crop[row], int(plan.size[row])
-    code = crop_rgb(frame, inspection.info, affine, size, border)
+    code = crop_rgb(picture, inspection.info, affine, size, border)
     image = shown(inspection.info, code)
-    return code, batcher.submit(crop_request(plan, row, image, library))
+    return _Sent(row, picture, code, batcher.submit(crop_request(plan, row, image, library)))
 
 
 def crop_request(
@@ -189,20 +216,22 @@ def crop_request(
 
 def _settle(
     frame: Any,
-    edits: list[tuple[int, NDArray[Any], Future[CropEdit]]],
+    edits: list[_Sent],
     inspection: Inspection,
     plan: EditPlan,
     rendered: Rendered,
     segmenter: MulticlassSegmenter | None,
 ) -> Any:
     rendered.patches = []
-    for row, code, future in edits:
+    notes: dict[tuple[int, str], None] = {}  # once for a face, though it has two fields
+    for row, picture, code, future in edits:
         edit, where = future.result(), plan.coded_from_crop[row]
         edit = replace(edit, mask=behind_hands(edit.mask, plan.hands_px[row]))
         if segmenter is not None:
             edit = _behind_things(edit, segmenter.shares(shown(inspection.info, code)), plan, row)
-        rendered.patches += paste_edit(frame, inspection.info, edit, where, code)
-        rendered.notes.update(edit.notes)
+        rendered.patches += paste_edit(picture, inspection.info, edit, where, code)
+        notes |= dict.fromkeys((int(plan.track[row]), note) for note in edit.notes)
+    rendered.notes.update(note for _, note in notes)
     rendered.is_changed = any(patch.change.any() for patch in rendered.patches)
     rendered.edited += bool(edits)
     return frame

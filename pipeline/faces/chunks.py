@@ -14,20 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.interface import AUEstimator, Face, FaceTracker, RGBFrame
+from engines.interface import AUEstimator, Face, FaceTracker
 from engines.trackers.mesh.jaw import with_mesh_jaw
 from pipeline.faces.columns import CHUNK_ARRAYS, FACE_COLUMNS, SEEN
 from pipeline.faces.cuts import signature
 from pipeline.faces.hands import HandWatch
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.reader import Reader, analysis_frames
+from pipeline.media.read.reader import Reader, Shown, analysis_frames
+from pipeline.pictures import FIRST, SECOND
 
 BATCH_FRAMES = 16
 """Frames held at once by an analysis task."""
 
-Found = tuple[int, Face, NDArray[np.float32], NDArray[np.float32]]
-"""Frame number, face, its features, hands at it."""
+Found = tuple[Shown, Face, NDArray[np.float32], NDArray[np.float32]]
+"""Picture, without its pixels, face, its features, hands at it."""
+NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,17 @@ class Chunk:
 
     Attributes:
         frame: `(M,)` int64, frame number of each face.
+        field: `(M,)` int8, in which of its pictures (pipeline/pictures.py).
         score: `(M,)` float32; pose: `(M, 3)` float32 yaw, pitch, roll in degrees.
         box: `(M, 4)` float32; landmarks_px: `(M, 68, 2)` float32, display pixels.
         hands_px: `(M, 2, 21, 2)` float32, display pixels: hands at the face, NaN where none.
         features: `(M, K)` float32, what the AU estimator measured.
         signatures: `(F, S)` uint8, one thumbnail per *frame* of the chunk.
+        in_fields: `(K,)` int64, numbers of its frames that are fields.
     """
 
     frame: NDArray[np.int64]
+    field: NDArray[np.int8]
     score: NDArray[np.float32]
     pose: NDArray[np.float32]
     box: NDArray[np.float32]
@@ -51,6 +56,7 @@ class Chunk:
     hands_px: NDArray[np.float32]
     features: NDArray[np.float32]
     signatures: NDArray[np.uint8]
+    in_fields: NDArray[np.int64]
 
 
 def analyse_frames(
@@ -68,36 +74,39 @@ def analyse_frames(
         on_batch: called as each batch of frames is measured.
     """
     found: list[Found] = []
+    in_fields: list[int] = []
     watch = HandWatch()
     signatures: list[NDArray[np.uint8]] = []
     info, index = inspection.info, inspection.index
     frames = analysis_frames(info.path, info, index, first, last, reader=reader)
-    for numbers, images in _batches(frames):
+    for pictures in _batches(frames):
+        images = [picture.rgb for picture in pictures]
         seen = tracker.track(images)
         faces = [with_mesh_jaw(image, found) for image, found in zip(images, seen, strict=True)]
         features = estimator.measure(images, faces)
-        signatures += [signature(image) for image in images]
-        for number, image, seen, measured in zip(numbers, images, faces, features, strict=True):
-            hands = watch.see(image, seen)
-            found += [(number, *row) for row in zip(seen, measured, hands, strict=True)]
+        signatures += [signature(picture.rgb) for picture in pictures if picture.field != SECOND]
+        in_fields += [picture.frame for picture in pictures if picture.field == FIRST]
+        for picture, seen, measured in zip(pictures, faces, features, strict=True):
+            hands, place = watch.see(picture.rgb, seen), picture._replace(rgb=NO_PIXELS)
+            found += [(place, *row) for row in zip(seen, measured, hands, strict=True)]
         on_batch()
-    return _chunk(found, np.stack(signatures), len(estimator.feature_names))
+    return _chunk(found, np.stack(signatures), len(estimator.feature_names), in_fields)
 
 
-def _batches(
-    frames: Iterator[tuple[int, RGBFrame]],
-) -> Iterator[tuple[list[int], list[RGBFrame]]]:
+def _batches(frames: Iterator[Shown]) -> Iterator[list[Shown]]:
     while batch := list(islice(frames, BATCH_FRAMES)):
-        yield [number for number, _ in batch], [image for _, image in batch]
+        yield batch
 
 
 def _chunk(
     found: Sequence[Found],
     signatures: NDArray[np.uint8],
     features: int,
+    in_fields: list[int],
 ) -> Chunk:
     rows: dict[str, list[Any]] = {
-        "frame": [number for number, *_ in found],
+        "frame": [picture.frame for picture, *_ in found],
+        "field": [picture.field for picture, *_ in found],
         "score": [face.score for _, face, *_ in found],
         "pose": [(face.yaw, face.pitch, face.roll) for _, face, *_ in found],
         "box": [face.box for _, face, *_ in found],
@@ -111,6 +120,7 @@ def _chunk(
             -1, features
         ),
         signatures=signatures,
+        in_fields=np.array(in_fields, np.int64),
     )
 
 

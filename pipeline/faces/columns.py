@@ -11,6 +11,7 @@ from pipeline.faces.cuts import SIGNATURE_VALUES
 
 FACE_COLUMNS: Columns = {
     "frame": Column((), np.int64),
+    "field": Column((), np.int8),
     "track": Column((), np.int64),
     "score": Column((), np.float32),
     "pose": Column((3,), np.float32, ("yaw", "pitch", "roll")),
@@ -22,11 +23,11 @@ FACE_COLUMNS: Columns = {
     "hands_px": Column((HANDS_MAX, POINTS, 2), np.float32),
 }
 """In the order of the public table (table.py); `Analysis` has an attribute for each."""
-SEEN = ("frame", "score", "pose", "box", "landmarks_px", "hands_px")
+SEEN = ("frame", "field", "score", "pose", "box", "landmarks_px", "hands_px")
 """Those a tracker sees in a frame; linking and measuring over the whole video give the others."""
-CARRIED = (*SEEN[1:], "features")
+CARRIED = (*SEEN[2:], "features")
 """What is carried over short gaps."""
 SIGNATURE = Column((SIGNATURE_VALUES,), np.uint8)
 """A frame's thumbnail."""
-CHUNK_ARRAYS = (*SEEN, "features", "signatures")
+CHUNK_ARRAYS = (*SEEN, "features", "signatures", "in_fields")
 """What lies in a chunk file; the width of `features` is the AU estimator's own."""

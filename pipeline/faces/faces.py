@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from pipeline.faces.chunks import Chunk
 from pipeline.faces.columns import CARRIED, FACE_COLUMNS, SEEN, SIGNATURE
 from pipeline.faces.stretches import Stretches, all_stretches, whole_stretches
 from pipeline.faces.track import Bridge, bridge_gaps, link_faces
+from pipeline.pictures import FIRST, SECOND, Pictures, pictures_of
 
 Rests = Mapping[tuple[int, int], NDArray[np.float32]]
 """First frame of a stretch and track → `(K,)` that face's features at rest in it."""
@@ -25,11 +27,12 @@ Rests = Mapping[tuple[int, int], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Analysis:
-    """All faces of a video, or of the parts of it that are analysed, sorted by track, then frame.
+    """All faces of a video, or of the parts of it that are analysed, sorted by track, then picture.
 
     Attributes:
         frames: number of frames of the video.
         frame, track: `(M,)` int64; track 0 is the largest face.
+        field: `(M,)` int8, in which picture of the frame (pipeline/pictures.py).
         bridged: `(M,)` bool, filled in over a short gap, not seen.
         score, pose, box, landmarks_px: as in Chunk.
         hands_px: as in Chunk; carried over gaps where both sides show a hand.
@@ -39,10 +42,12 @@ class Analysis:
             (pipeline/faces/stretches.py); known of what is covered.
         neutral: what each face's intensities are measured against; empty where that is not known.
         uncovered: `(N,)` bool, frames that are not analysed; of length 0 where all are.
+        in_fields: `(N,)` bool, analysed frames that are fields; of length 0 where none is.
     """
 
     frames: int
     frame: NDArray[np.int64]
+    field: NDArray[np.int8]
     track: NDArray[np.int64]
     bridged: NDArray[np.bool_]
     score: NDArray[np.float32]
@@ -53,8 +58,9 @@ class Analysis:
     intensity: NDArray[np.float32]
     lids: NDArray[np.float32]
     cut: NDArray[np.bool_]
-    neutral: Rests = field(default_factory=dict[tuple[int, int], NDArray[np.float32]])
-    uncovered: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    neutral: Rests = dataclasses.field(default_factory=dict[tuple[int, int], NDArray[np.float32]])
+    uncovered: NDArray[np.bool_] = dataclasses.field(default_factory=lambda: np.zeros(0, np.bool_))
+    in_fields: NDArray[np.bool_] = dataclasses.field(default_factory=lambda: np.zeros(0, np.bool_))
 
     @classmethod
     def of_frame(
@@ -69,6 +75,7 @@ class Analysis:
         return cls(
             frames=frames,
             frame=np.full(count, number, np.int64),
+            field=np.zeros(count, np.int8),
             track=np.arange(count, dtype=np.int64),
             bridged=np.zeros(count, bool),
             score=np.array([f.score for f in faces], np.float32),
@@ -108,7 +115,26 @@ class Analysis:
         if kept.all():
             return self
         columns = {name: getattr(self, name)[rows] for name in FACE_COLUMNS}
-        return replace(self, **columns, uncovered=~kept)
+        in_fields = self.in_fields & kept if len(self.in_fields) else self.in_fields
+        return replace(self, **columns, uncovered=~kept, in_fields=in_fields)
+
+    @property
+    def by_frame(self) -> Analysis:
+        """One row per face and frame, for whoever counts in frames: of fields, the first one's."""
+        if not len(self.in_fields):
+            return self
+        rows = np.flatnonzero(self.field != SECOND)
+        columns = {name: getattr(self, name)[rows] for name in FACE_COLUMNS}
+        columns["field"] = np.zeros(len(rows), np.int8)
+        return replace(self, **columns, in_fields=np.zeros(0, np.bool_))
+
+    def pictures(self, times_s: NDArray[np.float64]) -> Pictures:
+        """All pictures of the clip.
+
+        Args:
+            times_s: `(N,)` presentation time of every frame.
+        """
+        return pictures_of(times_s, self.in_fields)
 
     def part(self, first: int, last: int) -> Analysis:
         """Frames `first`…`last` (inclusive) as a clip of their own; faces at rest are as in all."""
@@ -129,26 +155,39 @@ class Analysis:
             cut=cut,
             neutral=rests,
             uncovered=self.uncovered[kept],
+            in_fields=self.in_fields[kept],
         )
 
     def rows_of(self, track: int) -> NDArray[np.intp]:
-        """Row numbers of a track, in frame order."""
+        """Row numbers of a track, in the order of its pictures."""
         return np.flatnonzero(self.track == track)
 
-    def intensity_over_time(self, track: int) -> AUIntensity:
-        """A track's AUs and lids at every frame, NaN where it is not there."""
+    def intensity_over_time(self, track: int, pictures: Pictures | None = None) -> AUIntensity:
+        """A track's AUs and lids at every frame, NaN where it is not there.
+
+        Args:
+            pictures: of `pictures`, for those of every picture instead.
+        """
         rows = self.rows_of(track)
+        if pictures is None:
+            rows = rows[self.field[rows] != SECOND]
+            at, count = self.frame[rows], self.frames
+        else:
+            at, count = pictures.number(self.frame[rows], self.field[rows]), len(pictures)
         spread: list[NDArray[np.float32]] = []
         for known in (self.intensity, self.lids):
-            values = np.full((self.frames, known.shape[1]), np.nan, np.float32)
-            values[self.frame[rows]] = known[rows]
+            values = np.full((count, known.shape[1]), np.nan, np.float32)
+            values[at] = known[rows]
             spread.append(values)
         return AUIntensity(*spread)
 
-    def restarts(self, frame: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """`(m,)` for a track's frames: filters start anew there (a cut, or frames are missing)."""
+    def restarts(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """`(m,)` for a track's rows: filters start anew there (a cut, or pictures are missing)."""
+        frame, place = self.frame[rows], self.field[rows]
         shot = np.cumsum(self.cut)[frame]
-        gap = np.diff(frame, prepend=frame[:1] - 2) > 1
+        step = np.diff(frame)
+        follows = (step == 1) & (place[:-1] != FIRST) & (place[1:] != SECOND)
+        gap = np.append(True, ~(follows | (step == 0)))[: len(rows)]
         return gap | (np.diff(shot, prepend=-1) != 0)
 
 
@@ -171,29 +210,36 @@ def assemble(
         stretches: of a clip of which only the covered part is to be linked; without, all of it is
             there.
     """
-    found, signatures = _spooled(chunks, len(estimator.feature_names), stretches)
+    frames = len(times_s)
+    found, signatures, in_fields = _spooled(chunks, len(estimator.feature_names), frames, stretches)
     stretches = stretches or all_stretches(signatures)
     cut, covered = stretches.starts, stretches.covered
-    track = link_faces(found["frame"], found["box"], times_s, cut)
+    pictures = pictures_of(times_s, in_fields)
+    number_of, starts = pictures.number(found["frame"], found["field"]), pictures.starts(cut)
+    track = link_faces(number_of, found["box"], pictures.times_s, starts)
     table = Spool(FACE_COLUMNS)
     rests = dict[tuple[int, int], NDArray[np.float32]]()
     for number in range(int(track.max(initial=-1)) + 1):
         rows = np.flatnonzero(track == number)
-        bridge = bridge_gaps(found["frame"][rows], times_s, cut)
-        for first, part in _shots(bridge, cut):
-            features, lids = _one_face(number, found, rows, part, table)
+        bridge = bridge_gaps(number_of[rows], pictures.times_s, starts)
+        for begins, part in _shots(bridge, starts):
+            features, lids = _one_face(number, found, rows, part, pictures, table)
+            first = int(pictures.frame[begins])
             rest = (known or {}).get((first, number))
             rest = estimator.neutral(features) if rest is None else rest
             table.add({"intensity": estimator.intensity(features, rest).values, "lids": lids})
             rests[first, number] = rest
     uncovered = np.zeros(0, bool) if covered.all() else ~covered
-    return Analysis(len(times_s), **table.arrays(), cut=cut, neutral=rests, uncovered=uncovered)
+    return Analysis(
+        frames, **table.arrays(), cut=cut, neutral=rests, uncovered=uncovered, in_fields=in_fields
+    )
 
 
 def _spooled(
-    chunks: Iterable[Chunk], features: int, stretches: Stretches | None
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
-    """The chunks' rows as one table, and the thumbnails of all frames."""
+    chunks: Iterable[Chunk], features: int, count: int, stretches: Stretches | None
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8], NDArray[np.bool_]]:
+    """The chunks' rows as one table, the thumbnails of all frames, and which are fields."""
+    in_fields = np.zeros(count, np.bool_)
     columns = {name: FACE_COLUMNS[name] for name in SEEN}
     measured = {"features": Column((features,), np.float32)}
     rows, frames = Spool(columns | measured), Spool({"signatures": SIGNATURE})
@@ -201,11 +247,14 @@ def _spooled(
         kept = slice(None) if stretches is None else stretches.covered[chunk.frame]
         rows.add({name: getattr(chunk, name)[kept] for name in (*SEEN, "features")})
         frames.add({"signatures": chunk.signatures})
-    return rows.arrays(), frames.arrays()["signatures"]
+        in_fields[chunk.in_fields] = True
+    if stretches is not None:
+        in_fields &= stretches.covered
+    return rows.arrays(), frames.arrays()["signatures"], in_fields[: count * in_fields.any()]
 
 
 def _shots(bridge: Bridge, cut: NDArray[np.bool_]) -> Iterable[tuple[int, Bridge]]:
-    """A track shot by shot, each with the shot's first frame."""
+    """A track shot by shot, each with the number of the shot's first picture."""
     starts = np.flatnonzero(cut)
     shot = np.searchsorted(starts, bridge.frame, side="right") - 1
     ends = [0, *(np.flatnonzero(np.diff(shot)) + 1).tolist(), len(shot)]
@@ -218,6 +267,7 @@ def _one_face(
     found: dict[str, NDArray[Any]],
     rows: NDArray[np.intp],
     bridge: Bridge,
+    pictures: Pictures,
     table: Spool,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Appends a track's rows of one shot to the table, gaps bridged; gives its features, and how
@@ -229,7 +279,8 @@ def _one_face(
         measured.add({"features": columns.pop("features")})
         openings.append(eye_openings(columns["landmarks_px"], columns["pose"]))
         same = np.full(len(part.frame), number, np.int64)
-        table.add({"frame": part.frame, "track": same, "bridged": part.bridged, **columns})
+        place = {"frame": pictures.frame[part.frame], "field": pictures.field[part.frame]}
+        table.add({**place, "track": same, "bridged": part.bridged, **columns})
     return measured.arrays()["features"], closure_of(np.concatenate(openings))
 
 

@@ -3,7 +3,9 @@
 Columns, in order:
 
     video     path of the source                      time_s   seconds on the clip's clock
-    frame     number in presentation order, from 0    pts      in the stream's time base
+    frame     number in presentation order, from 0    pts      of the frame, in its time base
+    field     0 a whole frame; of an interlaced one   time_s is the second field's own, half a
+              1 the first field shown, 2 the second   frame after the frame's
     track     face number, 0 = largest; empty where no face was found in the frame
     score     presence, 0…1                           yaw, pitch, roll   degrees
     AU1 … AU26   intensity, 0…5                       x0, y0, x1, y1     box, pixels of the upright
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,17 +37,20 @@ from pipeline.faces.columns import FACE_COLUMNS
 from pipeline.faces.faces import Analysis, Rests
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
+from pipeline.pictures import SECOND, times_of
 
 SUFFIXES = (".parquet", ".csv")
 BOOL = Column((), np.bool_)
 NEUTRAL = "aureel:neutral"
 """Key of the schema's metadata with each face's features at rest, shot by shot, as JSON."""
+IN_FIELDS = "aureel:fields"
+"""Key with first and last of each run of frames that are fields; absent where none is."""
 COVERS = "aureel:covers"
 """Key with the number of frames, and first and last of each run of them that the table covers."""
 
 
 def to_table(analysis: Analysis, inspection: Inspection) -> pa.Table:
-    """The public table of one video, sorted by frame, then track."""
+    """The public table of one video, sorted by frame, field, then track."""
     return pa.concat_tables(_parts(analysis, inspection))
 
 
@@ -53,7 +59,8 @@ def _parts(analysis: Analysis, inspection: Inspection) -> Iterator[pa.Table]:
     lost = np.flatnonzero(analysis.faceless)
     frame = np.concatenate([analysis.frame, lost])
     track = np.concatenate([analysis.track, np.full(len(lost), -1)])
-    order = np.lexsort((track, frame))
+    field = np.concatenate([analysis.field, np.zeros(len(lost), np.int8)])
+    order = np.lexsort((track, field, frame))
     for part in blocks(len(order)) if len(order) else [slice(0)]:
         rows = order[part]
         yield _part(analysis, inspection, rows, frame[rows], track[rows])
@@ -73,13 +80,15 @@ def _part(
         column[seen] = getattr(analysis, name)[rows[seen]]
     values |= {"frame": frame, "track": track}
     columns = to_arrow(FACE_COLUMNS, values) | {"track": pa.array(track, mask=track < 0)}
+    times_s = times_of(inspection.times_s, frame, values["field"])
     last = {name: columns.pop(name) for name in ("landmarks_px", "hands_px")}
     table = pa.table(
         {
             "video": pa.array([inspection.info.path] * len(frame), pa.string()),
             "frame": columns.pop("frame"),
+            "field": columns.pop("field"),
             "pts": inspection.index.pts[frame],
-            "time_s": inspection.times_s[frame],
+            "time_s": times_s,
             **columns,
             "cut": analysis.cut[frame],
             **last,
@@ -90,9 +99,24 @@ def _part(
 
 def _told(analysis: Analysis) -> dict[str, str]:
     rests = [[*place, rest.tolist()] for place, rest in analysis.neutral.items()]
-    edges = np.flatnonzero(np.diff(analysis.covered, prepend=False, append=False))
-    runs = [[first, end - 1] for first, end in edges.reshape(-1, 2).tolist()]
-    return {NEUTRAL: json.dumps(rests), COVERS: json.dumps([analysis.frames, runs])}
+    covers = [analysis.frames, _runs(analysis.covered)]
+    told = {NEUTRAL: json.dumps(rests), COVERS: json.dumps(covers)}
+    fields = _runs(analysis.in_fields)
+    return told | ({IN_FIELDS: json.dumps(fields)} if fields else {})
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[list[int]]:
+    """First and last of each run of frames for which a flag is set."""
+    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
+    return [[first, end - 1] for first, end in edges.reshape(-1, 2).tolist()]
+
+
+def _flags(runs: list[list[int]], frames: int) -> NDArray[np.bool_]:
+    """What `_runs` tells."""
+    flags = np.zeros(frames, bool)
+    for first, last in runs:
+        flags[first : last + 1] = True
+    return flags
 
 
 def from_table(table: pa.Table) -> Analysis:
@@ -111,18 +135,24 @@ def _from_parts(parts: Iterable[pa.RecordBatch], schema: pa.Schema) -> Analysis:
     frames, uncovered = _covers(schema, every["frame"])
     cut = np.zeros(frames, bool)
     cut[every["frame"]] = every["cut"]
-    order = np.lexsort((found["frame"], found["track"]))
+    order = np.lexsort((found["field"], found["frame"], found["track"]))
     in_order = Spool(FACE_COLUMNS)
     for part in blocks(len(order)):
         in_order.add({name: values[order[part]] for name, values in found.items()})
     return Analysis(
-        frames, **in_order.arrays(), cut=cut, neutral=_neutral(schema), uncovered=uncovered
-    )
+        frames, **in_order.arrays(), cut=cut, neutral=_neutral(schema), uncovered=uncovered,
+        in_fields=_in_fields(schema, frames),
+    )  # fmt: skip
 
 
 def _neutral(schema: pa.Schema) -> Rests:
     rests = json.loads((schema.metadata or {}).get(NEUTRAL.encode(), "[]"))
     return {(first, track): np.array(rest, np.float32) for first, track, rest in rests}
+
+
+def _in_fields(schema: pa.Schema, frames: int) -> NDArray[np.bool_]:
+    told = (schema.metadata or {}).get(IN_FIELDS.encode())
+    return np.zeros(0, bool) if told is None else _flags(json.loads(told), frames)
 
 
 def _covers(schema: pa.Schema, frame: NDArray[np.int64]) -> tuple[int, NDArray[np.bool_]]:
@@ -131,9 +161,7 @@ def _covers(schema: pa.Schema, frame: NDArray[np.int64]) -> tuple[int, NDArray[n
     if told is None:
         return int(frame.max()) + 1, np.zeros(0, bool)
     frames, runs = json.loads(told)
-    uncovered = np.ones(frames, bool)
-    for first, last in runs:
-        uncovered[first : last + 1] = False
+    uncovered = ~_flags(runs, frames)
     return frames, uncovered if uncovered.any() else np.zeros(0, bool)
 
 
@@ -168,8 +196,10 @@ def read_covered(path: Path) -> NDArray[np.bool_] | None:
 
 
 def read_analysis_of(video: str, path: Path) -> Analysis:
-    """The analysis of one video, from a Parquet file that `write_tables` joined."""
-    return from_table(pq.read_table(path, filters=[("video", "==", video)]))
+    """The analysis of one video, frame by frame, from a Parquet file that `write_tables` joined."""
+    rows = [("video", "==", video), ("field", "!=", SECOND)]
+    found = from_table(pq.read_table(path, filters=rows))
+    return replace(found, field=np.zeros_like(found.field))
 
 
 def write_tables(output: Path, tables: Mapping[str, Path]) -> None:

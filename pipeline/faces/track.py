@@ -116,6 +116,8 @@ def _areas(box: NDArray[np.float32]) -> NDArray[Any]:
 class Bridge:
     """How a track's rows, gaps filled, come from the seen ones: a weighted mean of two of them.
 
+    What is called a frame here may be any picture of a clip (pipeline/pictures.py).
+
     Attributes:
         frame: `(F,)` frame numbers, ascending.
         left, right: `(F,)` indices into the track's seen rows.

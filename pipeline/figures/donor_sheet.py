@@ -63,6 +63,7 @@ def donor_sheet(
 
 def _loans(plan: EditPlan, face: int) -> list[_Loan]:
     """Of one face: mouths, then eyes, then folds by group."""
+    plan = plan.by_frame
     mine = plan.track == face
     opening = plan.delta[:, [AU_COLUMN[25], AU_COLUMN[26]]].sum(axis=1)
     shut = plan.lids.max(axis=1)

@@ -49,7 +49,8 @@ def plot_stage(
     before = before.around(wanted_frames(row, whole, settings))
     source, bounds = part_of(whole, settings.only), bounds_of(whole, settings.only)
     lending, before = before, before.part(*bounds)
-    after = measure(made, tracker, estimator, before)
+    after = measure(made, tracker, estimator, before).by_frame
+    before = before.by_frame
     sheet = curve_of(row, settings)
     who = recognise(source, before, sheet)
     planned = plan_edits(source, before, sheet, settings.editor.crop_size, who)

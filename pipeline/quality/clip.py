@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -18,10 +19,19 @@ from pipeline.media.read.inspection import Inspection
 
 @dataclass(frozen=True)
 class Clip:
-    """A video and the faces in it."""
+    """A video and the faces in it.
+
+    Attributes:
+        measured: in all pictures of it, fields too.
+    """
 
     inspection: Inspection
-    analysis: Analysis
+    measured: Analysis
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """What is compared: a row per face and frame."""
+        return self.measured.by_frame
 
     @property
     def frames(self) -> int:

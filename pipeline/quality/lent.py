@@ -21,9 +21,9 @@ def lent_findings(source: Clip, question: Question) -> list[ShotFinding]:
     traits, side = traits_of("editor", question.editor), question.crop_size
     if not traits.borrows:
         return []
-    parts = source.inspection, source.analysis, question.sheet, side
+    parts = source.inspection, source.measured, question.sheet, side
     plan = plan_edits(*parts, question.who, any_size=traits.any_size).plan
     times_s = source.inspection.times_s
-    lent, _ = borrowed(plan, source.analysis, source.inspection, side, any_size=traits.any_size)
-    told = lending_told(lent.of_face(question.face), source.analysis, times_s)
+    lent, _ = borrowed(plan, source.measured, source.inspection, side, any_size=traits.any_size)
+    told = lending_told(lent.of_face(question.face), source.measured, times_s)
     return [ShotFinding("lent", "none", "", line) for line in told]

@@ -137,7 +137,7 @@ def _from_tables(series: ShotSeries, source: Clip, output: Clip, face: int) -> N
     for clip, jitter in ((source, series.jitter_before), (output, series.jitter_after)):
         rows = clip.analysis.rows_of(face)
         frame = clip.analysis.frame[rows]
-        restart = clip.analysis.restarts(frame)
+        restart = clip.analysis.restarts(rows)
         jitter[frame] = landmark_jitter(clip.analysis.landmarks_px[rows], restart)
         pose = np.full((source.frames, 3), np.nan)
         pose[frame] = clip.analysis.pose[rows]
@@ -155,7 +155,7 @@ class _Walker:
         rows = self._source.rows_of(face)
         frame = self._source.frame[rows]
         landmarks, times = self._source.landmarks_px[rows], source.inspection.times_s[frame]
-        restart = self._source.restarts(frame)
+        restart = self._source.restarts(rows)
         paths = crop_path(landmarks, times, restart, LEAST) if len(rows) else np.zeros((0, 2, 3))
         self._side = crop_side(LEAST * paths[:, 0, 0])
         paths[:, :, :2] *= LEAST / self._side

@@ -4,7 +4,7 @@ Each may raise; pipeline/actors.py turns what is raised into a row with an `erro
 """
 
 from pipeline.stages.analyse import analyse_stage, assemble_stage, lacking_stage
-from pipeline.stages.common import Stopwatch, folder_of, wanted_frames
+from pipeline.stages.common import Stopwatch, folder_of, reached, wanted_frames
 from pipeline.stages.finish import finish_stage
 from pipeline.stages.inspect import inspect_stage
 from pipeline.stages.plan import plan_stage
@@ -19,6 +19,7 @@ __all__ = [
     "inspect_stage",
     "lacking_stage",
     "plan_stage",
+    "reached",
     "render_stage",
     "wanted_frames",
 ]

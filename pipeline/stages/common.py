@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keyframes.clock.spans import within
+from keyframes.clock.spans import Spans, within
 from pipeline.edit.segments import Span
 from pipeline.inspected import bounds_of
 from pipeline.media.read.inspection import Inspection
 from pipeline.own_curve import curve_of
 from pipeline.partials import sweep_partials
+from pipeline.pictures import SECOND, times_of
 from pipeline.rows import StageRow, VideoRow, stage_row
 from pipeline.settings import RenderSettings
 from pipeline.store import VideoFolder
@@ -57,7 +58,16 @@ def wanted_frames(
     first, last = bounds_of(inspection, render.only)
     if not sheet.people:
         wanted[:first] = wanted[last + 1 :] = False
-    return wanted & within(sheet.reach(timeline), timeline.times_s)
+    return wanted & reached(sheet.reach(timeline), inspection)
+
+
+def reached(spans: Spans, inspection: Inspection) -> NDArray[np.bool_]:
+    """`(N,)` frames that are shown within the spans, or whose second field would be."""
+    times_s, frame = inspection.times_s, np.arange(inspection.frames)
+    shown = within(spans, times_s)
+    if inspection.info.interlaced or inspection.info.shows_fields:
+        shown |= within(spans, times_of(times_s, frame, np.full(len(frame), SECOND)))
+    return shown
 
 
 def sweep(row: VideoRow) -> None:

@@ -69,7 +69,7 @@ def _planned(
 ) -> list[StageRow]:
     clock = Stopwatch()
     sheet = curve_of(row, settings)
-    who = recognise(inspection, faces, sheet)
+    who = recognise(inspection, faces.by_frame, sheet)
     refuse_doubts(who, inspection)
     editor = settings.editor
     any_size, side = editor.any_size, editor.crop_size
@@ -87,9 +87,10 @@ def _planned(
     index = inspection.index.part(first, last)
     copied = frames_to_copy(index, active, encode)
     digest_of_span = partial(segment_digest, plan=plan, settings=settings, encode=encode)
+    per_edit_s = editor.seconds_per_edit * plan.pictures_per_frame
     spans = kept_cut(folder, copied, digest_of_span, first) or [
         replace(span, first=first + span.first, last=first + span.last)
-        for span in plan_segments(index.is_key, active, editor.seconds_per_edit, copied, hands)
+        for span in plan_segments(index.is_key, active, per_edit_s, copied, hands)
     ]
     digests = [digest_of_span(span) for span in spans]
     write_plan(folder.plan(row["request"]), plan)

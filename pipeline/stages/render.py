@@ -65,7 +65,8 @@ def render_stage(
     segmenter = open_segmenter(settings.segmenter) if settings.segmenter else None
     look: dict[str, Any] = {"border": settings.border, "library": library, "elements": elements}
     look |= {"segmenter": segmenter}
-    limit_s = allowance_s(span.frames, settings.editor.seconds_per_edit, settings.stuck_after)
+    per_frame_s = settings.editor.seconds_per_edit * plan.pictures_per_frame
+    limit_s = allowance_s(span.frames, per_frame_s, settings.stuck_after)
     with counted_start(folder, *of_frames("render", span), limit_s) as step:
         progress = _FrameCounter(folder.frames_so_far(span.number), step)
         try:

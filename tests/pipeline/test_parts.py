@@ -60,6 +60,7 @@ def seen(first: int, last: int) -> Chunk:
     along = np.stack([np.sin(0.3 * frame), np.cos(0.7 * frame)], axis=1)
     return Chunk(
         frame,
+        np.zeros(count, np.int8),
         np.ones(count, np.float32),
         np.zeros((count, 3), np.float32),
         np.tile(np.array([20, 20, 80, 80], np.float32), (count, 1)),
@@ -67,6 +68,7 @@ def seen(first: int, last: int) -> Chunk:
         np.full((count, 2, 21, 2), np.nan, np.float32),
         (features * (1 + 0.2 * along[:, :1]) + frame[:, None] // SHOT * 0.05).astype(np.float32),
         pictures[frame // SHOT],
+        np.zeros(0, np.int64),
     )
 
 

@@ -18,6 +18,7 @@ from pipeline.edit.lending.mouths import lend_mouths
 from pipeline.edit.lending.track import Donor, ShotEdits, face_track
 from pipeline.edit.plan import NOTHING_LENT, EditPlan, crops_of
 from pipeline.faces.faces import Analysis
+from pipeline.pictures import times_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,11 @@ def _by_shot(
 ) -> Iterator[ShotEdits]:
     face = face_track(analysis, track, path, size)
     rows = np.flatnonzero(plan.track == track)
-    at = np.searchsorted(face.frame, plan.frame[rows])
+    pictures = analysis.pictures(times_s)
+    at = np.searchsorted(
+        pictures.number(face.frame, face.field),
+        pictures.number(plan.frame[rows], plan.field[rows]),
+    )
     for shot in np.unique(face.shot[at]):
         mine = face.shot[at] == shot
         here = rows[mine]
@@ -69,6 +74,6 @@ def _by_shot(
             at[mine],
             plan.delta[here],
             plan.lids[here],
-            times_s[plan.frame[here]],
+            times_of(times_s, plan.frame[here], plan.field[here]),
             face.lends & (face.shot == shot),
         )

@@ -22,9 +22,10 @@ from pipeline.edit.plan import EditPlan
 from pipeline.edit.shown import shown
 from pipeline.faces.faces import Analysis
 from pipeline.media.colour import crop_rgb
-from pipeline.media.planes import VideoFrame
+from pipeline.media.fields import Picture
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.pictures import PictureReader
 
 CHART_CROP = 512
 """Side of the crops that folds are looked for in; the chart has no more detail."""
@@ -81,9 +82,11 @@ def _key(donor: Donor) -> _Key:
     return donor.track, donor.frame
 
 
-def _decoded(inspection: Inspection, numbers: list[int]) -> Iterator[tuple[int, VideoFrame]]:
-    """Frames in order; what lies between two is decoded only where no key frame does."""
+def _decoded(inspection: Inspection, numbers: list[int]) -> Iterator[tuple[int, Picture]]:
+    """Frames in order, of fields the first; what lies between two is decoded only where no key
+    frame does."""
     info, index = inspection.info, inspection.index
+    told = PictureReader(info)
     keys = np.flatnonzero(index.is_key)
     groups: dict[int, list[int]] = {}
     for number in numbers:
@@ -92,16 +95,16 @@ def _decoded(inspection: Inspection, numbers: list[int]) -> Iterator[tuple[int, 
         frames = decode_range(info.path, info, index, group[0], group[-1])
         for number, frame in enumerate(frames, group[0]):
             if number in group:
-                yield number, frame
+                yield number, told.pictures(frame)[0]
 
 
-def _patch(inspection: Inspection, frame: VideoFrame, place: Place) -> NDArray[Any]:
+def _patch(inspection: Inspection, frame: Picture, place: Place) -> NDArray[Any]:
     info = inspection.info
     coded_from_patch = affine.compose(info.coded_from_display, place.display_from_patch)
     return shown(info, crop_rgb(frame, info, coded_from_patch, place.side))
 
 
-def _chart(inspection: Inspection, frame: VideoFrame, donor: Donor) -> NDArray[np.float32]:
+def _chart(inspection: Inspection, frame: Picture, donor: Donor) -> NDArray[np.float32]:
     """`(352, 352)` luma of the skin, 0…255."""
     scale = donor.size / CHART_CROP
     smaller = np.array([[scale, 0.0, (scale - 1.0) / 2], [0.0, scale, (scale - 1.0) / 2]])

@@ -24,6 +24,7 @@ def lending_told(
         plan: after `borrowed` (making.py).
         times_s: `(N,)` presentation time of every frame.
     """
+    plan = plan.by_frame
     shot = np.cumsum(analysis.cut)[plan.frame]  # none without rows
     lines: list[str] = []
     told = 0

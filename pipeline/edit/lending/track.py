@@ -14,6 +14,7 @@ from engines.editors.rig.mouth import Lips, inner_lips
 from keyframes.au import INTENSITY_MAX
 from pipeline import affine
 from pipeline.faces.faces import Analysis
+from pipeline.pictures import SECOND
 
 GRID = np.linspace(-0.4, 0.4, 41)
 """Across a mouth, outer-eye distances, where inner lips are compared."""
@@ -48,20 +49,22 @@ class FaceTrack:
 
     Attributes:
         track: its number.
-        frame, shot: `(N,)` int64.
+        frame, field, shot: `(N,)` integers; a row is a picture (pipeline/pictures.py).
         size: `(N,)` int64, side of the crop, pixels.
         landmarks_px: `(N, 68, 2)` crop pixels.
         skull_px: `(N, 13, 2)` what of them is fixed to the skull, smoothed over time.
         pose: `(N, 3)` degrees.
         intensity: `(N, 12)` measured, 0…5.
         eyes_open: `(N, 2)` 0…1 of wide awake, in the order of LID_NAMES.
-        lends: `(N,)` bool: seen, not filled in.
+        lends: `(N,)` bool: seen, not filled in; of two fields only the first, so that a frame's
+            number says which picture lends.
         is_covered, mouth_is_covered: `(N,)` bool: a hand lies over the face, the mouth.
         display_from_crop: `(N, 2, 3)`.
     """
 
     track: int
     frame: NDArray[np.int64]
+    field: NDArray[np.int8]
     shot: NDArray[np.int64]
     size: NDArray[np.int64]
     landmarks_px: NDArray[np.float64]
@@ -123,14 +126,15 @@ def face_track(
     return FaceTrack(
         track,
         frame,
+        analysis.field[rows],
         np.cumsum(analysis.cut).astype(np.int64)[frame],
         size,
         landmarks,
-        _smoothed(landmarks[:, _SKULL], analysis.restarts(frame)),
+        _smoothed(landmarks[:, _SKULL], analysis.restarts(rows)),
         analysis.pose[rows],
         np.nan_to_num(analysis.intensity[rows]),
         eyes_open(analysis.lids[rows]),
-        ~analysis.bridged[rows],
+        ~analysis.bridged[rows] & (analysis.field[rows] != SECOND),
         _is_covered(analysis, rows, slice(17, 68)),
         _is_covered(analysis, rows, slice(48, 68)),
         path,

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.interface import AUEstimator, FaceTracker
-from keyframes.clock.spans import within
 from pipeline.edit.plan import addressed
 from pipeline.errors import PipelineError
 from pipeline.faces.faces import Analysis
@@ -29,7 +28,7 @@ from pipeline.quality.question import Question, strongest_frame
 from pipeline.quality.told import as_json
 from pipeline.rows import StageRow, VideoRow, stage_row
 from pipeline.settings import JudgeSettings
-from pipeline.stages import Stopwatch, folder_of
+from pipeline.stages import Stopwatch, folder_of, reached
 
 
 def page_beside(output: Path, face: int = 0, first: int = 0) -> Path:
@@ -83,7 +82,7 @@ def judge(
     wanted = np.zeros(whole.frames, bool)
     wanted[bounds[0] : bounds[1] + 1] = True
     if settings.sheet is not None:
-        wanted &= within(settings.sheet.reach(whole.timeline), whole.times_s)
+        wanted &= reached(settings.sheet.reach(whole.timeline), whole)
     faces = _stored(stored, wanted, bounds) or measure(before, tracker, estimator)
     plate = Clip(before, faces)
     edit = Clip(after, measure(after, tracker, estimator, faces))
@@ -92,7 +91,7 @@ def judge(
     plan = _stored(planned, wanted, bounds)
     planner = settings.planner.estimator.name if settings.planner else ""
     verdicts = []
-    who = recognise(before, faces, settings.sheet) if settings.sheet else NOBODY
+    who = recognise(before, faces.by_frame, settings.sheet) if settings.sheet else NOBODY
     wanted = _faces(settings, faces, who)
     for face in wanted:
         question = Question(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.pictures import PictureReader
 
 
 def chosen_frames(
@@ -16,15 +17,18 @@ def chosen_frames(
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """The frames of these numbers, in order, each once: `(number, (H, W, 3) uint8 RGB)`.
 
+    Of frames that are fields the first field is shown.
+
     Raises:
         MediaError: a frame that is not there or cannot be decoded.
     """
     info, index = inspection.info, inspection.index
+    told = PictureReader(info)
     for wanted in _runs(sorted(set(numbers)), index.is_key):
         frames = decode_range(info.path, info, index, wanted[0], wanted[-1])
         for number, frame in enumerate(frames, wanted[0]):
             if number in wanted:
-                yield number, display_rgb(frame, info)
+                yield number, display_rgb(told.pictures(frame)[0], info)
 
 
 def _runs(numbers: list[int], is_key: NDArray[np.bool_]) -> list[list[int]]:

@@ -21,7 +21,9 @@ from pipeline.media.info import VideoInfo
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.frame_index import FrameIndex, times_s
 from pipeline.media.read.nvdec import give_up, gpu_decoder, why_not_nvdec
+from pipeline.media.read.pictures import PictureReader
 from pipeline.media.views.choice import view_of
+from pipeline.pictures import FIRST, SECOND, WHOLE
 
 Reader = Literal["av", "decord", "nvdec"]
 READER_WORDS = ("auto", "av", "decord", "nvdec")
@@ -35,6 +37,15 @@ class ReaderChoice(NamedTuple):
 
     name: Reader
     reason: str
+
+
+class Shown(NamedTuple):
+    """A picture for finding faces: its frame's number, what it is of it (pipeline/pictures.py),
+    and `(H, W, 3)` uint8 of `info.display_size`, a field's too."""
+
+    frame: int
+    field: int
+    rgb: NDArray[np.uint8]
 
 
 def choose_reader(asked: str) -> ReaderChoice:
@@ -74,8 +85,8 @@ def analysis_frames(
     *,
     reader: Reader = "av",
     threads: int = 2,
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Frame numbers `first`…`last` with their pictures, `(H, W, 3)` uint8 of `info.display_size`.
+) -> Iterator[Shown]:
+    """The pictures of frames `first`…`last`: frames, and of those that are fields both, in order.
 
     Args:
         reader: `nvdec` gives the samples of `av`, and is left for it where it does not; `decord`
@@ -86,25 +97,32 @@ def analysis_frames(
             decode_range raises.
     """
     if reader == "decord":
-        yield from _decord_frames(path, info, index, first, last, threads=threads)
+        for number, rgb in _decord_frames(path, info, index, first, last, threads=threads):
+            yield Shown(number, WHOLE, rgb)
         return
+    told = PictureReader(info)
     if reader == "nvdec" and why_not_nvdec(path, info) is None:
         first = yield from _nvdec_frames(path, info, index, first, last)
     if first > last:
         return
     frames = decode_range(path, info, index, first, last, threads=threads)
     for number, frame in enumerate(frames, start=first):
-        yield number, display_rgb(frame, info)
+        pictures = told.pictures(frame)
+        fields = (FIRST, SECOND) if len(pictures) == 2 else (WHOLE,)
+        for field, picture in zip(fields, pictures, strict=True):
+            yield Shown(number, field, display_rgb(picture, info))
 
 
 def _nvdec_frames(
     path: str, info: VideoInfo, index: FrameIndex, first: int, last: int
-) -> Generator[tuple[int, NDArray[np.uint8]], None, int]:
+) -> Generator[Shown, None, int]:
     """As many as the GPU decodes; answers with the number of the first that it did not."""
     frames = decode_range(path, info, index, first, last, threads=1, decoder=gpu_decoder())
     try:
         for frame in frames:
-            yield first, display_rgb(frame, info)
+            if frame.interlaced_frame:  # amid others; the CPU goes on from here
+                break
+            yield Shown(first, WHOLE, display_rgb(frame, info))
             first += 1
     except MediaError as error:  # the CPU says whether the file is at fault
         give_up(path, error)
@@ -181,6 +199,8 @@ def _why_not_decord(info: VideoInfo) -> str | None:
     """Likewise, by what the headers say."""
     if view_of(info) is not None:
         return "it shows the code values of HDR and log footage as they are"
+    if info.interlaced or info.shows_fields:
+        return "its frames are fields, and it does not say which of them comes first"
     if info.is_mpegts:
         return "MPEG-TS (it repeats frames)"
     if info.rotation or info.mirrored or info.sar != 1:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pipeline.errors import MediaError
 from pipeline.files import published
 from pipeline.media.opening import one_line_errors
+from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.reader import analysis_frames
 from pipeline.media.write.pictures import PictureWriter
 
 HEIGHT_MAX_PX = 540
@@ -50,8 +50,8 @@ def write_side_by_side(path: Path, before: Inspection, after: Inspection) -> Pat
 
 
 def _frames(clip: Inspection) -> Iterator[NDArray[np.uint8]]:
-    frames = analysis_frames(clip.info.path, clip.info, clip.index, 0, clip.frames - 1)
-    return (picture for _, picture in frames)
+    frames = decode_range(clip.info.path, clip.info, clip.index, 0, clip.frames - 1)
+    return (display_rgb(frame, clip.info) for frame in frames)
 
 
 def _cell(display_size: tuple[int, int]) -> tuple[int, int]:

@@ -81,7 +81,7 @@ def sampled(path: Path, count: int) -> list[tuple[RGBFrame, np.ndarray]]:
     """Every tenth frame and its face."""
     seen = inspect_video(str(path))
     read = analysis_frames(str(path), seen.info, seen.index, 0, 10 * count - 1)
-    frames = [frame for number, frame in read if number % 10 == 0]
+    frames = [shown.rgb for shown in read if shown.frame % 10 == 0]
     tracked = MeshTracker().track(frames)
     return [(f, found[0].landmarks_px) for f, found in zip(frames, tracked, strict=True) if found]
 

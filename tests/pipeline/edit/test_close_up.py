@@ -48,6 +48,7 @@ def close_up(tmp_path_factory):
     analysis = Analysis(
         frames=2,
         frame=np.arange(2),
+        field=np.zeros(2, np.int8),
         track=np.zeros(2, np.int64),
         bridged=np.zeros(2, bool),
         score=np.ones(2, np.float32),

@@ -19,7 +19,7 @@ def without_frames(analysis: Analysis, lost: set[int]) -> Analysis:
     per_row = {
         f.name: getattr(analysis, f.name)[keep]
         for f in dataclasses.fields(analysis)
-        if f.name not in ("frames", "cut", "neutral", "uncovered")
+        if f.name not in ("frames", "cut", "neutral", "uncovered", "in_fields")
     }
     return dataclasses.replace(analysis, **per_row)
 
@@ -56,6 +56,7 @@ def test_a_chunk_reads_back_as_it_was_written(talk, tmp_path):
 def test_a_clip_without_faces_gives_a_table_all_the_same(talk):
     blank = Chunk(
         frame=np.zeros(0, np.int64),
+        field=np.zeros(0, np.int8),
         score=np.zeros(0, np.float32),
         pose=np.zeros((0, 3), np.float32),
         box=np.zeros((0, 4), np.float32),
@@ -63,6 +64,7 @@ def test_a_clip_without_faces_gives_a_table_all_the_same(talk):
         hands_px=np.zeros((0, 2, 21, 2), np.float32),
         features=np.zeros((0, len(MeshAUEstimator().feature_names)), np.float32),
         signatures=np.zeros((talk.inspection.frames, 432), np.uint8),
+        in_fields=np.zeros(0, np.int64),
     )
     analysis = assemble(talk.inspection.times_s, [blank], MeshAUEstimator())
     table = to_table(analysis, talk.inspection)
@@ -77,10 +79,10 @@ def test_every_frame_has_a_row_with_or_without_a_face(talk):
     assert table["frame"].to_pylist() == list(range(talk.inspection.frames))
     assert {i for i, t in enumerate(table["track"].to_pylist()) if t is None} == lost
     assert np.isnan(table["AU12"].to_numpy()[sorted(lost)]).all()
-    assert table.column_names[:9] == [
-        *("video", "frame", "pts", "time_s", "track", "score", "yaw", "pitch", "roll"),
+    assert table.column_names[:10] == [
+        *("video", "frame", "field", "pts", "time_s", "track", "score", "yaw", "pitch", "roll"),
     ]
-    assert tuple(table.column_names[9:21]) == AU_NAMES
+    assert tuple(table.column_names[10:22]) == AU_NAMES
 
 
 def test_the_table_is_the_analysis(talk, tmp_path):
@@ -124,6 +126,7 @@ def made_up(frames: int):
         shift = np.sin(seen / 40)[:, None, None].astype(np.float32)
         yield Chunk(
             frame=seen,
+            field=np.zeros(len(seen), np.int8),
             score=np.ones(len(seen), np.float32),
             pose=np.zeros((len(seen), 3), np.float32),
             box=np.tile(np.float32([100, 100, 300, 300]), (len(seen), 1)),
@@ -131,6 +134,7 @@ def made_up(frames: int):
             hands_px=np.full((len(seen), 2, 21, 2), np.nan, np.float32),
             features=random.uniform(0, 1, (len(seen), len(estimator.feature_names))).astype("f4"),
             signatures=random.integers(0, 9, (len(frame), 432), np.uint8),
+            in_fields=np.zeros(0, np.int64),
         )
 
 

@@ -17,6 +17,7 @@ def shots(*faces: tuple[int, int, int], cuts: tuple[int, ...] = (0,), yaw: float
     return Analysis(
         frames=frames,
         frame=np.array([frame for _, frame in rows], np.int64),
+        field=np.zeros(count, np.int8),
         track=np.array([track for track, _ in rows], np.int64),
         bridged=np.zeros(count, bool),
         score=np.ones(count, np.float32),

@@ -14,6 +14,7 @@ def face(frames=FRAMES, **columns):
     known = {
         "track": 0,
         "frame": np.arange(frames),
+        "field": np.zeros(frames, np.int8),
         "shot": np.zeros(frames, np.int64),
         "size": np.full(frames, 512),
         "landmarks_px": np.zeros((frames, 68, 2)),

@@ -49,7 +49,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch):
 def read(path: str, name: str) -> list[np.ndarray]:
     info = probe(path)
     return [
-        rgb for _, rgb in reader.analysis_frames(path, info, scan(path, info), 4, 25, reader=name)
+        rgb for *_, rgb in reader.analysis_frames(path, info, scan(path, info), 4, 25, reader=name)
     ]
 
 

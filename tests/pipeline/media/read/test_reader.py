@@ -15,7 +15,8 @@ from pipeline.media.read.reader import analysis_frames, check_reader, choose_rea
 
 def read(path: str, reader: str, first: int, last: int):
     info = probe(path)
-    return list(analysis_frames(path, info, scan(path, info), first, last, reader=reader))
+    found = analysis_frames(path, info, scan(path, info), first, last, reader=reader)
+    return [(shown.frame, shown.rgb) for shown in found]
 
 
 def test_frames_come_numbered_and_upright(footage):

@@ -23,7 +23,7 @@ def clips(tmp_path_factory):
 
 def frames(clip):
     read = analysis_frames(clip.info.path, clip.info, clip.index, 0, clip.frames - 1)
-    return np.stack([picture for _, picture in read]).astype(int)
+    return np.stack([shown.rgb for shown in read]).astype(int)
 
 
 def test_both_halves_show_their_clip_frame_by_frame(clips, tmp_path):

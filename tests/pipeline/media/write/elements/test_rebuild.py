@@ -69,8 +69,8 @@ def plan() -> EditPlan:
     delta = np.zeros((count, 12), np.float32)
     delta[:, 6] = np.repeat((1, 2, 3, 4.5), 2)
     return EditPlan(
-        frame=frame, track=np.tile((0, 1), len(EDITED)), delta=delta,
-        lids=np.zeros((count, 2), np.float32), size=np.full(count, SIZE),
+        frame=frame, field=np.zeros(count, np.int8), track=np.tile((0, 1), len(EDITED)),
+        delta=delta, lids=np.zeros((count, 2), np.float32), size=np.full(count, SIZE),
         coded_from_crop=np.array(places_ * len(EDITED)),
         landmarks_px=np.zeros((count, 68, 2), np.float32), pose=np.zeros((count, 3), np.float32),
         hands_px=np.full((count, 2, 21, 2), np.nan, np.float32),
