@@ -115,6 +115,6 @@ def test_synthetic_pairs_that_do_not_exist_are_refused(words, said, tmp_path, mo
 
 
 def test_shares_are_of_all_pairs():
-    options = PairOptions(inputs=("x",), output=Path("y"), synthetic=("warp=0.3", "heads=0.4"))
+    options = PairOptions(inputs=("x",), output="y", synthetic=("warp=0.3", "heads=0.4"))
     assert options.rules().warped_share == 0.5
     assert options.shares() == {"warp": 0.3, "heads": 0.4}
