@@ -13,7 +13,8 @@ def announce(screen: Console, engine: Engine) -> None:
     """Says which engine was taken and why; loudly when the result is only a preview."""
     line = f"{engine.kind}: {engine.name} ({engine.reason})"
     if engine.is_preview:
-        line += "\nThis is a PREVIEW: it shows timing, direction and amount; no skin folds."
+        folds = "folds only where the shot lends them" if engine.borrows else "no skin folds"
+        line += f"\nThis is a PREVIEW: it shows timing, direction and amount; {folds}."
         screen.print(line, style="bold yellow")
         return
     screen.print(line)

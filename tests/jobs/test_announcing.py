@@ -1,8 +1,10 @@
 """What is told before the work: of an editor that wants a GPU and has none, memory and time."""
 
+from rich.console import Console
+
 from engines.choice import resolve
 from engines.interface import CPUNeeds
-from jobs.animation.announcing import without_gpu
+from jobs.animation.announcing import announce, without_gpu
 
 
 def test_the_time_on_a_cpu_is_told_before_the_first_frame():
@@ -14,3 +16,9 @@ def test_the_time_on_a_cpu_is_told_before_the_first_frame():
 
 def test_an_editor_that_wants_no_gpu_has_nothing_to_tell():
     assert resolve("editor", "previz").cpu_needs is None
+
+
+def test_a_preview_that_borrows_is_told_with_the_folds_it_has(capsys):
+    for name, folds in (("plate", "folds only where the shot lends them"), ("previz", "no skin")):
+        announce(Console(width=200), resolve("editor", name))
+        assert folds in capsys.readouterr().out

@@ -59,11 +59,11 @@ def painted_inside(
     top, bottom = np.interp(x, after.x, after.top), np.interp(x, after.x, after.bottom)
     gap = np.maximum(bottom - top, 1e-4)
     middle = float(before.x[len(before.x) // 2])
-    # Teeth and tongue belong to mouths that were shut: an open one shows its own.
+    # Teeth belong to mouths that were shut: an open one shows its own.
     own = 1.0 - float(smoothstep(float(before.gap.max()), _SHUT, _OPEN))
 
     paint = dark * ((0.6 + 0.9 * smoothstep((y - top) / gap)) * shade)[..., None]
-    tongue = own * _tongue((x - middle) / 0.24, (bottom - y) / gap, float(after.gap.max()))
+    tongue = _tongue((x - middle) / 0.24, (bottom - y) / gap, float(after.gap.max()))
     paint = paint + tongue[..., None] * dark * (_TONGUE - 1.0)
     seam = float(np.interp(middle, before.x, before.top))
     across = _on_row(frame, x - middle)

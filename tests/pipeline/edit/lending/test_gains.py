@@ -26,7 +26,7 @@ from tests.pipeline.edit.lending.test_bounds import ASKED, LEAK_MAX, rest_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CLIPS = ("d10", "d14", "d18", "s18", "s20")
-SIZE, FRAMES = 512, 8
+SIZE, FRAMES = 512, 10
 ROOM = {4: (1, 2, 4), 12: (12, 20, 25, 26), 25: (25, 26)}
 """Units that must be at rest for one to be read."""
 GAIN_MIN = {4: 0.25, 12: 0.65, 25: 0.5}
