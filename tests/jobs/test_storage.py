@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import psutil
 import pytest
 
 from jobs.animate import app
@@ -17,6 +20,7 @@ from jobs.command_line.command import run_command
 from jobs.evaluate import app as evaluate
 from jobs.make_pairs import app as make_pairs
 from pipeline.demo.clip import make_demo_clip
+from tests.jobs.killing import ANIMATE, environment_with, kill_when
 
 URLs = Callable[..., str]
 FAST = ("--editor", "identity", "--preset-encode", "ultrafast")
@@ -165,3 +169,39 @@ def test_pairs_are_cut_from_a_bucket(
     assert "expected a place on a file system" in capsys.readouterr().err
     assert run_command(make_pairs, [*asked, "--output", str(tmp_path / "pairs")]) == 0
     assert "pairs of 1 people" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_job_killed_amid_its_upload_leaves_nothing_and_the_next_sends_the_same_bytes(
+    bucket: URLs, s3_server: str, store: Any, tmp_path: Path
+):
+    clip = make_demo_clip(tmp_path / "talk.mp4", seconds=0.6, size=(320, 320))
+    work = tmp_path / "work"
+    call = ("--curve", "smile", "--input", str(clip), "--output", bucket("out", "a.mkv"), *FAST)
+    call += ("--work", str(work), "--encode-quality", "lossless")
+    environment = environment_with(tmp_path / "marks")
+    port = s3_server.rpartition(":")[2]
+    (server,) = (p for p in psutil.process_iter(["cmdline"]) if _serves(p, port))
+
+    def is_sending() -> bool:
+        if any(work.rglob("ready-*.mkv")):
+            server.suspend()  # so that what is sent does not arrive
+        return any(work.rglob("ready-*.json"))
+
+    try:
+        kill_when(call, environment, is_sending)
+    finally:
+        server.resume()
+    assert "out/a.mkv" not in names(store, bucket())
+    (note,) = work.rglob("ready-*.json")
+    ready = json.loads(note.read_text())["sha256"]
+    again = subprocess.run([*ANIMATE, *call], env=environment, check=False)
+    assert again.returncode == 0
+    assert names(store, bucket()) == ["out/a.mkv", "out/report.json"]
+    sent = hashlib.sha256(store.cat_file(bucket("out", "a.mkv"))).hexdigest()
+    assert sent == ready
+
+
+def _serves(process: psutil.Process, port: str) -> bool:
+    command = process.info["cmdline"] or []
+    return "moto.server" in command and command[-1] == port
