@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
+import psutil
 import pytest
 
 from jobs.command_line.command import run_command
 from jobs.train import app
 from pipeline.lease import Run
 from tests.engines.editors.magicface.training.paired import write_pairs
+from tests.one_thread import one_thread
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 SMALL = ("--init", "tiny", "--batch", "4", "--micro", "2", "--save-every", "2", "--lr", "1e-3")
 
@@ -55,6 +59,50 @@ def test_pairs_become_a_checkpoint_that_the_editor_runs(ray_here, tmp_path, monk
     delta = np.zeros((1, 12), np.float32)
     delta[0, 6] = 3.0
     assert editor.edit(crops, AUDelta(delta), seed=1).edited.shape == (1, 64, 64, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # Ray Train starts nine processes, twice: 460 s were seen at load 15
+def test_a_run_whose_worker_is_killed_goes_on_to_the_same_bits(
+    ray_here, tmp_path, monkeypatch, capsys
+):
+    """Bits are those of one process that makes the same passes and was never disturbed."""
+    from engines.editors.magicface.training.recipe import Recipe
+    from engines.editors.magicface.training.work import Order, train_as_asked
+
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "pairs")
+    asked = ("--pairs", "pairs", "--workers", "2", *SMALL, "--steps", "12")
+    killed: list[int] = []
+    killer = Thread(target=lambda: killed.append(_kill_a_worker(tmp_path / "run/step-00000004")))
+    killer.start()
+    status = call(*asked, "--output", "run")
+    killer.join()
+    assert status == 0, capsys.readouterr().err
+    assert killed
+    assert not psutil.pid_exists(killed[0])
+    recipe = Recipe(steps=12, batch=4, micro=2, save_every=2, lr=1e-3)
+    with one_thread():
+        train_as_asked(Order(Path("pairs"), "tiny", None, Path("whole"), recipe))
+    states = [torch.load(f"{name}/step-00000012/resume.pt") for name in ("run", "whole")]
+    for part in ("parameters", "averages"):
+        one, other = (state[part] for state in states)
+        assert [name for name in one if not torch.equal(one[name], other[name])] == []
+    told = [Path(name, "progress.jsonl").read_text() for name in ("run", "whole")]
+    assert told[0] == told[1]
+    assert [p.name for p in Path("run").glob(".unfinished*")] == []
+
+
+def _kill_a_worker(after: Path) -> int:
+    """SIGKILL to a worker that trains, once a checkpoint is there; its process id."""
+    end = time.monotonic() + 600
+    while not after.is_dir():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    mine = psutil.Process().children(recursive=True)
+    workers = [process for process in mine if "RayTrainWorker" in " ".join(process.cmdline())]
+    workers[0].kill()
+    return workers[0].pid
 
 
 def test_wrong_calls_are_refused_before_anything_starts(tmp_path, monkeypatch, capsys):
