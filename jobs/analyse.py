@@ -15,7 +15,8 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 from cyclopts import App
 
 from jobs.command_line.command import main_of
-from jobs.command_line.options import MeasureOptions, takes
+from jobs.command_line.options.analyse import MeasureOptions
+from jobs.command_line.options.given import takes
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
@@ -25,7 +26,7 @@ app = App(name="analyse", help=__doc__, help_format="plaintext", version_flags=(
 @app.default
 @takes(MeasureOptions)
 def analyse(*, options: MeasureOptions) -> int:
-    """Measure faces and action units; the options are described in jobs/command_line/options.py."""
+    """Measure faces and action units; options: jobs/command_line/options/analyse.py."""
     from jobs.animation.measurement import run_measurement
 
     return run_measurement(options)

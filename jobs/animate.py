@@ -17,7 +17,8 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 from cyclopts import App
 
 from jobs.command_line.command import main_of
-from jobs.command_line.options import AnimateOptions, takes
+from jobs.command_line.options.animate import AnimateOptions
+from jobs.command_line.options.given import takes
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
@@ -28,7 +29,7 @@ NOTHING_SAID = AnimateOptions()
 @app.default
 @takes(AnimateOptions)
 def animate(*, options: AnimateOptions = NOTHING_SAID) -> int:
-    """Change the performance in footage; jobs/command_line/options.py describes the options."""
+    """Change the performance in footage; options: jobs/command_line/options/animate.py."""
     from jobs.animation.animation import run_animation
 
     return run_animation(options)

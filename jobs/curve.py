@@ -19,7 +19,7 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 from cyclopts import App, Parameter
 
 from jobs.command_line.command import main_of
-from jobs.command_line.options import Flag
+from jobs.command_line.options.words import Flag
 from jobs.curves.check import check
 from jobs.curves.clip import (
     ClipOptions,

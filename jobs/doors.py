@@ -24,7 +24,9 @@ from rich.console import Console
 
 from engines.choice import AUTO, Engine, resolve
 from jobs.command_line.command import one_line
-from jobs.command_line.options import AnimateOptions, MeasureOptions, with_engine_options
+from jobs.command_line.options.analyse import MeasureOptions
+from jobs.command_line.options.animate import AnimateOptions
+from jobs.command_line.options.given import with_engine_options
 from jobs.command_line.progress import console
 from jobs.command_line.report import Report
 from jobs.errors import JobError

@@ -17,8 +17,9 @@ from cyclopts import App
 from rich.console import Console
 
 from jobs.command_line.command import main_of
-from jobs.command_line.options import JudgeOptions, takes
-from jobs.command_line.study_options import ProtocolOptions
+from jobs.command_line.options.evaluate import JudgeOptions
+from jobs.command_line.options.given import takes
+from jobs.command_line.options.studies import ProtocolOptions
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.cluster import be_quiet
@@ -41,7 +42,7 @@ def evaluate(source: str = "", output: str = "", /, *, options: JudgeOptions = N
     Args:
         source: The footage as it was.
         output: What was made of it.
-        options: jobs/command_line/options.py describes them.
+        options: jobs/command_line/options/evaluate.py describes them.
     """
     from jobs.evaluation.shots import evaluate_pair, evaluate_run
 
@@ -74,7 +75,7 @@ def protocol(*, options: ProtocolOptions) -> int:
     goes on where it stopped.
 
     Args:
-        options: jobs/command_line/study_options.py describes them.
+        options: jobs/command_line/options/studies.py describes them.
     """
     from jobs.studies.protocol import run_protocol
 

@@ -15,7 +15,8 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 from cyclopts import App
 
 from jobs.command_line.command import main_of
-from jobs.command_line.options import FacesOptions, takes
+from jobs.command_line.options.faces import FacesOptions
+from jobs.command_line.options.given import takes
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
@@ -30,7 +31,7 @@ def faces(*clips: str, options: FacesOptions = NOTHING_SAID) -> int:
 
     Args:
         clips: Files, folders or globs.
-        options: jobs/command_line/options.py describes them.
+        options: jobs/command_line/options/faces.py describes them.
     """
     from jobs.animation.lineup import run_lineup
 

@@ -15,8 +15,8 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 from cyclopts import App
 
 from jobs.command_line.command import main_of
-from jobs.command_line.options import takes
-from jobs.command_line.study_options import StimuliOptions
+from jobs.command_line.options.given import takes
+from jobs.command_line.options.studies import StimuliOptions
 from jobs.ray_cluster.cluster import be_quiet
 
 be_quiet()
@@ -32,7 +32,7 @@ def stimuli(*, options: StimuliOptions) -> int:
     goes on where it stopped.
 
     Args:
-        options: jobs/command_line/study_options.py describes them.
+        options: jobs/command_line/options/studies.py describes them.
     """
     from jobs.studies.stimuli import run_stimuli
 

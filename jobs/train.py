@@ -16,7 +16,7 @@ if not __package__:  # run as a file: import from the checkout, not from jobs/
 from cyclopts import App
 
 from jobs.command_line.command import main_of
-from jobs.command_line.options import takes
+from jobs.command_line.options.given import takes
 from jobs.ray_cluster.cluster import be_quiet
 from jobs.training.options import TrainOptions
 

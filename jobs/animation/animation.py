@@ -24,7 +24,7 @@ from jobs.animation.rates import remember
 from jobs.command_line.event_log import event_places
 from jobs.command_line.failures import retry_command, write_failures
 from jobs.command_line.inputs import Refused
-from jobs.command_line.options import AnimateOptions
+from jobs.command_line.options.animate import AnimateOptions
 from jobs.command_line.progress import console, first_of
 from jobs.command_line.report import Ledger, Report, told_of
 from jobs.command_line.stopping import stoppable

@@ -13,7 +13,9 @@ from engines.segmenters.file import SegmenterFile
 from jobs.animation.rates import as_measured, gpus_of_place
 from jobs.animation.shots import Shots, element_wish, find_shots
 from jobs.command_line.event_log import event_places
-from jobs.command_line.options import AnimateOptions, FacesOptions, MeasureOptions
+from jobs.command_line.options.analyse import MeasureOptions
+from jobs.command_line.options.animate import AnimateOptions
+from jobs.command_line.options.faces import FacesOptions
 from jobs.command_line.outputs import is_one_of, named_for
 from jobs.command_line.places import check_file_place, check_folder_place
 from jobs.errors import JobError

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from jobs.animation.call import analysis_settings, asked_engines, gpus_for
 from jobs.command_line.inputs import find_inputs
-from jobs.command_line.options import FacesOptions
+from jobs.command_line.options.faces import FacesOptions
 from jobs.command_line.outputs import WORK, refuse_working_copy, video_rows
 from jobs.command_line.places import check_folder_place
 from jobs.command_line.progress import console

@@ -13,7 +13,7 @@ from jobs.command_line.curves import WRONG, Curves, Sheets, absolute, also_read,
 from jobs.command_line.element_places import without_element_places
 from jobs.command_line.inputs import Asked, Found, Inputs, Refused, find_inputs, one_video
 from jobs.command_line.manifest import Row, read_manifest
-from jobs.command_line.options import AnimateOptions
+from jobs.command_line.options.animate import AnimateOptions
 from jobs.command_line.outputs import (
     is_folder,
     objections_to,

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from engines.errors import EngineError
-from jobs.command_line.options import OPTION_OF, offer
+from jobs.command_line.options.given import offer
+from jobs.command_line.options.words import OPTION_OF
 from jobs.command_line.stopping import stoppable
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster

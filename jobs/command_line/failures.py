@@ -11,10 +11,11 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from jobs.command_line.engine_options import EngineOptions
 from jobs.command_line.inputs import Asked
 from jobs.command_line.manifest import KNOWN, WHY, manifest_text
-from jobs.command_line.options import OPTION_OF, AnimateOptions
+from jobs.command_line.options.animate import AnimateOptions
+from jobs.command_line.options.engines import EngineOptions
+from jobs.command_line.options.words import OPTION_OF
 from jobs.command_line.outputs import is_folder, named_for
 from jobs.command_line.report import Report
 from pipeline.errors import StorageError

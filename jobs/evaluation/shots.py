@@ -15,7 +15,7 @@ from engines.choice import resolve
 from engines.errors import EngineError
 from jobs.command_line.curves import Curves
 from jobs.command_line.inputs import Asked
-from jobs.command_line.options import JudgeOptions
+from jobs.command_line.options.evaluate import JudgeOptions
 from jobs.command_line.places import check_file_place
 from jobs.command_line.progress import console
 from jobs.errors import JobError

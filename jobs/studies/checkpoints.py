@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engines.editors.magicface.training.saved.run_folder import checkpoints, read_facts
-from jobs.command_line.study_options import ProtocolOptions
+from jobs.command_line.options.studies import ProtocolOptions
 from jobs.errors import JobError
 
 EDITOR = "magicface"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from engines.choice import Engine, check_named, resolve
-from jobs.command_line.study_options import ProtocolOptions, StimuliOptions
+from jobs.command_line.options.studies import ProtocolOptions, StimuliOptions
 from jobs.evaluation.judges import judging_estimator
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from engines.choice import Engine, accepted, resolve
+from jobs.command_line.options.studies import ProtocolOptions
 from jobs.command_line.places import check_folder_place
 from jobs.command_line.progress import console
 from jobs.command_line.report import told_of, versions
-from jobs.command_line.study_options import ProtocolOptions
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes

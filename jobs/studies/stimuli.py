@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jobs.command_line.options.studies import StimuliOptions
 from jobs.command_line.places import check_folder_place
 from jobs.command_line.progress import console
 from jobs.command_line.report import told_of, versions
-from jobs.command_line.study_options import StimuliOptions
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from jobs.studies.asked import read_combined_units, read_levels

@@ -13,7 +13,7 @@ from engines.errors import EngineError
 from engines.weights.file_hash import file_sha256
 from jobs.animation.measurement import measure
 from jobs.command_line.inputs import find_inputs
-from jobs.command_line.options import MeasureOptions
+from jobs.command_line.options.analyse import MeasureOptions
 from jobs.command_line.outputs import is_one_of, refuse_working_copy
 from jobs.command_line.places import check_folder_place
 from jobs.command_line.progress import console

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engines.editors.magicface.training.recipe import Recipe
-from jobs.command_line.options import Flag, Said
+from jobs.command_line.options.words import Flag, Said
 
 
 class TrainOptions(BaseModel):

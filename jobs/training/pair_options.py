@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from engines.editors.magicface.training.examples.pairs import LEAST_SIZE, Provenance
 from jobs.command_line.command import one_line
-from jobs.command_line.engine_options import EngineOptions
-from jobs.command_line.options import (
+from jobs.command_line.options.engines import EngineOptions
+from jobs.command_line.options.words import (
     ESTIMATOR_HELP,
     TRACKER_HELP,
     CacheSize,

@@ -12,7 +12,8 @@ from cyclopts import App
 from jobs.animate import NOTHING_SAID
 from jobs.animation.call import checked
 from jobs.command_line.command import run_command
-from jobs.command_line.options import AnimateOptions, takes
+from jobs.command_line.options.animate import AnimateOptions
+from jobs.command_line.options.given import takes
 from jobs.errors import JobError
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.write.encoding.nvenc import why_not_nvenc

@@ -18,7 +18,7 @@ import pytest
 from jobs.animation import shots
 from jobs.animation.shots import find_shots
 from jobs.command_line.failures import retry_command, write_failures
-from jobs.command_line.options import AnimateOptions
+from jobs.command_line.options.animate import AnimateOptions
 from jobs.command_line.report import Ledger
 from jobs.errors import JobError
 from pipeline.demo.clip import make_demo_clip

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.command_line.engine_options import EngineOptions
-from jobs.command_line.options import EDITOR_HELP, TRACKER_HELP, Flag, Said
+from jobs.command_line.options.engines import EngineOptions
+from jobs.command_line.options.words import EDITOR_HELP, TRACKER_HELP, Flag, Said
 
 JUDGE_HELP = (
     "The judge of action units. auto: libreface where its weights are (on a CPU too), else mesh."

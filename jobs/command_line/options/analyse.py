@@ -1,0 +1,51 @@
+"""What `jobs/analyse.py` can be told."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.command_line.options.engines import EngineOptions
+from jobs.command_line.options.words import (
+    ESTIMATOR_HELP,
+    READER_HELP,
+    TRACKER_HELP,
+    CacheSize,
+    EventLines,
+    Flag,
+    Inputs,
+    OnFiles,
+    Place,
+    ReaderWord,
+    Said,
+    StuckAfter,
+    Timeline,
+    View,
+)
+from pipeline.storage.copies import DEFAULT_BYTES
+
+
+class MeasureOptions(BaseModel):
+    """Everything `jobs/analyse.py` can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: Inputs = Field(description="Files, folders or globs.")
+    output: Place = Field(
+        description="The table: .parquet or .csv. Several inputs go into one table (column "
+        "`video`)."
+    )
+    tracker: Said = Field(default="auto", description=TRACKER_HELP)
+    au: Said = Field(default="auto", description=ESTIMATOR_HELP)
+    reader: ReaderWord = Field(default="auto", description=READER_HELP)
+    view: View = "auto"
+    work: OnFiles | None = Field(
+        default=None, description="Folder for resumable state. Without: `_work` beside the table."
+    )
+    cache_size: CacheSize = DEFAULT_BYTES
+    report: Place | None = Field(default=None, description="Also write a report.json here.")
+    log_json: EventLines = None
+    timeline: Timeline = None
+    stuck_after: StuckAfter = None
+    overwrite: Flag = Field(default=False, description="Replace a table that exists.")
+    tracker_options: EngineOptions = EngineOptions()
+    au_options: EngineOptions = EngineOptions()
