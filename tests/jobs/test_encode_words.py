@@ -15,6 +15,7 @@ from jobs.command_line.command import run_command
 from jobs.command_line.options.animate import AnimateOptions
 from jobs.command_line.options.given import takes
 from jobs.errors import JobError
+from jobs.ray_cluster import cluster
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.write.encoding.nvenc import why_not_nvenc
 from pipeline.pieces import encode_settings
@@ -67,6 +68,7 @@ def test_lossless_codec_depth_and_copying_are_what_was_said(settings_of):
 
 
 @pytest.mark.skipif(why_not_nvenc() is None, reason="NVENC is here")
-def test_nvenc_is_refused_before_the_work_where_this_machine_has_none(settings_of):
+def test_nvenc_is_refused_before_the_work_where_this_machine_has_none(settings_of, monkeypatch):
+    monkeypatch.setattr(cluster, "is_this_machine", lambda: True)  # another test's Ray may be here
     with pytest.raises(JobError, match=r"^--encoder nvenc: h264_nvenc does not work here .* cpu$"):
         settings_of("--encoder", "nvenc", "--untouched", "encode")
