@@ -28,6 +28,7 @@ _WIDE = 0.1
 _SLACK = 0.01  # a gap this small shows nothing
 _SHUT, _OPEN = 0.015, 0.05  # lips touch; what is behind them shows
 _EDGE_PX = 1.5
+_SHADOW = 0.12
 _EDGE, _CORNER = 0.009, 0.035  # of the lips' soft edge, where larger; of the corners' own
 _DARK = np.array([0.18, 0.11, 0.11])  # of the lips' colour
 
@@ -121,8 +122,8 @@ def open_mouth(
     kept = np.interp(x, source.x, _kept(was, ratio))
     gap_px = np.interp(x, source.x, now.gap) * frame.unit_px
     free_px = (depth - 1.0 / kept) * gap_px
-    edge_px = _EDGE_PX + 0.4 * (1.0 - 1.0 / kept) * gap_px  # teeth fade into their own shadow
-    free = smoothstep(free_px / edge_px + 0.3) * smoothstep(kept, 1.1, 1.4)
+    edge_px = _EDGE_PX + _SHADOW * (1.0 - 1.0 / kept) * gap_px  # teeth fade into their own shadow
+    free = smoothstep(free_px / edge_px + 0.6) * smoothstep(kept, 1.1, 1.4)
     paint = 1.0 - (1.0 - free) * (1.0 - np.interp(x, source.x, shut))
 
     between = (depth > 0.0) & (depth < 1.0) & (x > source.x[0]) & (x < source.x[-1])
