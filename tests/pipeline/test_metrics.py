@@ -60,7 +60,7 @@ from contextlib import suppress
 import ray
 from pipeline.metrics import ActorCounts, count_row, counter
 from pipeline.rows import stage_row
-ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
 count_row(counter(), stage_row("v", "render", 0, frames=48, seconds=2.0))
 count_row(counter(), stage_row("v", "finish", error="its disk is gone"))
 ActorCounts(counter()).tell(1.5, 7, 8)
