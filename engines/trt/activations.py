@@ -17,7 +17,7 @@ class ActivationMemory:
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._block = torch.empty(0, dtype=torch.uint8, device=device)
+        self._block = torch.empty(0, dtype=torch.uint8)  # the device is asked when a plan is there
 
     def block(self, size: int) -> Tensor:
         """The block, of at least so many bytes; another one where it had to grow.
@@ -26,7 +26,7 @@ class ActivationMemory:
             torch.OutOfMemoryError: the GPU has not that much.
         """
         if self._block.numel() < size:
-            self._block = torch.empty(0, dtype=torch.uint8, device=self._device)  # the old one goes
+            self._block = torch.empty(0, dtype=torch.uint8)  # the old one goes
             self._block = torch.empty(size, dtype=torch.uint8, device=self._device)
         return self._block
 
