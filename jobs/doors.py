@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
 from engines.choice import AUTO, Engine, resolve
+from engines.segmenters.multiclass import MulticlassSegmenter, chosen_segmenter, open_segmenter
 from jobs.command_line.command import one_line
 from jobs.command_line.options.analyse import MeasureOptions
 from jobs.command_line.options.animate import AnimateOptions
@@ -113,6 +114,7 @@ def preview(
     au: str = AUTO,
     seed: int = 424,
     view: str = BY_TAGS,
+    segmenter: str | Path | None = None,
     **options: Any,
 ) -> Picture:
     """One frame of a clip as a curve asks for it; starts no Ray and writes nothing.
@@ -122,6 +124,7 @@ def preview(
     Args:
         at: when: 1.2, "1.2s", "30f", "50%", a timecode.
         view: of log footage: its camera's curve, e.g. "slog3", or a table FILE.cube.
+        segmenter: a file that tells hair, clothes and things from a face, as in a run.
         options: those of engines, e.g. `weights="DIR"`, `steps=8`.
     Returns:
         `(H, W, 3)` uint8 RGB, upright, in square pixels.
@@ -143,7 +146,8 @@ def preview(
         resolve("AU estimator", au, model.au_options.given()),
         resolve("editor", editor, model.editor_options.given(), shuts_eyes=sheet.shuts_eyes),
     )
-    opened = _opened(path, changed, at, _Engines(engines), seed, checked_view(view))
+    network = None if segmenter is None else _segmenter(*_state(segmenter))
+    opened = _opened(path, changed, at, _Engines(engines), seed, checked_view(view), network)
     for line in opened.warnings:
         warnings.warn(f"{path.name}: {line}", stacklevel=2)
     return opened.under(sheet)
@@ -166,9 +170,21 @@ def _opened(
     engines: _Engines,
     seed: int,
     view: str,
+    segmenter: MulticlassSegmenter | None,
 ) -> FramePreview:
-    tracker, estimator, editor = map(_loaded, engines)
-    return FramePreview(path, at, tracker, estimator, editor, seed=seed, view=view)
+    loaded = map(_loaded, engines)
+    return FramePreview(path, at, *loaded, seed=seed, view=view, segmenter=segmenter)
+
+
+def _state(path: str | Path) -> tuple[str, int]:
+    """A file, and when it was last written; of a missing one its opening tells."""
+    absolute = Path(path).expanduser().absolute()
+    return str(absolute), absolute.stat().st_mtime_ns if absolute.exists() else 0
+
+
+@lru_cache(maxsize=1)
+def _segmenter(path: str, changed: int) -> MulticlassSegmenter:  # noqa: ARG001  as of clips
+    return open_segmenter(chosen_segmenter(path))
 
 
 _kept: dict[str, Any] = {}

@@ -1,36 +1,42 @@
 """One frame of a clip under any curve, by one editor, as RGB: what a page or a notebook shows.
 
-The frame is decoded and its faces are found once; each further curve costs the edit and its paste.
-Both are those of a run, so the picture is the run's before encoding, but for the crop: here it
-follows this frame alone, in a run also the frames around it; an editor that borrows from other
-frames (plate) is lent nothing here; and a frame that is two fields is edited as one moment.
+The frame is decoded and its faces are found once, of a frame that is two fields in each; further
+curves cost the edit and its paste. All steps are a run's, what fades an edit behind hands and
+things too, so the picture is the run's before encoding but for what other frames say: here the crop
+follows this frame alone, and an editor that borrows from others (plate) is lent nothing.
 """
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.interface import AUEstimator, Face, FaceEditor, FaceTracker, RGBFrame
+from engines.interface import AUEstimator, FaceEditor, FaceTracker
+from engines.segmenters.multiclass import MulticlassSegmenter
 from engines.trackers.mesh.jaw import with_mesh_jaw
-from keyframes.au import AU_ORDER
 from keyframes.clock.instant import parse_instant
 from keyframes.sheet import KeyframeSheet
-from pipeline.edit.batcher import CropEdit, CropRequest, edit_crops
-from pipeline.edit.open_frame import OpenFrame, decoded
+from pipeline.edit.batcher import edit_crops
+from pipeline.edit.open_frame import OpenFrame, Paste, decoded
 from pipeline.edit.plan import EditPlan, plan_edits
-from pipeline.edit.render import crop_request
+from pipeline.edit.render import behind_all, crop_request
+from pipeline.edit.shown import shown
 from pipeline.errors import PipelineError
-from pipeline.faces.faces import Analysis, largest_first
+from pipeline.faces.chunks import Chunk, analyse_pictures
+from pipeline.faces.faces import Analysis, Rests, assemble, largest_first
 from pipeline.faces.recognise import recognise, refuse_doubts
 from pipeline.faces.sightings import ACCEPT
+from pipeline.faces.stretches import Stretches
 from pipeline.media.read.decode import display_rgb
 from pipeline.media.read.inspection import Inspection, inspect_video
+from pipeline.media.read.pictures import PictureReader
 from pipeline.media.views.flat import flat_told
+from pipeline.pictures import SECOND
 
 REST_FRAMES = 8
 """Key frames that are looked at for the face at rest, beside the frame itself."""
@@ -58,6 +64,7 @@ class FramePreview:
             that is shown then.
         seed: of the editor's noise.
         view: what is shown of footage that is no display picture, of `checked_view`.
+        segmenter: tells what is before a face, besides hands.
     Attributes:
         number: of the frame in its clip.
         original: as it is, upright, in square pixels.
@@ -78,19 +85,18 @@ class FramePreview:
         *,
         seed: int = 424,
         view: str = "",
+        segmenter: MulticlassSegmenter | None = None,
     ) -> None:
         self._inspection = inspect_video(str(source), view)
         self.warnings = flat_told(self._inspection.info)
         self.number = frame_shown_at(self._inspection, at)
         self._frame = OpenFrame(self._inspection, self.number)
-        self._editor, self._seed = editor, seed
+        self._editor, self._seed, self._segmenter = editor, seed, segmenter
         self._editing = threading.Lock()
-        self._crops: dict[int, NDArray[np.uint8] | NDArray[np.uint16]] = {}
+        self._crops: dict[tuple[int, int], NDArray[Any]] = {}
         self.original = self._frame.shown().view(Picture)
-        original = self.original.view(np.ndarray)
-        faces = largest_first(with_mesh_jaw(original, tracker.track([original])[0]))
-        self.faces = len(faces)
-        self._analysis = self._analysed(faces, tracker, estimator)
+        self._analysis = self._analysed(tracker, estimator)
+        self.faces = len(np.unique(self._analysis.track))
 
     def under(self, sheet: KeyframeSheet) -> Picture:
         """The frame as the curve asks for it.
@@ -101,46 +107,52 @@ class FramePreview:
             PipelineError: a face may be somebody whom the curve names, or may not.
         """
         parts = self._inspection, self._analysis, sheet
-        who = recognise(*parts, few=ACCEPT)  # one frame is all there is
+        who = recognise(parts[0], self._analysis.by_frame, sheet, few=ACCEPT)  # there are no more
         refuse_doubts(who, self._inspection)
         any_size = bool(getattr(self._editor, "any_size", False))
         plan = plan_edits(*parts, self._editor.crop_size, who, any_size=any_size).plan
-        edits: list[tuple[CropEdit, NDArray[np.float64]]] = []
-        for row in plan.at(self.number):
-            with self._editing:
-                (edit,) = edit_crops(self._editor, [self._request(plan, row)], self._seed)
-            edits.append((edit, plan.coded_from_crop[row]))
+        edits = [self._edited(plan, row) for row in plan.at(self.number)]
         return self._frame.pasted(edits).view(Picture)
 
-    def _request(self, plan: EditPlan, row: int) -> CropRequest:
-        """One face for the editor; its crop is the same under every curve."""
-        face = int(plan.track[row])
-        if face not in self._crops:
-            self._crops[face] = self._frame.crop(plan.coded_from_crop[row], int(plan.size[row]))
-        return crop_request(plan, row, self._crops[face])
+    def _edited(self, plan: EditPlan, row: int) -> Paste:
+        """One face in one picture of the frame; its crop is the same under every curve."""
+        face, field = int(plan.track[row]), int(plan.field[row])
+        where = plan.coded_from_crop[row]
+        if (face, field) not in self._crops:
+            self._crops[face, field] = self._frame.crop(field, where, int(plan.size[row]))
+        code = self._crops[face, field]
+        request = crop_request(plan, row, shown(self._inspection.info, code))
+        with self._editing:
+            (edit,) = edit_crops(self._editor, [request], self._seed)
+            edit = behind_all(edit, plan, row, self._inspection, code, self._segmenter)
+        return Paste(field, edit, where, code)
 
-    def _analysed(
-        self, faces: list[Face], tracker: FaceTracker, estimator: AUEstimator
-    ) -> Analysis:
+    def _analysed(self, tracker: FaceTracker, estimator: AUEstimator) -> Analysis:
         """An analysis of the clip that knows this one frame."""
-        count, picture = len(faces), self.original.view(np.ndarray)
-        intensity = np.zeros((count, len(AU_ORDER)), np.float32)
-        if count:
-            (features,) = estimator.measure([picture], [faces])
-            seen = [features, *self._elsewhere(tracker, estimator)]
-            for face in range(count):
-                rest = estimator.neutral(np.stack([f[face] for f in seen if len(f) > face]))
-                intensity[face] = estimator.intensity(features[face : face + 1], rest).values[0]
-        return Analysis.of_frame(self._inspection.frames, self.number, faces, intensity)
+        inspection, here = self._inspection, np.arange(self._inspection.frames)
+        chunk = analyse_pictures(iter(self._frame.pictures()), tracker, estimator)
+        known = self._rests(chunk, tracker, estimator)
+        stretches = Stretches(here == 0, here == self.number)
+        return assemble(inspection.times_s, [chunk], estimator, known, stretches)
+
+    def _rests(self, chunk: Chunk, tracker: FaceTracker, estimator: AUEstimator) -> Rests:
+        """Of each face, in its first picture here and in other frames of its rank."""
+        first = np.flatnonzero(chunk.field != SECOND)
+        size = np.prod(chunk.box[first, 2:] - chunk.box[first, :2], axis=1)
+        seen = [chunk.features[first[np.argsort(-size)]], *self._elsewhere(tracker, estimator)]
+        return {
+            (0, face): estimator.neutral(np.stack([f[face] for f in seen if len(f) > face]))
+            for face in range(len(first))
+        }
 
     def _elsewhere(self, tracker: FaceTracker, estimator: AUEstimator) -> list[NDArray[np.float32]]:
-        """Features of the faces in other frames, largest first."""
-        keys = np.flatnonzero(self._inspection.index.is_key)
+        """Features of the faces in other frames, largest first; of fields, in the first."""
+        info, keys = self._inspection.info, np.flatnonzero(self._inspection.index.is_key)
         spread = keys[np.linspace(0, len(keys) - 1, min(REST_FRAMES, len(keys))).astype(int)]
         found: list[NDArray[np.float32]] = []
         for number in spread[spread != self.number]:
             frame = decoded(self._inspection, int(number))
-            picture: RGBFrame = display_rgb(frame, self._inspection.info)
+            picture = display_rgb(PictureReader(info).pictures(frame)[0], info)
             faces = largest_first(with_mesh_jaw(picture, tracker.track([picture])[0]))
             found += estimator.measure([picture], [faces])
         return found

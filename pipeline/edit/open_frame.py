@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.interface import RGBFrame
 from pipeline.edit.batcher import CropEdit
-from pipeline.edit.shown import paste_edit, shown
+from pipeline.edit.shown import paste_edit
 from pipeline.media.colour import crop_rgb
+from pipeline.media.fields import Picture
 from pipeline.media.planes import plane_views
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.pictures import PictureReader
+from pipeline.media.read.reader import Shown, shown_pictures
+from pipeline.pictures import SECOND, WHOLE
 from pipeline.settings import RenderSettings
 
 
@@ -23,6 +27,15 @@ def decoded(inspection: Inspection, number: int) -> Any:
     """A frame as its decoder gives it."""
     info = inspection.info
     return next(iter(decode_range(info.path, info, inspection.index, number, number)))
+
+
+class Paste(NamedTuple):
+    """An edit on its way back: of which picture, where, and the code values it was made of."""
+
+    field: int
+    edit: CropEdit
+    coded_from_crop: NDArray[np.float64]
+    code: NDArray[Any]
 
 
 class OpenFrame:
@@ -37,6 +50,7 @@ class OpenFrame:
         self._info = inspection.info
         self._frame = decoded(inspection, number)
         self._frame.make_writable()
+        self._pictures = PictureReader(inspection.info).pictures(self._frame)
         self._kept = [view.copy() for view in plane_views(self._frame)]
         self._lock = threading.Lock()
 
@@ -45,21 +59,29 @@ class OpenFrame:
         with self._lock:
             return display_rgb(self._frame, self._info)
 
-    def crop(
-        self, coded_from_crop: NDArray[np.float64], size: int
-    ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """What an editor is shown."""
+    def pictures(self) -> list[Shown]:
+        """The frame, or its two fields, for finding faces."""
         with self._lock:
-            code = crop_rgb(self._frame, self._info, coded_from_crop, size, RenderSettings.border)
-            return shown(self._info, code)
+            return [*shown_pictures(self.number, self._pictures, self._info)]
 
-    def pasted(self, edits: Sequence[tuple[CropEdit, NDArray[np.float64]]]) -> RGBFrame:
-        """The frame with edits pasted into its own samples, each at its `coded_from_crop`."""
+    def crop(self, field: int, coded_from_crop: NDArray[np.float64], size: int) -> NDArray[Any]:
+        """Code values of what an editor is shown of one of its pictures."""
+        with self._lock:
+            picture, border = self._picture(field), RenderSettings.border
+            return crop_rgb(picture, self._info, coded_from_crop, size, border)
+
+    def pasted(self, edits: Sequence[Paste]) -> RGBFrame:
+        """The frame with edits pasted into its own samples."""
         with self._lock:
             try:
-                for edit, where in edits:
-                    paste_edit(self._frame, self._info, edit, where, border=RenderSettings.border)
+                for field, edit, where, code in edits:
+                    picture = self._picture(field)
+                    border = RenderSettings.border
+                    paste_edit(picture, self._info, edit, where, code, border=border)
                 return display_rgb(self._frame, self._info)
             finally:
                 for view, kept in zip(plane_views(self._frame), self._kept, strict=True):
                     view[:] = kept
+
+    def _picture(self, field: int) -> Picture:
+        return self._frame if field == WHOLE else self._pictures[field == SECOND]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from engines.lent import Lent
@@ -225,10 +224,8 @@ def _settle(
     rendered.patches = []
     notes: dict[tuple[int, str], None] = {}  # once for a face, though it has two fields
     for row, picture, code, future in edits:
-        edit, where = future.result(), plan.coded_from_crop[row]
-        edit = replace(edit, mask=behind_hands(edit.mask, plan.hands_px[row]))
-        if segmenter is not None:
-            edit = _behind_things(edit, segmenter.shares(shown(inspection.info, code)), plan, row)
+        where = plan.coded_from_crop[row]
+        edit = behind_all(future.result(), plan, row, inspection, code, segmenter)
         rendered.patches += paste_edit(picture, inspection.info, edit, where, code)
         notes |= dict.fromkeys((int(plan.track[row]), note) for note in edit.notes)
     rendered.notes.update(note for _, note in notes)
@@ -237,8 +234,22 @@ def _settle(
     return frame
 
 
-def _behind_things(
-    edit: CropEdit, shares: NDArray[np.float32], plan: EditPlan, row: int
+def behind_all(
+    edit: CropEdit,
+    plan: EditPlan,
+    row: int,
+    inspection: Inspection,
+    code: NDArray[Any],
+    segmenter: MulticlassSegmenter | None = None,
 ) -> CropEdit:
+    """The edit of a row, faded out where something is in front of the face.
+
+    Args:
+        code: code values of its crop.
+    """
+    edit = replace(edit, mask=behind_hands(edit.mask, plan.hands_px[row]))
+    if segmenter is None:
+        return edit
+    shares = segmenter.shares(shown(inspection.info, code))
     mask, note = behind_things(edit.mask, shares, plan.landmarks_px[row])
     return replace(edit, mask=mask, notes=(*edit.notes, note) if note else edit.notes)

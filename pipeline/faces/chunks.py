@@ -73,13 +73,23 @@ def analyse_frames(
     Args:
         on_batch: called as each batch of frames is measured.
     """
+    info, index = inspection.info, inspection.index
+    shown = analysis_frames(info.path, info, index, first, last, reader=reader)
+    return analyse_pictures(shown, tracker, estimator, on_batch)
+
+
+def analyse_pictures(
+    shown: Iterator[Shown],
+    tracker: FaceTracker,
+    estimator: AUEstimator,
+    on_batch: Callable[[], None] = lambda: None,
+) -> Chunk:
+    """As `analyse_frames`, of pictures that are decoded; at least one."""
     found: list[Found] = []
     in_fields: list[int] = []
     watch = HandWatch()
     signatures: list[NDArray[np.uint8]] = []
-    info, index = inspection.info, inspection.index
-    frames = analysis_frames(info.path, info, index, first, last, reader=reader)
-    for pictures in _batches(frames):
+    for pictures in _batches(shown):
         images = [picture.rgb for picture in pictures]
         seen = tracker.track(images)
         faces = [with_mesh_jaw(image, found) for image, found in zip(images, seen, strict=True)]

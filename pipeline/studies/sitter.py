@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from engines.interface import AUEstimator, Face, FaceEditor, FaceTracker, RGBFrame
 from keyframes.au import AU_ORDER, LID_NAMES, AUDelta
 from pipeline.edit.batcher import CropRequest, edit_crops
-from pipeline.edit.open_frame import OpenFrame
+from pipeline.edit.open_frame import OpenFrame, Paste
 from pipeline.edit.plan import edits_of
+from pipeline.edit.shown import shown
 from pipeline.errors import PipelineError
 from pipeline.faces.faces import Analysis, largest_first
 from pipeline.media.read.inspection import inspect_video
+from pipeline.pictures import WHOLE
 
 OPEN = np.zeros(len(LID_NAMES), np.float32)
 """Eyes are left as they are: no unit of a study shuts them."""
@@ -73,7 +75,8 @@ class Sitter:
         for first in range(0, len(deltas), editor.batch_size):
             batch = [request.asking(delta) for delta in deltas[first : first + editor.batch_size]]
             for edit in edit_crops(editor, batch, seed):
-                yield self._frame.pasted([(edit, request.coded_from_crop)])
+                back = Paste(WHOLE, edit, request.coded_from_crop, request.code)
+                yield self._frame.pasted([back])
 
     def read(self, picture: RGBFrame) -> Seen | None:
         """The largest face of an edited picture, measured as this one was; None without a face."""
@@ -96,12 +99,15 @@ class Sitter:
         seen = Analysis.of_frame(1, 0, [self.seen.face], self.seen.intensity[None])
         measured = seen.intensity_over_time(0)
         plan = edits_of(self._inspection, seen, 0, every, measured, crop)
-        image = self._frame.crop(plan.coded_from_crop[0], int(plan.size[0]))
-        return _Crop(image, plan.landmarks_px[0], plan.pose[0], plan.coded_from_crop[0])
+        where = plan.coded_from_crop[0]
+        code = self._frame.crop(WHOLE, where, int(plan.size[0]))
+        image = shown(self._inspection.info, code)
+        return _Crop(code, image, plan.landmarks_px[0], plan.pose[0], where)
 
 
 @dataclass(frozen=True)
 class _Crop:
+    code: NDArray[Any]
     image: NDArray[Any]
     landmarks_px: NDArray[np.float32]
     pose: NDArray[np.float32]

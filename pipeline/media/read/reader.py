@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import MediaError
+from pipeline.media.fields import Picture
 from pipeline.media.info import VideoInfo
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.frame_index import FrameIndex, times_s
@@ -107,10 +108,14 @@ def analysis_frames(
         return
     frames = decode_range(path, info, index, first, last, threads=threads)
     for number, frame in enumerate(frames, start=first):
-        pictures = told.pictures(frame)
-        fields = (FIRST, SECOND) if len(pictures) == 2 else (WHOLE,)
-        for field, picture in zip(fields, pictures, strict=True):
-            yield Shown(number, field, display_rgb(picture, info))
+        yield from shown_pictures(number, told.pictures(frame), info)
+
+
+def shown_pictures(number: int, pictures: tuple[Picture, ...], info: VideoInfo) -> Iterator[Shown]:
+    """A frame's pictures, of `PictureReader.pictures`, one by one."""
+    fields = (FIRST, SECOND) if len(pictures) == 2 else (WHOLE,)
+    for field, picture in zip(fields, pictures, strict=True):
+        yield Shown(number, field, display_rgb(picture, info))
 
 
 def _nvdec_frames(
