@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
@@ -30,7 +30,9 @@ from pipeline.room import note_in, with_room
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings, digest_of
 from pipeline.strikes import Gate, counted_start, work_of
-from pipeline.studies.shares import StudySettings
+
+if TYPE_CHECKING:
+    from pipeline.studies.shares import StudySettings
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import statistics
 import tempfile
 import threading
 import time
-import zlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,72 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from engines.choice import resolve
-from engines.editors.identity import IdentityEditor
-from engines.interface import AlignedCrops, EditedCrops, Face, RGBFrame
-from engines.trackers.mesh.tracker import MeshTracker
-from engines.traits import Option, Traits
+from jobs.benchmarks import pretended
 from jobs.benchmarks.pipeline import CONSTANT_SMILE
 from jobs.ray_cluster.simulated import simulated
-from keyframes.au import AUDelta
 from keyframes.load import parse_sheet
 from pipeline.demo.clip import make_demo_clip
 from pipeline.rows import StageRow, VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.store import video_row
 
-SIDE = 96
 RATE = 25
-
-
-class SleepingEditor(IdentityEditor):
-    """Sleeps for every frame, and writes down from when to when, in a file per process."""
-
-    traits = Traits(
-        options=(
-            Option("seconds", float, "of a frame", least=0.0),
-            Option("marks", str, "folder that takes what it writes down"),
-        ),
-        gpu_share=1.0,
-    )
-
-    def __init__(self, seconds: float, marks: str) -> None:
-        super().__init__(SIDE)
-        self._seconds = seconds
-        self._marks = Path(marks) / str(os.getpid())
-
-    @staticmethod
-    def crop_size_for(**_: object) -> int:
-        """Of any settings."""
-        return SIDE
-
-    def edit(self, crops: AlignedCrops, delta: AUDelta, *, seed: int) -> EditedCrops:
-        """As `identity`, after a while."""
-        begun = time.time()
-        time.sleep(self._seconds * len(crops))
-        with self._marks.open("a") as file:
-            file.write(f"{begun} {time.time()}\n")
-        return super().edit(crops, delta, seed=seed)
-
-
-class RecalledTracker(MeshTracker):
-    """Sleeps for every frame, then says what `mesh` has found in the same frames before."""
-
-    traits = Traits(options=(Option("seconds", float, "of a frame", least=0.0),))
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._seconds = seconds
-        self._found: dict[int, list[list[Face]]] = {}
-
-    def track(self, frames: Sequence[RGBFrame]) -> list[list[Face]]:
-        """As `mesh`, which looks at the first of several equal clips in each process."""
-        time.sleep(self._seconds * len(frames))
-        key = 0
-        for frame in frames:
-            key = zlib.crc32(frame.tobytes(), key)
-        if key not in self._found:
-            self._found[key] = super().track(frames)
-        return self._found[key]
 
 
 def measure_scale(
@@ -132,6 +76,7 @@ def measure_scale(
         many = [clips[n % len(clips)] for n in range(videos)]
         with _object_store() as store:
             together = _Job(folder / "together", many, *how).run()
+        bare = pretended.cpu_s_of_a_bare_actor()
     asked = sum(lengths[n % len(lengths)] for n in range(videos)) * seconds_per_segment
     ideal = asked / gpus
     return {
@@ -149,6 +94,7 @@ def measure_scale(
         "efficiency_between_first_and_last_edit": round(ideal / together["editing_s"], 3),
         "first_output_by_single_clip": round(together["first_output_s"] / alone["seconds"], 2),
         **together,
+        "cpu_s_of_a_bare_actor": round(bare, 2),
         "object_store_peak_mb": round(max(store) / 1e6, 2),
     }
 
@@ -193,9 +139,10 @@ class _Job:
         self._videos = [_copy(clip, folder, number) for number, clip in enumerate(clips)]
         self._tracker = resolve("tracker", "mesh")
         if looking is not None:
-            self._tracker = resolve("tracker", f"{__name__}:RecalledTracker", {"seconds": looking})
+            found = {"seconds": looking, "found": str(folder.parent / "found")}
+            self._tracker = resolve("tracker", f"{pretended.__name__}:RecalledTracker", found)
         settings = {"seconds": seconds_per_frame, "marks": str(self._marks)}
-        editor = resolve("editor", f"{__name__}:SleepingEditor", settings)
+        editor = resolve("editor", f"{pretended.__name__}:SleepingEditor", settings)
         told = seconds_per_frame if cut else 0.0  # a short clip of quick edits is one segment
         self._editor = replace(editor, seconds_per_edit=told, gpu_share=1.0)
         self._landed: list[float] = []
@@ -208,7 +155,8 @@ class _Job:
         begun, cpu = time.time(), time.process_time()
         graph.run(self._videos, graph.Job(analysis, render), self._on_row)
         ended = time.time()
-        edits = [self._edits(marks) for marks in sorted(self._marks.iterdir())]
+        marks = [_read(path) for path in sorted(self._marks.iterdir())]
+        edits = [spans for _, spans in marks if spans]
         first = min(spans[0][0] for spans in edits)
         last = max(spans[-1][1] for spans in edits)
         return {
@@ -223,6 +171,8 @@ class _Job:
                 round(1 - sum(b - a for a, b in spans) / (spans[-1][1] - spans[0][0]), 3)
                 for spans in edits
             ],
+            "cpu_s_until_an_actor_edits": round(statistics.median(cpu for cpu, _ in marks), 2),
+            "actors": len(marks),
             "segments": self._segments,
             "driver_cpu_s": round(time.process_time() - cpu, 2),
             "driver_peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
@@ -235,9 +185,12 @@ class _Job:
         if row["stage"] == "finish":
             self._landed.append(time.time())
 
-    def _edits(self, marks: Path) -> list[tuple[float, float]]:
-        lines = [line.split() for line in marks.read_text().splitlines()]
-        return [(float(begun), float(ended)) for begun, ended in lines]
+
+def _read(marks: Path) -> tuple[float, list[tuple[float, float]]]:
+    """What an editor has written down: CPU time until it was ready, begin and end of each edit."""
+    ready, *lines = marks.read_text().splitlines()
+    begun_ended = [line.split() for line in lines]
+    return float(ready), [(float(begun), float(ended)) for begun, ended in begun_ended]
 
 
 def _copy(clip: Path, folder: Path, number: int) -> VideoRow:

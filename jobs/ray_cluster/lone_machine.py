@@ -200,6 +200,11 @@ def import_pipeline() -> None:
     """What a worker needs before its first frame."""
     for module in (
         "pipeline.actors",
+        "pipeline.stages.inspect",
+        "pipeline.stages.analyse",
+        "pipeline.stages.plan",
+        "pipeline.stages.render",
+        "pipeline.stages.finish",
         "engines.trackers.mesh.tracker",
         "engines.editors.plate.editor",
     ):

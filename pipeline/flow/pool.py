@@ -7,10 +7,9 @@ own as it comes. Desk and task take no CPU.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -21,6 +20,7 @@ import ray
 import ray.data
 from ray.data import DataContext, Dataset
 
+from pipeline.flow.desk import Desk, from_desk
 from pipeline.flow.flow import Cores, Message, Tell
 from pipeline.flow.tasks import lost
 from pipeline.rows import StageRow
@@ -175,11 +175,11 @@ class _Run:
     def __init__(self, actors: int, build: Build, tell: Tell) -> None:
         _settle()
         self.actors, self.rows = actors, 0
-        self._desk: Any = ray.remote(_Desk).options(num_cpus=0).remote()
+        self._desk: Any = ray.remote(Desk).options(num_cpus=0).remote()
         self._numbers = count()
         self._done: list[int] = []
         source = ray.data.from_items([{"of": "the desk"}])
-        rows = source.flat_map(partial(_from_desk, desk=self._desk), num_cpus=0)
+        rows = source.flat_map(partial(from_desk, desk=self._desk), num_cpus=0)
         self._reader = Thread(
             target=self._read, args=(build(rows, actors), tell), name="pool", daemon=True
         )
@@ -215,47 +215,6 @@ class _Run:
         elif ray.is_initialized():  # else `kill` would start another Ray
             with suppress(Exception):
                 ray.kill(self._desk)
-
-
-class _Desk:
-    """Actor: rows by number, in the order they were put, each kept until it has come out.
-
-    So a source task that dies and is run again gives the same rows again, as Ray expects of it.
-    """
-
-    def __init__(self) -> None:
-        self._rows: dict[int, Any] = {}
-        self._count = 0
-        self._closed = False
-        self._changed = asyncio.Condition()
-
-    async def put(self, row: Any, done: list[int]) -> None:
-        async with self._changed:
-            self._rows[self._count] = row
-            self._count += 1
-            for number in done:
-                del self._rows[number]
-            self._changed.notify_all()
-
-    async def close(self) -> None:
-        async with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    async def row(self, number: int) -> Any:
-        """The row of that number, once it is there; one of nothing for a row that has come out."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: number < self._count or self._closed)
-            return self._rows.get(number, {}) if number < self._count else None
-
-
-def _from_desk(_: Any, desk: Any) -> Generator[Any]:
-    """Task: the rows on the desk, until it is closed."""
-    for number in count():
-        row = ray.get(desk.row.remote(number))
-        if row is None:
-            return
-        yield row
 
 
 def _settle() -> None:

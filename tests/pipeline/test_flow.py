@@ -274,14 +274,21 @@ def test_rows_of_a_dataset_that_ray_gives_up_are_put_again_and_then_told(
     assert len(runs) == pool.TRIES
 
 
-def test_a_job_without_actors_on_gpus_does_not_import_ray_data():
-    """It takes a second of each process."""
+def test_processes_import_no_more_than_they_run():
+    """Ray Data takes 0.9 CPU-s of each process, and a cluster starts many actors that render."""
     code = """
 import sys
+from jobs.benchmarks import pretended
+from pipeline import actors, stages
+from pipeline.flow import desk
+stages.render_stage
+assert "ray" in sys.modules
+others = {f"pipeline.stages.{name}" for name in ("inspect", "analyse", "plan", "finish")}
+assert not {*others, "pipeline.studies", "pipeline.demo", "scipy.signal"} & set(sys.modules)
 from jobs.ray_cluster.lone_machine import import_pipeline
 from pipeline import graph
 import_pipeline()
-assert "ray" in sys.modules
+assert others < set(sys.modules)
 assert "ray.data" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import affine
-from pipeline.edit.lending.track import Donor
+
+if TYPE_CHECKING:
+    from pipeline.edit.lending.track import Donor
 
 MOUTH_SHARE = 0.375
 """Side of what is kept around a donor's mouth, in crops' sides."""
