@@ -14,7 +14,7 @@ from keyframes.sheet import KeyframeSheet
 
 ANALYSIS_VERSION = 7
 """Raise when tracking, linking or AU formulas change: analyses on disk are then made anew."""
-RENDER_VERSION = 5
+RENDER_VERSION = 6
 """Raise when cropping, editing, pasting or encoding change: pieces on disk are then made anew."""
 
 

@@ -18,7 +18,7 @@ from engines.editors.plate.interior import lent_inside, skin_gain
 from engines.editors.rig.draw import Image, Inside, Over, Shown
 from engines.editors.rig.editor import RigEditor
 from engines.editors.rig.face import FaceFrame
-from engines.editors.rig.mouth import Lips
+from engines.editors.rig.lips import Lips
 from engines.interface import AlignedCrops
 from engines.lent import Lent, LentMouth
 from keyframes.au import AUDelta

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engines.editors.rig.face import FaceFrame, control_points, face_frame
 from engines.editors.rig.lids import EYES, eye_edges
-from engines.editors.rig.mouth import Lips
+from engines.editors.rig.lips import Lips
 from engines.editors.rig.units import FULL
 from engines.lent import LentEyes
 from keyframes.curves.easing import smoothstep

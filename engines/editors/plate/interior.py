@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.editors.rig.colours import skin_colour
 from engines.editors.rig.draw import Shown
 from engines.editors.rig.face import FaceFrame
-from engines.editors.rig.mouth import Lips, inner_lips
+from engines.editors.rig.lips import Lips, inner_lips
 from engines.lent import LentMouth
 from keyframes.curves.easing import smoothstep
 
@@ -93,18 +94,6 @@ def skin_gain(
     image: NDArray[Any], landmarks_px: NDArray[np.floating], lent: LentMouth
 ) -> NDArray[np.float32]:
     """`(3,)` light here ÷ light there, of the skin around the mouth, kept within bounds."""
-    here = _skin(image, landmarks_px)
-    there = _skin(lent.image, lent.landmarks_px)
+    here = skin_colour(image, landmarks_px)
+    there = skin_colour(lent.image, lent.landmarks_px)
     return np.clip(here / np.maximum(there, 1e-3), *_GAIN).astype(np.float32)
-
-
-def _skin(image: NDArray[Any], landmarks_px: NDArray[np.floating]) -> NDArray[np.float64]:
-    """`(3,)` median of small means beside nose and mouth: half way from the lips to the jaw."""
-    points = np.asarray(landmarks_px, np.float64)
-    lips, jaw = points[[48, 54, 57, 51]], points[[4, 12, 8, 33]]
-    spots = np.concatenate([0.62 * lips + 0.38 * jaw, 0.45 * lips + 0.55 * jaw])
-    size = np.array(image.shape[1::-1])
-    means: list[NDArray[np.float64]] = []
-    for x, y in np.clip(np.rint(spots), 2, size - 3).astype(int):
-        means.append(image[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(axis=0))
-    return np.median(means, axis=0)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.editors.rig.colours import mouth_colours
 from engines.editors.rig.face import (
     FaceFrame,
     control_points,
@@ -18,14 +19,10 @@ from engines.editors.rig.face import (
     torn_lips,
 )
 from engines.editors.rig.lids import close_lids
+from engines.editors.rig.lips import Lips, inner_lips, lips_box_px
 from engines.editors.rig.map import PixelMap, draw_map
-from engines.editors.rig.mouth import (
-    Lips,
-    MouthWarp,
-    inner_lips,
-    lips_box_px,
-    open_mouth,
-)
+from engines.editors.rig.mouth import MouthWarp, open_mouth
+from engines.editors.rig.own_inside import parting
 from engines.editors.rig.painted import painted_inside
 from engines.editors.rig.warp import fit_warp
 
@@ -115,7 +112,10 @@ def _draw_warp(
     """The warp and what it opens; whether a good part of what shows between the lips is painted."""
     lips = drawn.part(lips_box_px(frame, after))
     pixels = drawn.pixels(lips)
-    mouth = open_mouth(frame, points, torn, after, pixels, drawn.from_px[lips])
+    before, now = inner_lips(points), inner_lips(after)
+    colours = mouth_colours(frame, points, image)
+    from_px = drawn.from_px[lips]
+    mouth = open_mouth(frame, points, torn, after, pixels, from_px, parting(colours))
     drawn.from_px[lips] = mouth.from_px
     nothing: Any = None  # the map's second half lies in its first; OpenCV's stubs forget that
     edited[drawn.window] = cv2.remap(
@@ -124,8 +124,7 @@ def _draw_warp(
     mask[drawn.window] = drawn.mask
     if not mouth.darkness.any():
         return False
-    before, now = inner_lips(points), inner_lips(after)
-    paint = painted_inside(frame, points, before, now, pixels, mouth.shade, image)
+    paint = painted_inside(frame, colours, before, now, pixels, mouth.shade, image)
     given = inside and inside(frame, before, now, pixels)
     if given:
         shown, weight = given

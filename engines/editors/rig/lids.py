@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.editors.rig.face import FaceFrame
-from engines.editors.rig.mouth import Lips, edges
+from engines.editors.rig.lips import Lips, edges
 from engines.editors.rig.points import UNDER_BROWS
 from engines.editors.rig.units import FULL
 from keyframes.curves.easing import smoothstep

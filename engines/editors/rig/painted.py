@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.editors.rig.colours import MouthColours
 from engines.editors.rig.face import FaceFrame
-from engines.editors.rig.mouth import Lips, dark_colour, skin_colour
+from engines.editors.rig.lips import Lips
+from engines.editors.rig.own_inside import own_hollow
 from keyframes.curves.easing import smoothstep
 
 _SHOWN_AT_REST = 0.032
@@ -30,6 +32,8 @@ _WARM = np.array([1.0, 0.95, 0.86])
 _OF_SKIN = 0.5  # of the skin's own tint, which light in a mouth has come through
 _TEETH_LIGHT = 1.12  # of the skin's
 _TONGUE = np.array([3.0, 4.2, 4.2])  # of the hollow's colour
+_OWN_TONGUE = 0.4  # less of it where a mouth was open
+_DARK = np.array([0.18, 0.11, 0.11])  # of the lips' colour: the inside of a mouth
 _SHUT, _OPEN = 0.03, 0.07
 _SOFT_PX = (0.7, 4.0)
 _Floats = NDArray[np.float64]
@@ -37,7 +41,7 @@ _Floats = NDArray[np.float64]
 
 def painted_inside(
     frame: FaceFrame,
-    points: _Floats,
+    colours: MouthColours,
     before: Lips,
     after: Lips,
     pixels: _Floats,
@@ -48,31 +52,34 @@ def painted_inside(
 
     Args:
         frame: the face's frame in the crop.
-        points: `(P, 2)` control points of the crop, face units.
+        colours: of the crop.
         before, after: inner lips.
         pixels: `(h, w, 2)` x, y of the crop's pixels around the lips.
         shade: `(h, w)` brightness of the hollow, around 1.
         image: the crop.
     """
-    dark = dark_colour(frame, points, image)
     x, y = np.moveaxis(frame.from_px(pixels), -1, 0)
     top, bottom = np.interp(x, after.x, after.top), np.interp(x, after.x, after.bottom)
     gap = np.maximum(bottom - top, 1e-4)
     middle = float(before.x[len(before.x) // 2])
-    # Teeth belong to mouths that were shut: an open one shows its own.
-    own = 1.0 - float(smoothstep(float(before.gap.max()), _SHUT, _OPEN))
+    # Teeth and tongue belong to mouths that were shut: an open one shows its own.
+    shut = 1.0 - float(smoothstep(float(before.gap.max()), _SHUT, _OPEN))
+    dark = (_DARK * colours.lips).astype(np.float32)
+    dark = shut * dark + (1.0 - shut) * own_hollow(colours, dark)
 
     paint = dark * ((0.6 + 0.9 * smoothstep((y - top) / gap)) * shade)[..., None]
     tongue = _tongue((x - middle) / 0.24, (bottom - y) / gap, float(after.gap.max()))
-    paint = paint + tongue[..., None] * dark * (_TONGUE - 1.0)
+    paint = paint + ((1.0 - _OWN_TONGUE * (1.0 - shut)) * tongue)[..., None] * dark * (
+        _TONGUE - 1.0
+    )
     seam = float(np.interp(middle, before.x, before.top))
     across = _on_row(frame, x - middle)
     row, light = _teeth(across, y - seam, 1.2 / frame.unit_px)
     light = light * (1.0 - 0.4 * np.exp(-np.maximum(y - top, 0.0) / 0.018))  # the lip's shadow
-    skin = skin_colour(frame, points, image)
+    skin = colours.skin
     enamel = _TEETH_LIGHT * (_OF_SKIN * skin + (1.0 - _OF_SKIN) * skin.mean() * _WARM)
     teeth = light[..., None] * enamel
-    paint = paint + (own * row)[..., None] * (teeth - paint)
+    paint = paint + (shut * row)[..., None] * (teeth - paint)
     return _as_soft(paint.astype(np.float32), image, pixels)
 
 

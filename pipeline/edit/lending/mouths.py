@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engines.editors.plate.editor import OPEN
 from engines.editors.rig.face import control_points, displacements, face_frame
-from engines.editors.rig.mouth import inner_lips
+from engines.editors.rig.lips import inner_lips
 from engines.editors.rig.units import lips_opening
 from keyframes.au import AU_COLUMN
 from pipeline.edit.lending.track import Donor, FaceTrack, ShotEdits, laid_over, lips_on_grid

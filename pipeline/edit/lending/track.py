@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.editors.rig.face import face_frame
-from engines.editors.rig.mouth import Lips, inner_lips
+from engines.editors.rig.lips import Lips, inner_lips
 from keyframes.au import INTENSITY_MAX
 from pipeline import affine
 from pipeline.faces.faces import Analysis
