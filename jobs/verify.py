@@ -3,6 +3,7 @@
 python jobs/verify.py shot.mov shot.smile.mov
 python jobs/verify.py --json a.mp4 b.mkv
 python jobs/verify.py shot.mov shot.smile.only-12s-15s.mov --only 12s..15s
+python jobs/verify.py s3://footage/shot.mov s3://results/shot.smile.mov
 
 Exit status: 0 every promise holds, 1 something differs, 3 only what the output's container or codec
 cannot hold differs, 2 the call or a file is wrong.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +40,7 @@ def verify(
     """Compare two files, whoever made them.
 
     Args:
-        source: The footage as it was.
+        source: The footage as it was; a file or a URL, as is the output.
         output: What was made of it.
         as_json: Print one JSON object.
         quiet: Print only what differs.
@@ -47,8 +49,15 @@ def verify(
     from keyframes.clock.part import parse_part
     from pipeline.media.compare.findings import Verdict
     from pipeline.media.compare.witness import compare_files
+    from pipeline.source import at_hand
+    from pipeline.storage.copies import DEFAULT_BYTES
+    from pipeline.storage.urls import here
 
-    comparison = compare_files(source, output, only=parse_part(only) if only else None)
+    part = parse_part(only) if only else None
+    with ExitStack() as held:
+        for path in map(here, (source, output)):
+            held.enter_context(at_hand(path, "", DEFAULT_BYTES))
+        comparison = compare_files(here(source), here(output), only=part)
     if as_json:
         print(json.dumps(comparison.as_json(), indent=2, ensure_ascii=False))
         return comparison.exit_status

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import StorageError
 from pipeline.files import publish, read_json, sha256_of, write_json
 from pipeline.media.write.mux import FinishedVideo
 from pipeline.rows import VideoRow
@@ -58,7 +59,10 @@ def deliver(row: VideoRow, finished: FinishedVideo, *, replace: bool) -> None:
     if not _note(row).is_file():
         write_json(_note(row), {"sha256": sha256_of(place), "told": asdict(finished)})
     output = Path(row["output"])
-    publish(place, output, replace=replace)
+    try:
+        publish(place, output, replace=replace)
+    except StorageError as error:
+        raise StorageError(f"{error}; it is finished and kept: the same call sends it") from error
     shrink(root_of(output), row["cache"])
 
 

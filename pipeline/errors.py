@@ -3,6 +3,7 @@
     PipelineError
     ├── MediaError     a file that cannot be read, decoded, written or verified
     └── StorageError   a store of objects that cannot be reached, read or written
+        └── UnreachableError   it gives no answer at all
 
 Positional arguments only, so that every error survives pickling between processes.
 """
@@ -18,3 +19,7 @@ class MediaError(PipelineError):
 
 class StorageError(PipelineError):
     """A store that refuses, or what does not lie there; the line names the URL."""
+
+
+class UnreachableError(StorageError):
+    """A store that gives no answer: nor would it to the next question."""

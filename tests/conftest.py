@@ -1,5 +1,6 @@
 """Fixtures shared by all rooms: where the optional real material lies; and who runs beside whom."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from jobs.ray_cluster.cluster import be_quiet
+from pipeline.storage.stores import WITHOUT_ZONES, store_of
 
 be_quiet()  # before any test imports Ray
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
@@ -129,3 +131,37 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> C
     name = f"b{uuid4().hex[:12]}"
     s3fs.S3FileSystem().mkdir(name)
     return lambda *parts: "/".join((f"s3://{name}", *parts))
+
+
+@pytest.fixture(scope="session")
+def gs_address() -> Iterator[str]:
+    """Where Google's store of this session is, or will be; all processes know it."""
+    with socket.socket() as free, pytest.MonkeyPatch.context() as patch:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+        patch.setenv("STORAGE_EMULATOR_HOST", address)
+        patch.setenv(*WITHOUT_ZONES)  # before whoever imports gcsfs
+        free.close()
+        yield address
+
+
+@pytest.fixture(scope="session")
+def gs_server(gs_address: str) -> Iterator[str]:
+    """A server that speaks Google's JSON API on loopback, on a thread of this process."""
+    emulator = pytest.importorskip("gcp_storage_emulator.server")
+    port = int(gs_address.rpartition(":")[2])
+    logging.getLogger("gcp_storage_emulator").setLevel(logging.CRITICAL)
+    with emulator.create_server("127.0.0.1", port, in_memory=True):
+        yield gs_address
+
+
+@pytest.fixture
+def gs_bucket(
+    gs_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., str]:
+    """As `bucket`, of Google's."""
+    pytest.importorskip("gcsfs")
+    monkeypatch.setenv("AUREEL_CACHE", str(tmp_path / "cache"))
+    name = f"b{uuid4().hex[:12]}"
+    store_of(f"gs://{name}/")[0].mkdir(name)
+    return lambda *parts: "/".join((f"gs://{name}", *parts))

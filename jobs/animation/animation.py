@@ -144,7 +144,10 @@ def _run(call: Call, screen: Console, *, stays: bool) -> Report:
 
     def publish(seconds: float, unended: str = "") -> Report:
         report = ledger.report(settings, seconds, unended)
-        report.write(call.report)
+        if unended:
+            report.write(call.report)
+        else:
+            report.write_or_keep(call.report, Path(call.videos[0]["work"]))
         options = call.options
         write_failures(report, call.report, unended, options.manifest, options.only)
         return report

@@ -79,8 +79,10 @@ def measure(options: MeasureOptions, screen: Console) -> Report:
 
     def publish(seconds: float, unended: str = "") -> Report:
         report = ledger.report(told, seconds, unended)
-        if listed:
+        if listed and unended:
             report.write(listed)
+        elif listed:
+            report.write_or_keep(listed, Path(videos[0]["work"]))
         return report
 
     with ExitStack() as ended:

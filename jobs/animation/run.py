@@ -14,6 +14,7 @@ from jobs.command_line.event_log import EventPlaces, event_log
 from jobs.command_line.progress import Progress, closing_table, first_of
 from jobs.command_line.report import Ledger, Report
 from jobs.ray_cluster.node_watch import NodeLostError, while_ray_lives
+from pipeline.errors import StorageError
 from pipeline.graph import Job, run
 from pipeline.rows import StageRow, VideoRow
 from pipeline.storage.urls import url_of
@@ -70,7 +71,7 @@ def run_job(
                 ends = seen["stage"] == "finish" or seen["error"]
                 if ends and time.monotonic() - written > period:
                     written = time.monotonic()
-                    with suppress(OSError):  # said at the end, where it is still so
+                    with suppress(OSError, StorageError):  # said at the end, where it is still so
                         publish(written - begun, UNENDED)
 
             if videos:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engines.choice import Engine
 from jobs.command_line.inputs import Asked, Refused
+from pipeline.errors import StorageError
 from pipeline.figures.beside import files_beside
 from pipeline.files import published
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow, is_still_to_do
@@ -105,6 +106,19 @@ class Report(BaseModel):
         """Publishes the report; a reader sees the old one or the new one, never half of it."""
         with published(path) as partial:
             partial.write_text(told(self.model_dump_json(by_alias=True, indent=2)) + "\n")
+
+    def write_or_keep(self, path: Path, work: Path) -> None:
+        """The same at a run's end: where its store refuses, the report is kept in the run folder.
+
+        Raises:
+            StorageError: it is not where it was asked for; the line says where it is.
+        """
+        try:
+            self.write(path)
+        except StorageError as error:
+            kept = work / path.name
+            self.write(kept)
+            raise StorageError(f"{error}; this run's report is kept: {kept}") from error
 
 
 def _cells(video: VideoEntry) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.errors import MediaError, StorageError
+from pipeline.errors import MediaError, StorageError, UnreachableError
 from pipeline.media.opening import is_text, open_video
 from pipeline.storage.stores import check_readable
 from pipeline.storage.urls import told, url_of
@@ -47,12 +47,21 @@ def _parted(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _unread(paths: Iterable[Path]) -> dict[Path, str]:
+    """Of a bucket that gives no answer the first object says so for all: each would take long."""
     why: dict[Path, str] = {}
+    silent: dict[str, str] = {}
     for path in paths:
+        url = str(url_of(path))
+        bucket = "/".join(url.split("/")[:3])
+        if bucket in silent:
+            why[path] = silent[bucket]
+            continue
         try:
-            check_readable(str(url_of(path)))
+            check_readable(url)
         except StorageError as error:
             why[path] = str(error).removeprefix(f"{told(str(path))}: ")
+            if isinstance(error, UnreachableError):
+                silent[bucket] = why[path]
     return why
 
 

@@ -19,7 +19,8 @@ from typing import Any, BinaryIO
 
 from pipeline.errors import StorageError
 from pipeline.partials import partial_path, sweep_partials
-from pipeline.storage.stores import Facts, facts_of, one_line, store_of
+from pipeline.storage.complaints import one_line
+from pipeline.storage.stores import Facts, facts_of, store_of
 from pipeline.storage.urls import root_of, told, url_of
 
 NOTES = ".copies"

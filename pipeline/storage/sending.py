@@ -15,8 +15,10 @@ from typing import Any
 
 from pipeline.errors import StorageError
 from pipeline.partials import PARTIAL, is_abandoned, partial_path
+from pipeline.storage import sums
+from pipeline.storage.complaints import one_line
 from pipeline.storage.copies import adopt
-from pipeline.storage.stores import facts_of, is_there, one_line, store_of
+from pipeline.storage.stores import EXTRAS, facts_of, is_there, store_of
 from pipeline.storage.sums import READ_BYTES, Sums, part_bytes, sums_of
 from pipeline.storage.urls import told, url_of
 
@@ -34,7 +36,7 @@ def publish_object(partial: Path, path: Path, *, replace: bool) -> None:
         FileExistsError: an object stands there, and `replace` is off.
         StorageError: what the store complains of.
     """
-    url, size, sums = str(url_of(path)), partial.stat().st_size, sums_of(partial)
+    url, size, known = str(url_of(path)), partial.stat().st_size, sums_of(partial)
     _refuse_standing(url, replace=replace)
     store, name = store_of(url)
     other = f"{name.rpartition('/')[0]}/{partial_path(Path(path.name)).name}"
@@ -42,7 +44,7 @@ def publish_object(partial: Path, path: Path, *, replace: bool) -> None:
     try:
         with one_line(url, "write it"):
             store.put_file(str(partial), other, **_how(url, size))
-            _verify(store, other, url, size, sums)
+            _verify(store, other, url, size, known)
             _refuse_standing(url, replace=replace)
             _name(store, other, name)
     except BaseException:
@@ -52,7 +54,7 @@ def publish_object(partial: Path, path: Path, *, replace: bool) -> None:
     facts = facts_of(url)
     if facts is None or facts.size != size:
         raise StorageError(f"{told(url)}: is not there as it was written; run again")
-    adopt(partial, path, facts, sums.sha256)
+    adopt(partial, path, facts, known.sha256)
 
 
 def _name(store: Any, other: str, name: str) -> None:
@@ -84,26 +86,27 @@ def _refuse_standing(url: str, *, replace: bool) -> None:
 
 
 def _how(url: str, size: int) -> dict[str, Any]:
-    """What S3 is told of the parts, whose size its sum depends on."""
-    if url.partition("://")[0] not in S3:
-        return {}
-    return {"chunksize": part_bytes(size), "max_concurrency": AT_ONCE}
+    """What a store is told of the parts; on their size S3's sum depends."""
+    scheme = url.partition("://")[0]
+    if EXTRAS.get(scheme) == "gs":
+        return {"chunksize": sums.PART_BYTES}
+    return {"chunksize": part_bytes(size), "max_concurrency": AT_ONCE} if scheme in S3 else {}
 
 
-def _verify(store: Any, name: str, url: str, size: int, sums: Sums) -> None:
+def _verify(store: Any, name: str, url: str, size: int, ours: Sums) -> None:
     """Holds what the store has against what was sent: by its own sum, else by reading it all."""
     info = store.info(name)
     if info.get("size") != size:
         raise StorageError(
             f"{told(url)}: arrived with {info.get('size')} bytes of {size}; run again"
         )
-    if sums.proven_by(info):
+    if ours.proven_by(info):
         return
     found = hashlib.sha256()
     with store.open(name, "rb") as file:
         while data := file.read(READ_BYTES):
             found.update(data)
-    if found.hexdigest() != sums.sha256:
+    if found.hexdigest() != ours.sha256:
         raise StorageError(f"{told(url)}: arrived damaged (its SHA-256 is another); run again")
 
 

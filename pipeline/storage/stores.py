@@ -1,21 +1,27 @@
-"""What lies in a store, asked through fsspec; what a store complains of, in one line."""
+"""What lies in a store, asked through fsspec."""
 
 from __future__ import annotations
 
 import glob
 import hashlib
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+import os
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from pipeline.errors import StorageError
+from pipeline.storage.complaints import answer, one_line
 from pipeline.storage.urls import told
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 """Scheme → the extra that installs what speaks it."""
 CHANGED = ("LastModified", "mtime", "updated", "last_modified", "created")
+WITHOUT_ZONES = "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false"
+"""Else gcsfs asks what kind each bucket is, by another door, and complains where it may not."""
+NOBODYS = ".aureel-nobody-has-this"
 TAGS = ("ETag", "md5Hash", "md5", "etag")
 
 
@@ -46,6 +52,7 @@ def store_of(url: str) -> tuple[Any, str]:
     """
     import fsspec  # late: half a second, and only URLs need it
 
+    os.environ.setdefault(*WITHOUT_ZONES)
     scheme = url.partition("://")[0]
     try:
         return fsspec.url_to_fs(url, use_listings_cache=False)
@@ -57,33 +64,6 @@ def store_of(url: str) -> tuple[Any, str]:
         raise StorageError(f"{told(url)}: {error}") from None
 
 
-@contextmanager
-def one_line(url: str, work: str) -> Generator[None]:
-    """Whatever a store or its client complains of becomes one line.
-
-    Raises:
-        StorageError: what, where, and what may mend it.
-    """
-    try:
-        yield
-    except (StorageError, FileExistsError):
-        raise
-    except FileNotFoundError as error:
-        said = str(error).strip("'\"")
-        why = said if "bucket" in said.lower() else "is not there"
-        raise StorageError(f"{told(url)}: cannot {work}: {told(why)}") from error
-    except Exception as error:  # every store has its own
-        said = " ".join(f"{error}".split()) or type(error).__name__
-        raise StorageError(f"{told(url)}: cannot {work}: {told(said)}{_way_out(error)}") from error
-
-
-def _way_out(error: Exception) -> str:
-    name = type(error).__name__
-    if isinstance(error, PermissionError) or "Credential" in name or "Token" in name:
-        return "; check this machine's credentials for that store (docs/storage.md)"
-    return ""
-
-
 def facts_of(url: str) -> Facts | None:
     """What is known of an object now; None where there is none.
 
@@ -93,12 +73,46 @@ def facts_of(url: str) -> Facts | None:
     store, name = store_of(url)
     with one_line(url, "look at it"):
         try:
-            info: Mapping[str, Any] = store.info(name)
+            info: Mapping[str, Any] = answer(store, "info", name)
         except FileNotFoundError as error:
             if "bucket" in str(error).lower():
                 raise
+            check_bucket(url)
             return None
+        except TimeoutError:
+            raise
+        except OSError:  # of a look there is but a number; what is read is refused in words
+            with suppress(FileNotFoundError):
+                answer(store, "cat_file", name, start=0, end=1)
+            raise
     return None if info.get("type") == "directory" else facts_in(info)
+
+
+@cache
+def _has_bucket(scheme: str, bucket: str) -> bool:
+    store, _ = store_of(f"{scheme}://{bucket}/")
+    answer(store, "find", bucket, prefix=NOBODYS)
+    return True
+
+
+def check_bucket(url: str) -> None:
+    """Refuses Google's buckets that do not exist: there is no telling from one answer alone.
+
+    Raises:
+        FileNotFoundError: there is no such bucket.
+    """
+    scheme, _, rest = url.partition("://")
+    if EXTRAS.get(scheme) != "gs":
+        return
+    bucket = rest.partition("/")[0]
+    try:
+        _has_bucket(scheme, bucket)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"the bucket {bucket} does not exist") from None
+    except TimeoutError:
+        raise
+    except Exception:  # noqa: BLE001 - one that may not be listed, in its client's own words
+        return
 
 
 def facts_in(info: Mapping[str, Any]) -> Facts:
@@ -122,7 +136,7 @@ def is_there(url: str) -> bool:
     """Whether an object, or anything below a folder of that name, is there."""
     store, name = store_of(url)
     with one_line(url, "look at it"):
-        return bool(store.exists(name))
+        return bool(answer(store, "exists", name))
 
 
 def is_pattern(url: str) -> bool:
@@ -141,10 +155,19 @@ def objects_in(url: str) -> list[str]:
     store, name = store_of(url)
     search = store.glob if is_pattern(name) else store.find
     with one_line(url, "list it"):
+        _list_nothing(store, url, name)
         found: dict[str, Mapping[str, Any]] = search(name, detail=True)
     files = {store.unstrip_protocol(n): i for n, i in found.items() if i.get("type") == "file"}
     _listed.update({each: facts_in(info) for each, info in files.items()})
     return sorted(files, key=_before_folders)
+
+
+def _list_nothing(store: Any, url: str, name: str) -> None:
+    """Lists next to nothing: a store that refuses or is silent says so soon, whatever is there."""
+    check_bucket(url)
+    if EXTRAS.get(url.partition("://")[0]):
+        fixed = takewhile(lambda part: not is_pattern(part), name.split("/"))
+        answer(store, "find", "/".join(fixed), prefix=NOBODYS)
 
 
 def _before_folders(url: str) -> list[tuple[bool, str]]:
@@ -172,7 +195,11 @@ def check_readable(url: str) -> None:
     """
     store, name = store_of(url)
     with one_line(url, "read it"):
-        store.cat_file(name, start=0, end=1)
+        try:
+            answer(store, "cat_file", name, start=0, end=1)
+        except FileNotFoundError:
+            check_bucket(url)
+            raise
 
 
 @cache
@@ -185,5 +212,7 @@ def check_writable(url: str, name: str) -> None:
     store, folder = store_of(url)
     place = f"{folder.rstrip('/')}/{name}"
     with one_line(url, "write there"):
-        store.pipe_file(place, b"")
-        store.rm_file(place)
+        check_bucket(url)
+        answer(store, "pipe_file", place, b"")
+    with one_line(url, "remove there what it wrote"):
+        answer(store, "rm_file", place)

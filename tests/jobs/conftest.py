@@ -24,8 +24,10 @@ channels:
 
 
 @pytest.fixture(scope="session")
-def ray_here(tmp_path_factory: pytest.TempPathFactory, s3_address: str) -> Iterator[None]:
-    """A Ray of this machine for the whole session; its workers know where the session's S3 is."""
+def ray_here(
+    tmp_path_factory: pytest.TempPathFactory, s3_address: str, gs_address: str
+) -> Iterator[None]:
+    """A Ray of this machine for the whole session; its workers know where its stores are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUREEL_TEST_KILLS", str(tmp_path_factory.getbasetemp() / "kills"))
         patch.delenv("RAY_ADDRESS", raising=False)

@@ -7,7 +7,9 @@ import hashlib
 import io
 import json
 import subprocess
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,14 @@ import pytest
 
 from jobs.animate import app
 from jobs.command_line.command import run_command
+from jobs.command_line.report import Report
 from jobs.evaluate import app as evaluate
 from jobs.make_pairs import app as make_pairs
+from jobs.verify import app as verify
 from pipeline.demo.clip import make_demo_clip
+from pipeline.errors import StorageError
+from pipeline.storage import stores
+from pipeline.storage.urls import path_of
 from tests.jobs.killing import ANIMATE, environment_with, kill_when
 
 URLs = Callable[..., str]
@@ -136,6 +143,114 @@ def test_credentials_that_are_missing_are_one_line_before_any_work(
     error = capsys.readouterr().err
     assert "credentials" in error
     assert error.count("\n") == 1
+
+
+@contextmanager
+def forbidden(store: Any, bucket: URLs, action: str, names: str) -> Iterator[None]:
+    """While the body runs, nobody may do that with objects of such names."""
+    url = bucket()
+    rule = {"Effect": "Deny", "Principal": "*", "Action": action}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [rule | {"Resource": f"arn:aws:s3:::{url[5:]}/{names}"}],
+    }
+    store.call_s3("put_bucket_policy", Bucket=url[5:], Policy=json.dumps(policy))
+    yield
+    store.call_s3("delete_bucket_policy", Bucket=url[5:])
+
+
+def refused(call: list[str], capsys: pytest.CaptureFixture[str], folder: Path) -> str:
+    """What a call and its dry run say in one line, before anything is made."""
+    before = sorted(folder.rglob("*"))
+    told: list[str] = []
+    for more in ([], ["--dry-run"]):
+        stores.check_writable.cache_clear()
+        assert run_command(app, [*call, *more]) == 2
+        out, error = capsys.readouterr()
+        assert (out, error.count("\n")) == ("", 1)
+        assert "unsaid-secret" not in error
+        told.append(error)
+    assert told[0] == told[1]
+    assert sorted(folder.rglob("*")) == before
+    return told[0]
+
+
+def test_keys_that_the_store_does_not_know_are_one_line_before_any_work(
+    bucket: URLs, s3_server: str, demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    def ask_for_keys(after: str) -> None:
+        kind, where = {"Content-Type": "text/plain"}, f"{s3_server}/moto-api/reset-auth"
+        urllib.request.urlopen(urllib.request.Request(where, after.encode(), kind)).close()
+
+    ask_for_keys("0")
+    try:
+        call = ["--curve", "smile", "--input", str(demo), "--output", bucket("new") + "/", *FAST]
+        said = refused(call, capsys, tmp_path)
+        assert "cannot write there: The AWS Access Key Id you provided does not exist" in said
+        assert "check this machine's credentials for that store" in said
+        call = ["--curve", "smile", "--input", bucket("a.mp4"), "--output", str(tmp_path), *FAST]
+        assert f"{bucket('a.mp4')}: cannot look at it: The AWS" in refused(call, capsys, tmp_path)
+    finally:
+        ask_for_keys("inf")
+
+
+def test_a_bucket_that_may_only_be_read_is_one_line_before_any_work(
+    bucket: URLs, store: Any, demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    call = ["--curve", "smile", "--input", str(demo), "--output", bucket("new") + "/", *FAST]
+    with forbidden(store, bucket, "s3:PutObject", "*"):
+        said = refused(call, capsys, tmp_path)
+    assert "cannot write there: " in said
+    assert "these credentials may not: ask the bucket's owner" in said
+
+
+def test_an_upload_that_is_refused_at_the_end_is_a_row_and_the_next_run_sends_what_was_made(
+    animate, bucket: URLs, store: Any, tmp_path: Path
+):
+    call = ("--curve", "smile2.yaml", "--input", "talk.mp4", "--work", str(tmp_path / "work"))
+    call += ("--output", bucket("out") + "/", *FAST)
+    with forbidden(store, bucket, "s3:PutObject", "*.mp4"):
+        run = animate(*call)
+    assert run.status == 1
+    (video,) = json.loads(store.cat_file(bucket("out", "report.json")))["videos"]
+    assert "cannot write it: " in video["error"]
+    assert "it is finished and kept: the same call sends it" in video["error"]
+    assert "unsaid-secret" not in run.stdout + run.stderr + json.dumps(video)
+    assert names(store, bucket("out")) == ["out/failures.csv", "out/report.json"]
+    (made,) = (tmp_path / "work").rglob("ready-*.mp4")
+    finished = made.read_bytes()
+    assert animate(*call).status == 0
+    assert store.cat_file(bucket("out", "talk.smile2.mp4")) == finished
+
+
+def test_a_report_that_its_store_refuses_at_the_end_is_kept_here(
+    bucket: URLs, store: Any, tmp_path: Path
+):
+    report = Report(created="", command=[], seconds=0, settings={}, versions={}, videos=[])
+    with forbidden(store, bucket, "s3:PutObject", "*"), pytest.raises(StorageError) as error:
+        report.write_or_keep(path_of(bucket("report.json")), tmp_path)
+    assert f"this run's report is kept: {tmp_path / 'report.json'}" in str(error.value)
+    assert json.loads((tmp_path / "report.json").read_text())["videos"] == []
+
+
+def test_a_folder_of_google_s_store_becomes_another_and_is_verified_there(
+    animate, gs_bucket: URLs, tmp_path: Path
+):
+    google = fsspec.filesystem("gs", use_listings_cache=False)
+    clip = make_demo_clip(tmp_path / "short.mp4", seconds=0.4, size=(256, 256))
+    for name in ("take1.mp4", "more/take2.mp4", "more/notes.txt", "other.mp4"):
+        google.put_file(str(clip), gs_bucket("shots", name))
+    call = ("--curve", "smile2.yaml", "--output", gs_bucket("out") + "/", *FAST)
+    planned = animate(*call, "--input", gs_bucket("shots"), "--dry-run")
+    assert "3 inputs can be read" in planned.stdout
+    run = animate(*call, "--input", gs_bucket("shots", "**", "take*.mp4"))
+    assert run.status == 0, run.stdout
+    made = {name.partition("/")[2] for name in google.find(gs_bucket("out"))}
+    assert made == {"out/take1.smile2.mp4", "out/more/take2.smile2.mp4", "out/report.json"}
+    output = gs_bucket("out", "take1.smile2.mp4")
+    assert run_command(verify, [gs_bucket("shots", "take1.mp4"), output]) == 0
+    here = path_of(output)
+    assert google.cat_file(output) == here.read_bytes()
 
 
 def test_an_output_in_a_bucket_is_judged_where_it_lies(
