@@ -83,6 +83,11 @@ class Engine:
             return _nothing
         return says(cluster, **self.settings) or _nothing
 
+    def readiness(self) -> str:
+        """What must be built before it is fast here; "" of an engine that needs nothing built."""
+        says = getattr(class_at(self.kind, self.name, self.target), "readiness", None)
+        return says(**self.settings) if says else ""
+
 
 def _nothing() -> None:
     """There is nothing to end."""

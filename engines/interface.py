@@ -271,7 +271,7 @@ class EngineHooks(Protocol):
     """What an engine's class may also have, of every kind; each is optional and light.
 
     The settings are those of its options that were given; what takes them is static.
-    `unavailable`, `weights_digest`, `portable`, `cpu_needs` and `crop_size_for` are asked
+    `unavailable`, `weights_digest`, `portable`, `cpu_needs`, `crop_size_for`, `readiness` are asked
     in the driver, before anything runs, and load no network.
     """
 
@@ -320,6 +320,16 @@ class EngineHooks(Protocol):
 
         Returns:
             What is to be called when the job has ended, if anything.
+        """
+        ...
+
+    @staticmethod
+    def readiness(**settings: Any) -> str:
+        """What it needs built before it is fast on this machine: there, to be built in how long,
+        or not to be had and why. A dry run tells it; nothing is built, no network is loaded.
+
+        Raises:
+            EngineError: it cannot run here as it was asked for.
         """
         ...
 

@@ -90,6 +90,8 @@ def outlook(call: Call, promised: Made, failing: int) -> Table:
     table.add_row("frames", f"{frames}, of which {edited} are edited{fields}{more}")
     look = _look(call, made)
     table.add_row("faces", look if isinstance(look, str) else _faces(look))
+    if plans := _plans(call):
+        table.add_row("plans", plans)
     table.add_row("measuring", _measuring(call, made, look))
     table.add_row("editing", _editing(call, crops))
     for line in _room(made):
@@ -136,6 +138,16 @@ def _faces(look: Look) -> str:
     found = look.looked - len(look.faceless)
     told = f"in {found} of the {look.looked} clips looked at, in one frame each"
     return f"{told}; none in {', '.join(look.faceless)}" if look.faceless else told
+
+
+def _plans(call: Call) -> str:
+    """What the editor needs built; on other machines that is asked by a task on a GPU of each."""
+    if os.environ.get("RAY_ADDRESS"):
+        return "looked for on each node when the job begins" if call.editor.gpu_share else ""
+    try:
+        return call.editor.readiness()
+    except EngineError as error:
+        return str(error)
 
 
 def _measuring(call: Call, made: Made, look: Look | str) -> str:

@@ -54,6 +54,14 @@ def test_golden_weights_run_the_whole_job(animate: Animate, shared: Path):
     assert header.startswith("time_s,AU1_requested,AU1_measured,AU1_achieved")
 
 
+def test_a_dry_run_says_which_plans_a_run_would_use(animate: Animate, shared: Path):
+    call = ("--curve", "smile", "--input", "talk.mp4", "--editor", "magicface", "--device", "cpu")
+    run = animate(*call, "--weights", str(shared / "golden/magicface"), "--dry-run")
+    assert run.status == 0, run.stderr
+    (row,) = (line for line in run.stdout.splitlines() if " plans " in line)
+    assert "none wanted: auto: no CUDA GPU on this machine" in row
+
+
 def test_magicface_without_weights_says_what_is_missing(animate: Animate):
     run = animate("--curve", "smile", "--input", "talk.mp4", "--editor", "magicface")
     assert run.status == 2

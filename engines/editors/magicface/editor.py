@@ -19,6 +19,7 @@ from engines.editors.magicface import settings as magicface_settings
 from engines.editors.magicface.backends.backends import make_networks
 from engines.editors.magicface.backends.cluster.before_actors import build_before_actors
 from engines.editors.magicface.backends.cluster.weights import resolve_on_nodes
+from engines.editors.magicface.backends.readiness import plans_here
 from engines.editors.magicface.conditioning.background import Conditioner, to_uint8
 from engines.editors.magicface.conditioning.masks import paste_mask, paste_weight
 from engines.editors.magicface.folders import (
@@ -145,6 +146,11 @@ class MagicFaceEditor:
         asked = magicface_settings.resolved(quality, **settings)
         resolve_on_nodes(named_weights(asked.weights, asked.base), cluster)
         return build_before_actors(asked, cluster)
+
+    @staticmethod
+    def readiness(quality: str = "standard", **settings: Any) -> str:
+        """Which TensorRT plans a run on this machine finds, builds or goes without."""
+        return plans_here(magicface_settings.resolved(quality, **settings))
 
     def is_outdated(self) -> bool:
         """Whether TensorRT plans have come that were missing when this was made."""

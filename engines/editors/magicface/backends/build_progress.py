@@ -22,6 +22,12 @@ SECONDS = {
 WHOLE = float(sum(map(sum, SECONDS.values())))
 
 
+def usual_s(component: str, kind: str) -> float:
+    """Seconds that a graph or a plan took where it was measured."""
+    export, reference, build = SECONDS[component]
+    return float({"graph": export + reference, "plan": build}[kind])
+
+
 def told_step(what: str, fraction: float | None) -> tuple[str, int] | None:
     """A builder's report as people hear it: the step, and its quarter; None for inner phases."""
     if what.startswith("building: ") and what != MAIN_PHASE:
@@ -55,8 +61,7 @@ class BuildClock:
 
     def found(self, component: str, *kinds: str) -> None:
         """A graph or a plan was there already: it tells nothing of how fast this machine is."""
-        export, reference, build = SECONDS[component]
-        self._found += sum({"graph": export + reference, "plan": build}[kind] for kind in kinds)
+        self._found += sum(usual_s(component, kind) for kind in kinds)
 
     def _how_long(self, done: float) -> str:
         elapsed = self._now() - self._began

@@ -8,7 +8,14 @@ from pathlib import Path
 from engines.devices.dtype_names import DTYPE_NAMES
 from engines.editors.magicface.backends.fingerprint import weights_sha256
 from engines.editors.magicface.backends.ports import PORTS, RECIPE_VERSION
-from engines.editors.magicface.folders import NamedWeights, WeightFolders, read_config
+from engines.editors.magicface.folders import (
+    NamedWeights,
+    WeightFolders,
+    named_weights,
+    native_size,
+    read_config,
+)
+from engines.editors.magicface.settings import MagicFaceSettings
 from engines.errors import EngineError
 from engines.trt.binding import Binding
 from engines.trt.build import check_target
@@ -80,6 +87,19 @@ class BuildRequest:
         if component != "denoiser":
             return frames
         return BatchProfile(frames.smallest, 2 * frames.best, 2 * frames.largest)
+
+
+def wanted_by(asked: MagicFaceSettings) -> BuildRequest:
+    """What an editor of these settings looks for, still without a GPU.
+
+    Raises:
+        EngineError: the weights are not here, or a size that no graph has.
+    """
+    named = named_weights(asked.weights, asked.base)
+    folders = named.located()
+    dtype = "fp16" if asked.dtype == "auto" else asked.dtype
+    batch = BatchProfile(1, asked.batch, asked.batch)
+    return BuildRequest(folders, dtype, asked.size or native_size(folders), batch, named=named)
 
 
 def opset_for(component: str, binding: Binding | None) -> int:

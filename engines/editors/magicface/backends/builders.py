@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engines.editors.magicface.backends.build_request import BuildRequest
 from engines.editors.magicface.backends.choose import Machine, unavailable_reason
 from engines.errors import EngineError
 from engines.trt.binding import MODULES, RTX_LISTED_SMS, Binding, import_binding
@@ -37,6 +38,13 @@ def plan_build(
         return None, None
     name, sm = planned(backend, asked_sm, machine)
     return import_binding(name), sm
+
+
+def targeted(request: BuildRequest, backend: str, sm: int, machine: Machine) -> BuildRequest:
+    """A request for the GPU of a machine: classic plans are of its very model, built on it."""
+    classic = backend == "tensorrt"  # RTX compiles without a GPU
+    here = (machine.gpu, machine.sm, machine.device) if classic else (None, None, "cpu")
+    return replace(request, sm=sm, gpu=here[0], gpu_sm=here[1], device=here[2])
 
 
 def planned(backend: str, asked_sm: int | None, machine: Machine) -> tuple[str, int]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from engines.editors.magicface.backends.build_request import BuildRequest
+from engines.editors.magicface.backends.build_request import wanted_by
 from engines.editors.magicface.backends.cluster.build import Build, builds_for
-from engines.editors.magicface.folders import named_weights, native_size
 from engines.editors.magicface.settings import MagicFaceSettings
 from engines.errors import EngineError
 from engines.interface import Cluster
 from engines.trt.binding import MODULES
-from engines.trt.store.key import BatchProfile
 
 LOOK_EVERY_S = 5.0
 """How often the store of a node is looked into for plans that an actor builds."""
@@ -34,7 +32,7 @@ def build_before_actors(asked: MagicFaceSettings, cluster: Cluster) -> Callable[
     if asked.backend not in {"auto", *MODULES} or asked.dtype == "fp32" or asked.device == "cpu":
         return None
     try:
-        builds = builds_for(_wanted(asked), asked.backend, None, None, cluster)
+        builds = builds_for(wanted_by(asked), asked.backend, None, None, cluster)
         if asked.backend != "auto" or cluster.waits or all(build.is_whole for build in builds):
             for build in builds:
                 build.run()
@@ -49,14 +47,6 @@ def build_before_actors(asked: MagicFaceSettings, cluster: Cluster) -> Callable[
         "changes over between two segments (--wait-for-plans waits for them)"
     )
     return _Beside(builds, cluster).end
-
-
-def _wanted(asked: MagicFaceSettings) -> BuildRequest:
-    named = named_weights(asked.weights, asked.base)
-    folders = named.located()
-    dtype = "fp16" if asked.dtype == "auto" else asked.dtype
-    batch = BatchProfile(1, asked.batch, asked.batch)
-    return BuildRequest(folders, dtype, asked.size or native_size(folders), batch, named=named)
 
 
 def _not_built(error: Exception) -> str:

@@ -6,12 +6,12 @@ An actor that built its own plans would repeat minutes of work on every node.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engines.editors.magicface.backends.build_request import BuildRequest
-from engines.editors.magicface.backends.builders import planned
+from engines.editors.magicface.backends.builders import planned, targeted
 from engines.editors.magicface.backends.choose import probe_machine
 from engines.editors.magicface.backends.cluster import tasks
 from engines.editors.magicface.backends.cluster.gpu_types import GpuType, look_at_nodes
@@ -180,9 +180,7 @@ def _build_for(
 ) -> Build:
     machine = gpu.machine
     name, sm = planned(backend, asked_sm, machine)
-    classic = name == "tensorrt"  # RTX compiles without a GPU
-    here = (machine.gpu, machine.sm, machine.device) if classic else (None, None, "cpu")
-    request = replace(wanted, sm=sm, gpu=here[0], gpu_sm=here[1], device=here[2])
+    request = targeted(wanted, name, sm, machine)
     nodes = gpu.nodes or (cluster.this_node(),)
     arguments = (request, name, cache)
     looks = [cluster.start(tasks.holds, *arguments, node=n, cpus=0, gpus=0) for n in nodes]
