@@ -35,6 +35,7 @@ from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
 from pipeline.media.views.choice import BY_TAGS, checked_view
 from pipeline.preview import FramePreview, Picture
+from pipeline.settings import Moments
 
 Clips = str | Path | Sequence[str | Path]
 Options = TypeVar("Options", bound=BaseModel)
@@ -115,6 +116,7 @@ def preview(
     seed: int = 424,
     view: str = BY_TAGS,
     segmenter: str | Path | None = None,
+    fields: Moments = "auto",
     **options: Any,
 ) -> Picture:
     """One frame of a clip as a curve asks for it; starts no Ray and writes nothing.
@@ -125,6 +127,7 @@ def preview(
         at: when: 1.2, "1.2s", "30f", "50%", a timecode.
         view: of log footage: its camera's curve, e.g. "slog3", or a table FILE.cube.
         segmenter: a file that tells hair, clothes and things from a face, as in a run.
+        fields: as in a run: how many moments an interlaced frame shows, "two", "one" or "auto".
         options: those of engines, e.g. `weights="DIR"`, `steps=8`.
     Returns:
         `(H, W, 3)` uint8 RGB, upright, in square pixels.
@@ -135,7 +138,14 @@ def preview(
         KeyframeError, EngineError, PipelineError: the curve, an engine or the clip is wrong.
     """
     sheet = curve if isinstance(curve, KeyframeSheet) else load_sheet(str(curve))
-    said = {"curve": "-", "editor": editor, "tracker": tracker, "au": au, **options}
+    said = {
+        "curve": "-",
+        "fields": fields,
+        "editor": editor,
+        "tracker": tracker,
+        "au": au,
+        **options,
+    }
     model = _options(AnimateOptions, said)
     path = Path(clip).expanduser().absolute()
     if not path.is_file():
@@ -147,7 +157,8 @@ def preview(
         resolve("editor", editor, model.editor_options.given(), shuts_eyes=sheet.shuts_eyes),
     )
     network = None if segmenter is None else _segmenter(*_state(segmenter))
-    opened = _opened(path, changed, at, _Engines(engines), seed, checked_view(view), network)
+    how = seed, checked_view(view), network, fields
+    opened = _opened(path, changed, at, _Engines(engines), *how)
     for line in opened.warnings:
         warnings.warn(f"{path.name}: {line}", stacklevel=2)
     return opened.under(sheet)
@@ -171,9 +182,10 @@ def _opened(
     seed: int,
     view: str,
     segmenter: MulticlassSegmenter | None,
+    moments: Moments,
 ) -> FramePreview:
-    loaded = map(_loaded, engines)
-    return FramePreview(path, at, *loaded, seed=seed, view=view, segmenter=segmenter)
+    how: dict[str, Any] = {"seed": seed, "view": view, "segmenter": segmenter, "moments": moments}
+    return FramePreview(path, at, *map(_loaded, engines), **how)
 
 
 def _state(path: str | Path) -> tuple[str, int]:

@@ -29,6 +29,7 @@ from pipeline.edit.shown import shown
 from pipeline.errors import PipelineError
 from pipeline.faces.chunks import Chunk, analyse_pictures
 from pipeline.faces.faces import Analysis, Rests, assemble, largest_first
+from pipeline.faces.nearby import one_moment_near
 from pipeline.faces.recognise import recognise, refuse_doubts
 from pipeline.faces.sightings import ACCEPT
 from pipeline.faces.stretches import Stretches
@@ -37,6 +38,7 @@ from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.read.pictures import PictureReader
 from pipeline.media.views.flat import flat_told
 from pipeline.pictures import SECOND
+from pipeline.settings import Moments
 
 REST_FRAMES = 8
 """Key frames that are looked at for the face at rest, beside the frame itself."""
@@ -65,6 +67,7 @@ class FramePreview:
         seed: of the editor's noise.
         view: what is shown of footage that is no display picture, of `checked_view`.
         segmenter: tells what is before a face, besides hands.
+        moments: how many the fields of the frame show; `auto` asks frames beside it.
     Attributes:
         number: of the frame in its clip.
         original: as it is, upright, in square pixels.
@@ -86,6 +89,7 @@ class FramePreview:
         seed: int = 424,
         view: str = "",
         segmenter: MulticlassSegmenter | None = None,
+        moments: Moments = "auto",
     ) -> None:
         self._inspection = inspect_video(str(source), view)
         self.warnings = flat_told(self._inspection.info)
@@ -95,7 +99,7 @@ class FramePreview:
         self._editing = threading.Lock()
         self._crops: dict[tuple[int, int], NDArray[Any]] = {}
         self.original = self._frame.shown().view(Picture)
-        self._analysis = self._analysed(tracker, estimator)
+        self._analysis = self._analysed(tracker, estimator, moments)
         self.faces = len(np.unique(self._analysis.track))
 
     def under(self, sheet: KeyframeSheet) -> Picture:
@@ -127,13 +131,17 @@ class FramePreview:
             edit = behind_all(edit, plan, row, self._inspection, code, self._segmenter)
         return Paste(field, edit, where, code)
 
-    def _analysed(self, tracker: FaceTracker, estimator: AUEstimator) -> Analysis:
+    def _analysed(self, tracker: FaceTracker, estimator: AUEstimator, moments: Moments) -> Analysis:
         """An analysis of the clip that knows this one frame."""
         inspection, here = self._inspection, np.arange(self._inspection.frames)
         chunk = analyse_pictures(iter(self._frame.pictures()), tracker, estimator)
         known = self._rests(chunk, tracker, estimator)
         stretches = Stretches(here == 0, here == self.number)
-        return assemble(inspection.times_s, [chunk], estimator, known, stretches)
+        how = moments
+        if moments == "auto" and len(chunk.in_fields):
+            boxes = chunk.box[chunk.field != SECOND]
+            how = one_moment_near(inspection, self.number, [*boxes])
+        return assemble(inspection.times_s, [chunk], estimator, known, stretches, how)
 
     def _rests(self, chunk: Chunk, tracker: FaceTracker, estimator: AUEstimator) -> Rests:
         """Of each face, in its first picture here and in other frames of its rank."""

@@ -12,10 +12,13 @@ from engines.segmenters.file import SegmenterFile
 from keyframes.clock.part import Part
 from keyframes.sheet import KeyframeSheet
 
-ANALYSIS_VERSION = 7
+ANALYSIS_VERSION = 8
 """Raise when tracking, linking or AU formulas change: analyses on disk are then made anew."""
 RENDER_VERSION = 6
 """Raise when cropping, editing, pasting or encoding change: pieces on disk are then made anew."""
+
+Moments = Literal["auto", "one", "two"]
+"""How many the fields of a frame show: two, one (PsF), or what pipeline/faces/moments.py finds."""
 
 
 @dataclass(frozen=True)
@@ -25,18 +28,21 @@ class AnalysisSettings:
     Attributes:
         reader: what decodes the frames, of pipeline/media/read/reader.py.
         stuck_after: seconds without progress after which work counts as hung; without, by its size.
+        moments: how many the fields of a frame show: `one`, `two`, or `auto` by what moves.
     """
 
     tracker: Engine
     estimator: Engine
     reader: Literal["av", "decord", "nvdec"] = "av"
     stuck_after: float | None = None
+    moments: Moments = "auto"
 
     @property
     def digest(self) -> str:
         readers = [self.reader] if self.reader != "av" else []  # what "av" made keeps its name
         engines = (self.tracker.identity, self.estimator.identity)
-        return digest_of(ANALYSIS_VERSION, *engines, *readers)
+        moments = [{"fields": self.moments}] if self.moments != "auto" else []
+        return digest_of(ANALYSIS_VERSION, *engines, *readers, *moments)
 
     @property
     def gpu_share(self) -> float:

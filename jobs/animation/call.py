@@ -219,6 +219,7 @@ def analysis_settings(
         resolve("AU estimator", *asked["AU estimator"], gpus=gpus),
         choose_reader(options.reader).name,
         options.stuck_after,
+        options.fields,
     )
 
 

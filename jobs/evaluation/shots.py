@@ -198,8 +198,10 @@ def _settings_of_run(report: dict[str, Any], options: JudgeOptions) -> JudgeSett
     has_one = "curve" in told
     curve = options.curve or (told["options"]["curve"] if has_one else None)
     only = options.only or told["options"].get("only")
+    judging = _settings(options)
     return replace(
-        _settings(options),
+        judging,
+        judge=replace(judging.judge, moments=told["options"].get("fields", "auto")),
         only=parse_part(only) if only else None,
         sheet=load_sheet(str(fetch(Path(here(curve))))) if curve else None,
         editor=options.made_by or told["engines"]["editor"]["name"],
@@ -216,6 +218,7 @@ def _planner(told: dict[str, Any]) -> AnalysisSettings | None:
             resolve(kind, told["engines"][kind]["name"], told["engines"][kind]["settings"])
             for kind in ("tracker", "AU estimator")
         )
-        return AnalysisSettings(tracker, estimator, told["reader"]["name"])
+        moments = told["options"].get("fields", "auto")
+        return AnalysisSettings(tracker, estimator, told["reader"]["name"], moments=moments)
     except (EngineError, KeyError):
         return None

@@ -19,6 +19,7 @@ from engines.trackers.mesh.jaw import with_mesh_jaw
 from pipeline.faces.columns import CHUNK_ARRAYS, FACE_COLUMNS, SEEN
 from pipeline.faces.cuts import signature
 from pipeline.faces.hands import HandWatch
+from pipeline.faces.moments import FieldSteps
 from pipeline.files import published
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.reader import Reader, Shown, analysis_frames
@@ -44,7 +45,8 @@ class Chunk:
         hands_px: `(M, 2, 21, 2)` float32, display pixels: hands at the face, NaN where none.
         features: `(M, K)` float32, what the AU estimator measured.
         signatures: `(F, S)` uint8, one thumbnail per *frame* of the chunk.
-        in_fields: `(K,)` int64, numbers of its frames that are fields.
+        in_fields: `(K,)` int64, numbers of its frames that are fields; steps: `(K,)` float32, how
+            far the second has gone to the next frame (moments.py), NaN where nobody moves.
     """
 
     frame: NDArray[np.int64]
@@ -57,6 +59,7 @@ class Chunk:
     features: NDArray[np.float32]
     signatures: NDArray[np.uint8]
     in_fields: NDArray[np.int64]
+    steps: NDArray[np.float32]
 
 
 def analyse_frames(
@@ -87,7 +90,7 @@ def analyse_pictures(
     """As `analyse_frames`, of pictures that are decoded; at least one."""
     found: list[Found] = []
     in_fields: list[int] = []
-    watch = HandWatch()
+    watch, between = HandWatch(), FieldSteps()
     signatures: list[NDArray[np.uint8]] = []
     for pictures in _batches(shown):
         images = [picture.rgb for picture in pictures]
@@ -97,10 +100,12 @@ def analyse_pictures(
         signatures += [signature(picture.rgb) for picture in pictures if picture.field != SECOND]
         in_fields += [picture.frame for picture in pictures if picture.field == FIRST]
         for picture, seen, measured in zip(pictures, faces, features, strict=True):
+            between.see(picture, [face.box for face in seen])
             hands, place = watch.see(picture.rgb, seen), picture._replace(rgb=NO_PIXELS)
             found += [(place, *row) for row in zip(seen, measured, hands, strict=True)]
         on_batch()
-    return _chunk(found, np.stack(signatures), len(estimator.feature_names), in_fields)
+    steps = [between.steps.get(number, np.nan) for number in in_fields]
+    return _chunk(found, np.stack(signatures), len(estimator.feature_names), in_fields, steps)
 
 
 def _batches(frames: Iterator[Shown]) -> Iterator[list[Shown]]:
@@ -113,6 +118,7 @@ def _chunk(
     signatures: NDArray[np.uint8],
     features: int,
     in_fields: list[int],
+    steps: list[float],
 ) -> Chunk:
     rows: dict[str, list[Any]] = {
         "frame": [picture.frame for picture, *_ in found],
@@ -131,6 +137,7 @@ def _chunk(
         ),
         signatures=signatures,
         in_fields=np.array(in_fields, np.int64),
+        steps=np.array(steps, np.float32),
     )
 
 

@@ -29,5 +29,5 @@ CARRIED = (*SEEN[2:], "features")
 """What is carried over short gaps."""
 SIGNATURE = Column((SIGNATURE_VALUES,), np.uint8)
 """A frame's thumbnail."""
-CHUNK_ARRAYS = (*SEEN, "features", "signatures", "in_fields")
+CHUNK_ARRAYS = (*SEEN, "features", "signatures", "in_fields", "steps")
 """What lies in a chunk file; the width of `features` is the AU estimator's own."""

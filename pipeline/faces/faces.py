@@ -17,9 +17,11 @@ from keyframes.au import LID_NAMES, AUIntensity
 from pipeline.columns import Column, Spool, blank, blocks
 from pipeline.faces.chunks import Chunk
 from pipeline.faces.columns import CARRIED, FACE_COLUMNS, SEEN, SIGNATURE
+from pipeline.faces.moments import as_frames, together
 from pipeline.faces.stretches import Stretches, all_stretches, whole_stretches
 from pipeline.faces.track import Bridge, bridge_gaps, link_faces
 from pipeline.pictures import FIRST, SECOND, Pictures, pictures_of
+from pipeline.settings import Moments
 
 Rests = Mapping[tuple[int, int], NDArray[np.float32]]
 """First frame of a stretch and track → `(K,)` that face's features at rest in it."""
@@ -43,6 +45,8 @@ class Analysis:
         neutral: what each face's intensities are measured against; empty where that is not known.
         uncovered: `(N,)` bool, frames that are not analysed; of length 0 where all are.
         in_fields: `(N,)` bool, analysed frames that are fields; of length 0 where none is.
+        one_moment: `(N,)` bool, those whose fields are taken together, for they show one moment
+            (moments.py), and which are no fields here; of length 0 where none is.
     """
 
     frames: int
@@ -61,6 +65,7 @@ class Analysis:
     neutral: Rests = dataclasses.field(default_factory=dict[tuple[int, int], NDArray[np.float32]])
     uncovered: NDArray[np.bool_] = dataclasses.field(default_factory=lambda: np.zeros(0, np.bool_))
     in_fields: NDArray[np.bool_] = dataclasses.field(default_factory=lambda: np.zeros(0, np.bool_))
+    one_moment: NDArray[np.bool_] = dataclasses.field(default_factory=lambda: np.zeros(0, np.bool_))
 
     @classmethod
     def of_frame(
@@ -115,8 +120,11 @@ class Analysis:
         if kept.all():
             return self
         columns = {name: getattr(self, name)[rows] for name in FACE_COLUMNS}
-        in_fields = self.in_fields & kept if len(self.in_fields) else self.in_fields
-        return replace(self, **columns, uncovered=~kept, in_fields=in_fields)
+        flags = {
+            name: flag & kept if len(flag := getattr(self, name)) else flag
+            for name in ("in_fields", "one_moment")
+        }
+        return replace(self, **columns, uncovered=~kept, **flags)
 
     @property
     def by_frame(self) -> Analysis:
@@ -156,6 +164,7 @@ class Analysis:
             neutral=rests,
             uncovered=self.uncovered[kept],
             in_fields=self.in_fields[kept],
+            one_moment=self.one_moment[kept],
         )
 
     def rows_of(self, track: int) -> NDArray[np.intp]:
@@ -197,6 +206,7 @@ def assemble(
     estimator: AUEstimator,
     known: Rests | None = None,
     stretches: Stretches | None = None,
+    moments: Moments | NDArray[np.bool_] = "auto",
 ) -> Analysis:
     """Links chunks of a video, in order, into its faces.
 
@@ -209,9 +219,12 @@ def assemble(
             them is measured against its own rest.
         stretches: of a clip of which only the covered part is to be linked; without, all of it is
             there.
+        moments: whether a frame's fields are taken as one, or `(N,)` of which frames they are.
     """
     frames = len(times_s)
-    found, signatures, in_fields = _spooled(chunks, len(estimator.feature_names), frames, stretches)
+    found, signatures, steps, in_fields = _spooled(
+        chunks, len(estimator.feature_names), frames, stretches
+    )
     stretches = stretches or all_stretches(signatures)
     cut, covered = stretches.starts, stretches.covered
     pictures = pictures_of(times_s, in_fields)
@@ -230,16 +243,22 @@ def assemble(
             table.add({"intensity": estimator.intensity(features, rest).values, "lids": lids})
             rests[first, number] = rest
     uncovered = np.zeros(0, bool) if covered.all() else ~covered
+    columns, single = table.arrays(), together(moments, steps, in_fields, cut)
+    if single.any():
+        columns, rest = as_frames(columns, single), in_fields & ~single
+        in_fields = rest[: frames * rest.any()]
     return Analysis(
-        frames, **table.arrays(), cut=cut, neutral=rests, uncovered=uncovered, in_fields=in_fields
-    )
+        frames, **columns, cut=cut, neutral=rests, uncovered=uncovered, in_fields=in_fields,
+        one_moment=single[: frames * single.any()],
+    )  # fmt: skip
 
 
 def _spooled(
     chunks: Iterable[Chunk], features: int, count: int, stretches: Stretches | None
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8], NDArray[np.bool_]]:
-    """The chunks' rows as one table, the thumbnails of all frames, and which are fields."""
-    in_fields = np.zeros(count, np.bool_)
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
+    """The chunks' rows as one table, the thumbnails of all frames, steps between the fields of each
+    and which are fields."""
+    in_fields, steps = np.zeros(count, np.bool_), np.full(count, np.nan, np.float32)
     columns = {name: FACE_COLUMNS[name] for name in SEEN}
     measured = {"features": Column((features,), np.float32)}
     rows, frames = Spool(columns | measured), Spool({"signatures": SIGNATURE})
@@ -247,10 +266,11 @@ def _spooled(
         kept = slice(None) if stretches is None else stretches.covered[chunk.frame]
         rows.add({name: getattr(chunk, name)[kept] for name in (*SEEN, "features")})
         frames.add({"signatures": chunk.signatures})
-        in_fields[chunk.in_fields] = True
+        in_fields[chunk.in_fields], steps[chunk.in_fields] = True, chunk.steps
     if stretches is not None:
         in_fields &= stretches.covered
-    return rows.arrays(), frames.arrays()["signatures"], in_fields[: count * in_fields.any()]
+    in_fields = in_fields[: count * in_fields.any()]
+    return rows.arrays(), frames.arrays()["signatures"], steps, in_fields
 
 
 def _shots(bridge: Bridge, cut: NDArray[np.bool_]) -> Iterable[tuple[int, Bridge]]:

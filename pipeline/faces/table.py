@@ -4,8 +4,9 @@ Columns, in order:
 
     video     path of the source                      time_s   seconds on the clip's clock
     frame     number in presentation order, from 0    pts      of the frame, in its time base
-    field     0 a whole frame; of an interlaced one   time_s is the second field's own, half a
-              1 the first field shown, 2 the second   frame after the frame's
+    field     0 a whole frame, or both fields of one  time_s is the second field's own, half a
+              moment; of an interlaced frame          frame after the frame's
+              1 the first field shown, 2 the second
     track     face number, 0 = largest; empty where no face was found in the frame
     score     presence, 0…1                           yaw, pitch, roll   degrees
     AU1 … AU26   intensity, 0…5                       x0, y0, x1, y1     box, pixels of the upright
@@ -45,6 +46,8 @@ NEUTRAL = "aureel:neutral"
 """Key of the schema's metadata with each face's features at rest, shot by shot, as JSON."""
 IN_FIELDS = "aureel:fields"
 """Key with first and last of each run of frames that are fields; absent where none is."""
+ONE_MOMENT = "aureel:one_moment"
+"""Likewise, of frames whose fields show one moment and are taken together."""
 COVERS = "aureel:covers"
 """Key with the number of frames, and first and last of each run of them that the table covers."""
 
@@ -101,8 +104,8 @@ def _told(analysis: Analysis) -> dict[str, str]:
     rests = [[*place, rest.tolist()] for place, rest in analysis.neutral.items()]
     covers = [analysis.frames, _runs(analysis.covered)]
     told = {NEUTRAL: json.dumps(rests), COVERS: json.dumps(covers)}
-    fields = _runs(analysis.in_fields)
-    return told | ({IN_FIELDS: json.dumps(fields)} if fields else {})
+    flags = {IN_FIELDS: _runs(analysis.in_fields), ONE_MOMENT: _runs(analysis.one_moment)}
+    return told | {key: json.dumps(runs) for key, runs in flags.items() if runs}
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[list[int]]:
@@ -141,7 +144,8 @@ def _from_parts(parts: Iterable[pa.RecordBatch], schema: pa.Schema) -> Analysis:
         in_order.add({name: values[order[part]] for name, values in found.items()})
     return Analysis(
         frames, **in_order.arrays(), cut=cut, neutral=_neutral(schema), uncovered=uncovered,
-        in_fields=_in_fields(schema, frames),
+        in_fields=_flagged(schema, IN_FIELDS, frames),
+        one_moment=_flagged(schema, ONE_MOMENT, frames),
     )  # fmt: skip
 
 
@@ -150,8 +154,8 @@ def _neutral(schema: pa.Schema) -> Rests:
     return {(first, track): np.array(rest, np.float32) for first, track, rest in rests}
 
 
-def _in_fields(schema: pa.Schema, frames: int) -> NDArray[np.bool_]:
-    told = (schema.metadata or {}).get(IN_FIELDS.encode())
+def _flagged(schema: pa.Schema, key: str, frames: int) -> NDArray[np.bool_]:
+    told = (schema.metadata or {}).get(key.encode())
     return np.zeros(0, bool) if told is None else _flags(json.loads(told), frames)
 
 

@@ -15,6 +15,7 @@ from pipeline.faces.faces import Analysis, assemble
 from pipeline.faces.stretches import Stretches
 from pipeline.media.read.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection
+from pipeline.settings import Moments
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,15 @@ def measure(
     tracker: FaceTracker,
     estimator: AUEstimator,
     plate: Analysis | None = None,
+    moments: Moments = "auto",
 ) -> Analysis:
     """The whole analysis of one clip, in this process.
 
     Args:
-        plate: for an edited clip, its source's, of which the same frames, cuts and faces at rest
-            are taken: against its own rest, a smile that the edit gave to every frame would be
-            taken for the face at rest.
+        plate: for an edited clip, its source's, of which the same frames, cuts, fields and faces
+            at rest are taken: against its own rest, a smile that the edit gave to every frame would
+            be taken for the face at rest.
+        moments: how many the fields of a frame show, without a plate.
     """
     chunks = plan_chunks(inspection.index.is_key)
     if plate is not None:
@@ -57,9 +60,10 @@ def measure(
         chunks = [c for c in chunks if covered[c.first : c.last + 1].any()]
     found = [analyse_frames(inspection, c.first, c.last, tracker, estimator) for c in chunks]
     if plate is None:
-        return assemble(inspection.times_s, found, estimator)
+        return assemble(inspection.times_s, found, estimator, moments=moments)
     stretches = Stretches(plate.cut, plate.covered)
-    return assemble(inspection.times_s, found, estimator, plate.neutral, stretches)
+    alike = plate.neutral, stretches, plate.one_moment
+    return assemble(inspection.times_s, found, estimator, *alike)
 
 
 def frame_at(inspection: Inspection, number: int) -> RGBFrame:

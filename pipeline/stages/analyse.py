@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from engines.interface import AUEstimator, FaceTracker
 from pipeline.edit.segments import Span, plan_chunks
 from pipeline.faces.chunks import analyse_frames, read_chunk, read_signatures, write_chunk
 from pipeline.faces.faces import Analysis, assemble
+from pipeline.faces.moments import moments_told
 from pipeline.faces.stretches import Stretches, closed_stretches
 from pipeline.faces.table import read_analysis, read_covered, write_analysis
 from pipeline.inspected import inspection_of
@@ -102,6 +105,7 @@ def assemble_stage(
         frames=inspection.frames,
         faceless=int(analysis.faceless.sum()),
         **clock.read(),
+        notes=moments_told(analysis.one_moment, settings.moments),
     )
     return verdict, analysis
 
@@ -128,7 +132,8 @@ def _assembled(
         if stretches is not None:
             chunks = [c for c in chunks if stretches.covered[c.first : c.last + 1].any()]
         found = (read_chunk(folder.chunk(digest, c.first, c.last)) for c in chunks)
-        analysis = assemble(inspection.times_s, found, estimator, stretches=stretches)
+        how: dict[str, Any] = {"stretches": stretches, "moments": settings.moments}
+        analysis = assemble(inspection.times_s, found, estimator, **how)
     except FileNotFoundError:
         if covers():  # another run has assembled them meanwhile
             return read_analysis(path)

@@ -69,6 +69,7 @@ def seen(first: int, last: int) -> Chunk:
         (features * (1 + 0.2 * along[:, :1]) + frame[:, None] // SHOT * 0.05).astype(np.float32),
         pictures[frame // SHOT],
         np.zeros(0, np.int64),
+        np.zeros(0, np.float32),
     )
 
 

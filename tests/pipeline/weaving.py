@@ -34,6 +34,13 @@ def woven(pictures: Iterable[Any], *, top_first: bool = True) -> Iterator[Any]:
         yield one
 
 
+def segmented(pictures: Iterable[Any]) -> Iterator[Any]:
+    """Every second picture, as a frame that shows one moment in both fields."""
+    for number, one in enumerate(pictures):
+        if number % 2 == 0:
+            yield one
+
+
 def write_woven(
     path: Path,
     frames: Iterable[Any],

@@ -11,6 +11,7 @@ from jobs.command_line.options.words import (
     TRACKER_HELP,
     CacheSize,
     EventLines,
+    FieldMoments,
     Flag,
     Inputs,
     OnFiles,
@@ -38,6 +39,7 @@ class MeasureOptions(BaseModel):
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
     reader: ReaderWord = Field(default="auto", description=READER_HELP)
     view: View = "auto"
+    fields: FieldMoments = "auto"
     work: OnFiles | None = Field(
         default=None, description="Folder for resumable state. Without: `_work` beside the table."
     )

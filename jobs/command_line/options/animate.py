@@ -18,6 +18,7 @@ from jobs.command_line.options.words import (
     CacheSize,
     ClipPart,
     EventLines,
+    FieldMoments,
     Flag,
     Inputs,
     OnFiles,
@@ -65,6 +66,7 @@ class AnimateOptions(BaseModel):
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
     reader: ReaderWord = Field(default="auto", description=READER_HELP)
     view: View = "auto"
+    fields: FieldMoments = "auto"
     work: OnFiles | None = Field(
         default=None,
         description="Folder for resumable state. Without: `_work` beside the outputs, or for those "

@@ -9,6 +9,7 @@ from jobs.command_line.options.words import (
     ESTIMATOR_HELP,
     READER_HELP,
     TRACKER_HELP,
+    FieldMoments,
     Flag,
     ReaderWord,
     Said,
@@ -35,6 +36,7 @@ class FacesOptions(BaseModel):
     au: Said = Field(default="auto", description=ESTIMATOR_HELP)
     reader: ReaderWord = Field(default="auto", description=READER_HELP)
     view: View = "auto"
+    fields: FieldMoments = "auto"
     work: Said | None = Field(
         default=None,
         description="Folder for resumable state, shared with `animate`. Without: `_work` beside "

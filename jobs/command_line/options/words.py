@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from jobs.command_line.options.engines import names_help
 from keyframes.clock.part import parse_part
 from keyframes.errors import KeyframeError
+from pipeline.settings import Moments
 from pipeline.storage.copies import DEFAULT_BYTES
 from pipeline.storage.urls import here, url_of
 
@@ -28,6 +29,13 @@ Preset = Literal[
 ]
 
 
+FieldMoments = Annotated[
+    Moments,
+    Field(
+        description="How many moments the two fields of an interlaced frame show: `two`, `one` "
+        "(PsF, edited as whole frames), or `auto`: told shot by shot by how faces move."
+    ),
+]
 ReaderWord = Literal["auto", "av", "decord", "nvdec"]
 Border = Literal["replicate", "reflect", "black"]
 BitDepth = Annotated[

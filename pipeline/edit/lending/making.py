@@ -26,6 +26,7 @@ from pipeline.media.fields import Picture
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.pictures import PictureReader
+from pipeline.pictures import FIRST, WHOLE
 
 CHART_CROP = 512
 """Side of the crops that folds are looked for in; the chart has no more detail."""
@@ -63,14 +64,15 @@ def make_library(inspection: Inspection, donors: Donors) -> Library:
     folded = {_key(d): d for f in donors.folds for d in (*f.strong, *f.rest)}
     wanted = {place.donor.frame for part in places for place in part}
     wanted |= {frame for _, frame in folded}
-    for number, frame in _decoded(inspection, sorted(wanted)):
+    for number, pictures in _decoded(inspection, sorted(wanted)):
         for kind, part in enumerate(places):
             for place in part:
                 if place.donor.frame == number:
-                    images[_key(place.donor), kind] = _patch(inspection, frame, place)
+                    picture = pictures[place.donor.field]
+                    images[_key(place.donor), kind] = _patch(inspection, picture, place)
         for key, donor in folded.items():
             if donor.frame == number:
-                charts[key] = _chart(inspection, frame, donor)
+                charts[key] = _chart(inspection, pictures[donor.field], donor)
     mouths, eyes = (
         Patches.of_places(part, [images[_key(place.donor), kind] for place in part])
         for kind, part in enumerate(places)
@@ -82,9 +84,11 @@ def _key(donor: Donor) -> _Key:
     return donor.track, donor.frame
 
 
-def _decoded(inspection: Inspection, numbers: list[int]) -> Iterator[tuple[int, Picture]]:
-    """Frames in order, of fields the first; what lies between two is decoded only where no key
-    frame does."""
+def _decoded(
+    inspection: Inspection, numbers: list[int]
+) -> Iterator[tuple[int, dict[int, Picture]]]:
+    """Frames in order, each as a whole and by its first field; what lies between two is decoded
+    only where no key frame does."""
     info, index = inspection.info, inspection.index
     told = PictureReader(info)
     keys = np.flatnonzero(index.is_key)
@@ -95,7 +99,7 @@ def _decoded(inspection: Inspection, numbers: list[int]) -> Iterator[tuple[int, 
         frames = decode_range(info.path, info, index, group[0], group[-1])
         for number, frame in enumerate(frames, group[0]):
             if number in group:
-                yield number, told.pictures(frame)[0]
+                yield number, {WHOLE: frame, FIRST: told.pictures(frame)[0]}
 
 
 def _patch(inspection: Inspection, frame: Picture, place: Place) -> NDArray[Any]:

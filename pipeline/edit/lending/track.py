@@ -27,6 +27,7 @@ class Donor:
     """One frame that lends: face number, frame number, its crop and landmarks.
 
     Attributes:
+        field: which picture of the frame (pipeline/pictures.py), of fields the first.
         size: side of the crop, pixels.
         display_from_crop: `(2, 3)` float64.
         landmarks_px: `(68, 2)` float32, crop pixels.
@@ -36,6 +37,7 @@ class Donor:
 
     track: int
     frame: int
+    field: int
     size: int
     display_from_crop: NDArray[np.float64]
     landmarks_px: NDArray[np.float32]
@@ -87,6 +89,7 @@ class FaceTrack:
         return Donor(
             self.track,
             int(self.frame[place]),
+            int(self.field[place]),
             int(self.size[place]),
             self.display_from_crop[place],
             self.landmarks_px[place].astype(np.float32),

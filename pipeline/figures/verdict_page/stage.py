@@ -83,7 +83,9 @@ def judge(
     wanted[bounds[0] : bounds[1] + 1] = True
     if settings.sheet is not None:
         wanted &= reached(settings.sheet.reach(whole.timeline), whole)
-    faces = _stored(stored, wanted, bounds) or measure(before, tracker, estimator)
+    faces = _stored(stored, wanted, bounds) or measure(
+        before, tracker, estimator, moments=settings.judge.moments
+    )
     plate = Clip(before, faces)
     edit = Clip(after, measure(after, tracker, estimator, faces))
     if not len(faces.frame):

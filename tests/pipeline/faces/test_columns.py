@@ -12,7 +12,8 @@ from pipeline.faces.faces import Analysis
 
 def test_every_column_has_its_attribute_and_no_attribute_is_forgotten():
     names = {f.name for f in fields(Analysis)}
-    assert set(FACE_COLUMNS) == names - {"frames", "cut", "neutral", "uncovered", "in_fields"}
+    beside = {"frames", "cut", "neutral", "uncovered", "in_fields", "one_moment"}
+    assert set(FACE_COLUMNS) == names - beside
     assert tuple(PLAN_COLUMNS) == tuple(f.name for f in fields(EditPlan))
     assert set(CHUNK_ARRAYS) == {f.name for f in fields(Chunk)}
 

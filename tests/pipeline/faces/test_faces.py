@@ -19,7 +19,7 @@ def without_frames(analysis: Analysis, lost: set[int]) -> Analysis:
     per_row = {
         f.name: getattr(analysis, f.name)[keep]
         for f in dataclasses.fields(analysis)
-        if f.name not in ("frames", "cut", "neutral", "uncovered", "in_fields")
+        if f.name not in ("frames", "cut", "neutral", "uncovered", "in_fields", "one_moment")
     }
     return dataclasses.replace(analysis, **per_row)
 
@@ -65,6 +65,7 @@ def test_a_clip_without_faces_gives_a_table_all_the_same(talk):
         features=np.zeros((0, len(MeshAUEstimator().feature_names)), np.float32),
         signatures=np.zeros((talk.inspection.frames, 432), np.uint8),
         in_fields=np.zeros(0, np.int64),
+        steps=np.zeros(0, np.float32),
     )
     analysis = assemble(talk.inspection.times_s, [blank], MeshAUEstimator())
     table = to_table(analysis, talk.inspection)
@@ -135,6 +136,7 @@ def made_up(frames: int):
             features=random.uniform(0, 1, (len(seen), len(estimator.feature_names))).astype("f4"),
             signatures=random.integers(0, 9, (len(frame), 432), np.uint8),
             in_fields=np.zeros(0, np.int64),
+            steps=np.zeros(0, np.float32),
         )
 
 
