@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.media.bitstream.units import HEVC_DOVI_RPU, UnitFormat, escaped, unescaped
+from pipeline.media.bitstream.units import (
+    H264_SEI,
+    HEVC_DOVI_RPU,
+    HEVC_PREFIX_SEI,
+    UnitFormat,
+    escaped,
+    unescaped,
+)
 
 REGISTERED, UNREGISTERED, TIME_CODE = 4, 5, 136
 PER_PICTURE = frozenset((REGISTERED, UNREGISTERED, TIME_CODE))
@@ -23,6 +30,8 @@ X264, X265 = (bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef"),
 ATSC, ATSC_USER_DATA, CAPTIONS, BAR_DATA = b"\xb5\x00\x31", b"GA94", 3, 6
 SAMSUNG_HDR = b"\xb5\x00\x3c\x00\x01\x04"
 HDR_VIVID = b"\x26\x00\x04\x00\x05"
+SPEAKING = {"h264": {H264_SEI}, "hevc": {HEVC_PREFIX_SEI, HEVC_DOVI_RPU}}
+"""Kinds of units that hold messages, by codec."""
 DOVI_RPU = "Dolby Vision metadata"
 
 
@@ -67,13 +76,13 @@ def _registered_name(payload: bytes) -> str:
     return "registered user data"
 
 
-def messages_of(packet: bytes, form: UnitFormat) -> list[Message]:
+def messages_of(packet: bytes | memoryview, form: UnitFormat) -> list[Message]:
     """All messages of a packet but what encoders write of themselves, in order."""
     found: list[Message] = []
-    for unit in form.split(packet):
+    for unit in form.units_of(packet, SPEAKING[form.codec]):
         if form.is_sei(unit):
             found += _parse(unescaped(unit)[form.header_bytes :])
-        elif form.codec == "hevc" and form.kind(unit) == HEVC_DOVI_RPU:
+        else:
             found.append(Message(-1, unit))
     return [m for m in found if not _is_encoders_own(m)]
 

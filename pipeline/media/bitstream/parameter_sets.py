@@ -58,6 +58,10 @@ def _kinds(codec: str) -> tuple[int, int, int]:
     return (-1, H264_SPS, H264_PPS) if codec == "h264" else (HEVC_VPS, HEVC_SPS, HEVC_PPS)
 
 
+PARAMETER_SETS = {codec: frozenset(_kinds(codec)) for codec in ("h264", "hevc")}
+"""Kinds of units that are parameter sets."""
+
+
 def free_numbers(form: UnitFormat, units: Iterable[bytes]) -> Numbers:
     """Numbers that none of these parameter sets has.
 

@@ -5,6 +5,7 @@ Sources: ITU-T H.264 §7.3.1 and annex B, ITU-T H.265 §7.3.1 and annex B, ISO/I
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 START_CODE = b"\0\0\0\1"
@@ -34,6 +35,20 @@ class UnitFormat:
         if not unit:
             return -1
         return unit[0] & 0x1F if self.codec == "h264" else unit[0] >> 1 & 0x3F
+
+    def units_of(self, packet: bytes | memoryview, kinds: Set[int]) -> list[bytes]:
+        """A packet's units of some kinds (nal_unit_type), in order; all others are passed over."""
+        if not self.length_bytes:
+            return [u for u in _by_start_code(bytes(packet)) if self.kind(u) in kinds]
+        found: list[bytes] = []
+        at, size, end, is_h264 = 0, self.length_bytes, len(packet), self.codec == "h264"
+        while at + size < end:
+            length, at = int.from_bytes(packet[at : at + size], "big"), at + size
+            head = packet[at]
+            if length and (head & 0x1F if is_h264 else head >> 1 & 0x3F) in kinds:
+                found.append(bytes(packet[at : at + length]))
+            at += length
+        return found
 
     def is_slice(self, unit: bytes) -> bool:
         """Whether a unit holds picture samples."""

@@ -17,7 +17,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.boxes.tree import Box, MalformedBoxError, parse_boxes, sample_entries
+from pipeline.media.boxes.tree import (
+    Box,
+    MalformedBoxError,
+    loose_boxes,
+    parse_boxes,
+    sample_entries,
+)
 
 LARGEST_MOVIE_BOX = 1 << 28
 READ_BYTES = 1 << 20
@@ -59,6 +65,12 @@ class Track:
     @property
     def table(self) -> Box:
         return self.box.need(b"mdia", b"minf", b"stbl")
+
+    @property
+    def is_self_contained(self) -> bool:
+        """Whether its samples lie in its own file (ISO/IEC 14496-12 §8.7.2)."""
+        dref = self.box.find(b"mdia", b"minf", b"dinf", b"dref")
+        return dref is None or all(b.body[3:4] == b"\1" for b in loose_boxes(dref.body[8:]))
 
     def chunks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """`(C,)` int64 offsets in the file and sizes in bytes of its chunks.

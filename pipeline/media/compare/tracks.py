@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.compare.facts import FileFacts, TrackFacts
+from pipeline.media.compare.facts import FileFacts
 from pipeline.media.compare.findings import Finding, kept, limited, lost
+from pipeline.media.compare.track_facts import TIMED, TrackFacts
 from pipeline.media.read.tags import compared_tags
 
 ONE_US, FLOAT_S = 1e-6, 1e-9
-TIMED = {"subtitle", "text"}
-"""Kinds whose packets are shown for as long as they say."""
 UNHELD: dict[str, frozenset[str]] = {
     "matroska,webm": frozenset(("data", "metadata", "sound", "pictures", "text")),
     "mpegts": frozenset(("data", "metadata", "sound", "cover", "attachment", "text", "subtitle")),
@@ -95,9 +95,10 @@ def _times(before: TrackFacts, after: TrackFacts, shift: Fraction) -> list[Findi
     if len(before.pts) != len(after.pts):  # sound without coding is cut into other packets
         first = [t.first_s for t in (before, after) if t.first_s is not None]
         return [_off(topic, float(abs(first[-1] - first[0] - shift)), before, after)]
-    starts, lengths = ([_seconds(t, of) for t in (before, after)] for of in ("pts", "durations"))
+    starts = [_seconds(t, t.pts) for t in (before, after)]
     findings = [_off(topic, _worst(starts[1] - starts[0] - float(shift)), before, after)]
     if before.kind in TIMED:
+        lengths = [_seconds(t, t.durations) for t in (before, after)]
         told = (lengths[0] > 0) & (lengths[1] > 0)  # else the container ends it with the next
         findings.append(
             _off(f"{before.name} lengths", _worst((lengths[1] - lengths[0])[told]), before, after)
@@ -105,10 +106,10 @@ def _times(before: TrackFacts, after: TrackFacts, shift: Fraction) -> list[Findi
     return findings
 
 
-def _seconds(track: TrackFacts, of: str) -> NDArray[np.float64]:
+def _seconds(track: TrackFacts, of: array[int]) -> NDArray[np.float64]:
     """Of each packet, in the order of time: containers store packets in orders of their own."""
     order = np.argsort(np.array(track.pts, np.int64), kind="stable")
-    ticks: NDArray[np.float64] = np.array(getattr(track, of), np.int64)[order].astype(np.float64)
+    ticks: NDArray[np.float64] = np.array(of, np.int64)[order].astype(np.float64)
     return ticks * float(track.tick_s)
 
 

@@ -26,9 +26,18 @@ def packets_around(
 ) -> Iterator[Packet[Any]]:
     """Streams' packets in the order of the file: all, or of a part at least all that is in it."""
     if index is None or index.cut is None or not info.container.startswith(INDEXED):
-        yield from packets_of(container, streams)
-        return
-    first, end = (float(at * info.time_base) for at in (int(index.pts[0]), index.cut.end))
+        return packets_of(container, streams)
+    return _near(container, info, index, index.cut.end, streams)
+
+
+def _near(
+    container: InputContainer,
+    info: VideoInfo,
+    index: FrameIndex,
+    end_pts: int,
+    streams: Sequence[Stream],
+) -> Iterator[Packet[Any]]:
+    first, end = (float(at * info.time_base) for at in (int(index.pts[0]), end_pts))
     container.seek(max(0, int((first - MARGIN_S) * av.time_base)))
     for packet in packets_of(container, streams):
         if _decoded_s(packet) > end + MARGIN_S and not _is_cover(packet.stream):
@@ -45,7 +54,7 @@ def packets_of(container: InputContainer, streams: Sequence[Stream]) -> Iterator
     for stream in container.streams if container.format.name.startswith(INDEXED) else ():
         if stream.index not in wanted:
             stream.discard = Discard.all
-    yield from container.demux(streams)
+    return container.demux(streams)
 
 
 def _decoded_s(packet: Packet[Any]) -> float:

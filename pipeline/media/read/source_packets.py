@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from pipeline.errors import MediaError
 from pipeline.media.bitstream.messages import LASTING, PER_PICTURE, Message, messages_of
@@ -41,8 +41,7 @@ class Carried:
     packet: bytes = b""
 
 
-@dataclass(frozen=True)
-class CodedFrame:
+class CodedFrame(NamedTuple):
     """A packet of the source: when it is shown, its bytes, whether decoding can start there."""
 
     pts: int
@@ -116,10 +115,10 @@ class SourcePackets:
                 raise MediaError(
                     f"{self.info.path}: {found} of {frames} packets found from pts {first_pts} on"
                 )
-            carried = self._read(packet)
             if not first_pts <= pts <= last_pts:
-                self._hold(pts, carried)
+                self._hold(pts, self._read(packet))
                 continue
+            self._messages(packet)  # some hold from here on
             found += 1
             yield CodedFrame(pts, packet, is_key)
 
@@ -135,11 +134,17 @@ class SourcePackets:
             return Carried(packet=packet)
         if self._form is None:
             return Carried()
-        messages = [m for m in messages_of(packet, self._form) if self._is_carried(m)]
-        self._lasting |= {m.type: m for m in messages if m.type in LASTING}
-        own = tuple(m for m in messages if m.type not in LASTING)
+        own = tuple(m for m in self._messages(packet) if m.type not in LASTING)
         whole = packet if self.keeps_all else b""
         return Carried(own, tuple(self._lasting.values()), packet=whole)
+
+    def _messages(self, packet: bytes) -> list[Message]:
+        """Those that are carried; the lasting ones are kept for what follows."""
+        if self._form is None:
+            return []
+        messages = [m for m in messages_of(packet, self._form) if self._is_carried(m)]
+        self._lasting |= {m.type: m for m in messages if m.type in LASTING}
+        return messages
 
     def _is_carried(self, message: Message) -> bool:
         if message.type == DOVI_UNIT:

@@ -146,5 +146,5 @@ def copied_packets(
         packet.dts = None if packet.dts is None else packet.dts + ticks
         if packet.dts is None and packet.pts is None:
             packet.pts = packet.dts = 0  # a cover has no time
-        packet.stream = copies[packet.stream.index]
+        packet.stream = copies[packet.stream_index]
         yield packet

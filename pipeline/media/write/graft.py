@@ -148,7 +148,7 @@ class _Graft:
     def add_tracks(self) -> None:
         taken = {t.number for t in self._new.tracks}
         for track in foreign_tracks(self._old):
-            if not _is_self_contained(track):
+            if not track.is_self_contained:
                 continue
             number = max(taken, default=0) + 1
             taken.add(number)
@@ -207,14 +207,6 @@ def _paired_ids(old: Movie, new: Movie) -> dict[int, int]:
         if len(mine) == len(theirs):
             pairs |= dict(zip(mine, theirs, strict=True))
     return pairs
-
-
-def _is_self_contained(track: Track) -> bool:
-    """Its samples lie in its own file (ISO/IEC 14496-12 §8.7.2)."""
-    dref = track.box.find(b"mdia", b"minf", b"dinf", b"dref")
-    if dref is None:
-        return True
-    return all(b.body[3:4] == b"\1" for b in loose_boxes(dref.body[8:]))
 
 
 def _renumbered(box: Box, number: int, clock: Fraction) -> Box:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -166,7 +168,9 @@ def joined_packets(
     """
     gap = max(1, int(index.duration[0]))
     lead = index.pts[0] - gap * np.arange(plan.reorder, 0, -1)
-    dts = np.concatenate([lead, index.pts])
+    # Asked for one by one, plain numbers take a tenth of what numpy's do.
+    pts, durations = (array("q", column.tobytes()) for column in (index.pts, index.duration))
+    dts = array("q", lead.tobytes()) + pts
     number = 0
     with SourcePackets(info, keeps_all=plan.mixes, index=index) as source:
         for part, first in zip(plan.parts, plan.first, strict=True):
@@ -175,9 +179,8 @@ def joined_packets(
             else:
                 packets = _encoded_packets(source, part, int(first), plan.shared, info, index)
             for packet, is_copied in packets:
-                shown = int(np.searchsorted(index.pts, packet.pts or 0))
-                packet.pts, packet.dts = int(index.pts[shown]), int(dts[number])
-                packet.duration = int(index.duration[shown])
+                shown = bisect_left(pts, packet.pts or 0)
+                packet.pts, packet.dts, packet.duration = pts[shown], dts[number], durations[shown]
                 packet.time_base = info.time_base
                 if is_copied:
                     on_copied(shown)

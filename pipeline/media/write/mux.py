@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -165,10 +166,10 @@ def _write(
         target.metadata.update(kept | origin_tag(muxer_of(output), kept))
         target.set_chapters(_chapters(source, info, index, shift_s))
         source.streams[info.stream_index].discard = Discard.all
-        for packet in heapq.merge(
-            _video_packets(plan, info, index, ours[0], shift_s, copied.append),
-            copied_packets(source, copies, info, index, shift_s),
-            key=_decoding_s,
+        for packet, _ in heapq.merge(
+            _in_time(_video_packets(plan, info, index, ours[0], shift_s, copied.append)),
+            _in_time(copied_packets(source, copies, info, index, shift_s)),
+            key=itemgetter(1),
         ):
             target.mux(packet)
         return ours[0].index, np.sort(np.array(copied, np.int64))
@@ -318,7 +319,12 @@ def _video_packets(
         yield packet
 
 
-def _decoding_s(packet: Packet[Any]) -> float:
-    ticks = packet.dts if packet.dts is not None else packet.pts
-    base = packet.time_base  # as plain numbers: a product of fractions takes ten times as long
-    return (ticks or 0) * base.numerator / base.denominator
+def _in_time(packets: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], float]]:
+    """Each with when it is decoded, seconds; packets of one stream have one time base."""
+    bases: dict[int, tuple[int, int]] = {}
+    for packet in packets:
+        base = bases.get(packet.stream_index)
+        if base is None:  # a fraction made for each packet takes longer than all else here
+            base = bases[packet.stream_index] = packet.time_base.as_integer_ratio()
+        ticks = packet.dts if packet.dts is not None else packet.pts
+        yield packet, (ticks or 0) * base[0] / base[1]

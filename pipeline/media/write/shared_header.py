@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import MediaError
 from pipeline.media.bitstream.parameter_sets import (
+    PARAMETER_SETS,
     NoNumberError,
     Numbers,
     free_numbers,
@@ -43,12 +44,12 @@ class SharedHeader:
         Raises:
             NotCopyableError: it holds parameter sets under a number of ours.
         """
-        units = self.theirs.split(data)
-        if any(has_number(unit, self.theirs, self.numbers) for unit in units):
+        sets = self.theirs.units_of(data, PARAMETER_SETS[self.theirs.codec])
+        if any(has_number(unit, self.theirs, self.numbers) for unit in sets):
             raise NotCopyableError("the source has parameter sets under the number of ours")
         if self.theirs.length_bytes == self.ours.length_bytes:
             return data
-        return self.ours.join(units)
+        return self.ours.join(self.theirs.split(data))
 
     def of_piece(self, data: bytes) -> bytes:
         """A packet of a piece.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,8 +18,10 @@ from pipeline.media.bitstream.units import parameter_units, unit_format
 from pipeline.media.compare.facts import read_facts
 from pipeline.media.compare.witness import compare_files
 from pipeline.media.planes import all_plane_views
+from pipeline.media.read import part_packets, scan
 from pipeline.media.read.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
+from pipeline.media.read.part_packets import packets_of
 from pipeline.media.write import untouched
 from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.media.write.encoding.settings import EncodeSettings
@@ -68,9 +71,9 @@ def planes(path: str) -> list[list[np.ndarray]]:
         return [[v.copy() for v in all_plane_views(f)] for f in container.decode(video=0)]
 
 
-def packets(path: str) -> dict[int, bytes]:
+def packets(path: str, kind: str = "video") -> dict[int, bytes]:
     with av.open(path) as container:
-        return {p.pts: bytes(p) for p in container.demux(video=0) if p.size}
+        return {p.pts: bytes(p) for p in container.demux(**{kind: 0}) if p.size}
 
 
 @pytest.mark.parametrize(
@@ -236,6 +239,25 @@ def test_of_copies_only_the_ends_of_each_run_and_changed_packets_are_decoded(
     unsure = replace(seen, index=replace(seen.index, group=np.full(30, -1)))
     check_copies(unsure, seen, everything)
     assert decoded == [(0, 29)]
+
+
+def test_the_end_demuxes_source_and_output_of_mp4_once(footage, tmp_path, monkeypatch):
+    """Of a clip of hours this is what it takes: all else is read by the index, without packets."""
+    source = footage(options=H264, gop=6, sound="aac")
+    seen = inspect_video(source)
+    parts, settings = parts_of(seen, tmp_path, {8})
+    demuxed: Counter[tuple[bool, str]] = Counter()
+
+    def counted(container, streams):
+        for packet in packets_of(container, streams):
+            demuxed[container.name == source, packet.stream.type] += packet.size > 0
+            yield packet
+
+    for module in (scan, part_packets):
+        monkeypatch.setattr(module, "packets_of", counted)
+    finish(seen.info, seen.index, parts, str(tmp_path / "out.mp4"), settings)
+    sounds = len(packets(source, "audio"))
+    assert demuxed == {(True, "video"): 30, (True, "audio"): sounds, (False, "video"): 30}
 
 
 def with_a_changed_byte(source: str, folder: Path, number: int) -> str:
