@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,6 +21,8 @@ from engines.judges.identity import EMBEDDING, IdentityJudge
 from pipeline import affine
 from pipeline.faces.align import SIDE_MAX, crop_path
 from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.inspection import Inspection
+from pipeline.media.read.pictures import PictureReader
 from pipeline.quality.clip import Clip
 from pipeline.quality.metrics.background import background_error, worst_block
 from pipeline.quality.metrics.detail import change_map, changed_mask, seam, sharpness
@@ -113,22 +115,33 @@ def measure_shot(source: Clip, output: Clip, face: int) -> ShotSeries:
     series = ShotSeries.empty(source.frames)
     _from_tables(series, source, output, face)
     walker = _Walker(series, source, output, face)
-    for number, (before, after) in enumerate(_pairs(source, output)):
-        walker.see(number, before, after)
+    for number, pair in enumerate(_pairs(source, output)):
+        walker.see(number, *pair)
     if walker.changed:
         series.heat /= walker.changed
     return series
 
 
-def _pairs(source: Clip, output: Clip) -> Iterator[tuple[RGBFrame, RGBFrame]]:
-    clips = [
-        (c.inspection.info, decode_range(c.inspection.info.path, c.inspection.info,
-                                         c.inspection.index, 0, c.frames - 1))
-        for c in (source, output)
-    ]  # fmt: skip
-    (info_before, before), (info_after, after) = clips
-    for a, b in zip(before, after, strict=True):
-        yield display_rgb(a, info_before), display_rgb(b, info_after)
+class _Shown(NamedTuple):
+    """A frame; and the picture of it in which its faces were measured, of fields the first."""
+
+    whole: RGBFrame
+    face: RGBFrame
+
+
+def _pairs(source: Clip, output: Clip) -> Iterator[tuple[_Shown, _Shown]]:
+    in_fields = source.measured.in_fields
+    shown = (_shown(clip.inspection, in_fields) for clip in (source, output))
+    return zip(*shown, strict=True)
+
+
+def _shown(seen: Inspection, in_fields: NDArray[np.bool_]) -> Iterator[_Shown]:
+    info, told = seen.info, PictureReader(seen.info)
+    frames = decode_range(info.path, info, seen.index, 0, seen.frames - 1)
+    for number, frame in enumerate(frames):
+        whole = display_rgb(frame, info)
+        is_field = len(in_fields) and in_fields[number]
+        yield _Shown(whole, display_rgb(told.pictures(frame)[0], info) if is_field else whole)
 
 
 def _from_tables(series: ShotSeries, source: Clip, output: Clip, face: int) -> None:
@@ -174,17 +187,17 @@ class _Walker:
         self._worst = 0.0
         self.changed = 0
 
-    def see(self, number: int, before: RGBFrame, after: RGBFrame) -> None:
+    def see(self, number: int, before: _Shown, after: _Shown) -> None:
         """Measures one frame."""
         faces = [p for a in (self._source, self._output) for p in a.landmarks_px[a.frame == number]]
-        self._outside(number, before, after, faces)
+        self._outside(number, before.whole, after.whole, faces)
         if number not in self._crops:
             self._small_before = None
             return
         points = self._points_before[number]
         if self._seen % self._look_every == 0:
-            self._look(number, before, after, points, self._points_after.get(number))
-        self._crop(number, before, after, points)
+            self._look(number, before.face, after.face, points, self._points_after.get(number))
+        self._crop(number, before.face, after.face, points)
         self._seen += 1
 
     def _outside(
