@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engines.errors import EngineError, EngineUnavailableError, UnknownEngineError
+from engines.lent import OWN, RIG
 from engines.traits import Option, Traits
 
 
@@ -27,6 +28,13 @@ class Line:
     by_name_only: bool = False
 
 
+UNITS = Option(
+    "units",
+    str,
+    "own: a unit moves a face as its shot shows that person to move it, where it does; rig: as "
+    "any face",
+    (OWN, RIG),
+)
 TRACKERS: dict[str, Line] = {
     "fan": Line("engines.trackers.fan.tracker:FanTracker", "engines.trackers.fan.traits:TRAITS"),
     "mesh": Line("engines.trackers.mesh.tracker:MeshTracker", Traits()),
@@ -45,7 +53,7 @@ EDITORS: dict[str, Line] = {
     ),
     "plate": Line(
         "engines.editors.plate.editor:PlateEditor",
-        Traits(is_preview=True, borrows=True, shuts_eyes=True, any_size=True),
+        Traits((UNITS,), is_preview=True, borrows=True, shuts_eyes=True, any_size=True),
     ),
     "previz": Line(
         "engines.editors.previz.editor:PrevizEditor",

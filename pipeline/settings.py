@@ -14,7 +14,7 @@ from keyframes.sheet import KeyframeSheet
 
 ANALYSIS_VERSION = 8
 """Raise when tracking, linking or AU formulas change: analyses on disk are then made anew."""
-RENDER_VERSION = 6
+RENDER_VERSION = 7
 """Raise when cropping, editing, pasting or encoding change: pieces on disk are then made anew."""
 
 Moments = Literal["auto", "one", "two"]
@@ -138,6 +138,7 @@ class JudgeSettings:
         pages: output → where its page goes; without, beside it as `<name>.qa.html`.
         planner: what the edit was planned with, where that is known.
         crop_size: least side of that editor's crops, pixels.
+        own_units: it moved faces as their shots show them to, if it can.
         only: the part of their clips that the outputs show.
     """
 
@@ -149,6 +150,7 @@ class JudgeSettings:
     pages: dict[str, str] = field(default_factory=dict[str, str])
     planner: AnalysisSettings | None = None
     crop_size: int = 512
+    own_units: bool = True
     only: Part | None = None
 
 

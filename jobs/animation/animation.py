@@ -34,6 +34,7 @@ from jobs.evaluation.pages import tell_pages
 from jobs.ray_cluster import cluster
 from jobs.ray_cluster.nodes import RayNodes
 from jobs.ray_cluster.shared_storage import check_shared
+from pipeline.edit.lending.own import are_own
 from pipeline.figures.beside import files_beside
 from pipeline.files import names_in, stands
 from pipeline.lease import Run
@@ -209,6 +210,7 @@ def judge_settings(call: Call) -> JudgeSettings:
         encode_preset=call.render.encode_preset,
         planner=call.analysis,
         crop_size=call.editor.crop_size,
+        own_units=are_own(call.editor.settings),
         only=call.render.only,
     )
 

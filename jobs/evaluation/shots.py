@@ -25,6 +25,7 @@ from jobs.ray_cluster import cluster
 from keyframes.clock.part import parse_part
 from keyframes.load import load_sheet
 from keyframes.sheet import KeyframeSheet
+from pipeline.edit.lending.own import are_own
 from pipeline.files import state_of
 from pipeline.media.views.choice import BY_TAGS, checked_view
 from pipeline.own_curve import keep_curve
@@ -208,6 +209,7 @@ def _settings_of_run(report: dict[str, Any], options: JudgeOptions) -> JudgeSett
         encode_preset=told["encode_preset"],
         planner=_planner(told),
         crop_size=told["engines"]["editor"].get("crop_size", 512),
+        own_units=are_own(told["engines"]["editor"].get("settings", {})),
     )
 
 

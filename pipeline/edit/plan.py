@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engines.hands.finder import HANDS_MAX, POINTS
-from engines.lent import FOLD_GROUPS, LID_LEVELS
+from engines.lent import FOLD_GROUPS, LID_LEVELS, PERSONAL_GROUPS
 from keyframes.au import AU_NAMES, INTENSITY_MAX, LID_NAMES, AUDelta, AUIntensity
 from keyframes.sheet import KeyframeSheet
 from pipeline import affine
@@ -45,11 +45,13 @@ PLAN_COLUMNS: Columns = {
     "fold": Column((len(FOLD_GROUPS),), np.float32),
     "lid_donors": Column((LID_LEVELS,), np.int64),
     "eyes_open": Column((len(LID_NAMES),), np.float32, ("openR", "openL")),
+    "person": Column((), np.int64),
+    "own": Column((len(PERSONAL_GROUPS),), np.float32),
     "hands_px": Column((HANDS_MAX, POINTS, 2), np.float32),
 }
 """The one list of a plan's columns; `EditPlan` has an attribute for each."""
 NOTHING_LENT = {"donor": -1, "lent": 0, "crop_from_donor": 0, "fold_donor": -1, "fold": 0}
-NOTHING_LENT |= {"lid_donors": -1, "eyes_open": 1}
+NOTHING_LENT |= {"lid_donors": -1, "eyes_open": 1, "person": -1, "own": 0}
 """What the columns of pipeline/edit/lending hold where nothing is lent."""
 
 
@@ -89,6 +91,9 @@ class EditPlan:
         fold: `(E, 7)` float32 −0.8…1, how much of them is put on, or taken off.
         lid_donors: `(E, 4)` int64, frames that lend shut eyes, from open to shut; −1.
         eyes_open: `(E, 2)` float32 0…1, how open the eyes are, where eyes are lent.
+        person: `(E,)` int64 names how the person's own units move the face; −1 = as the rig's.
+        own: `(E, 4)` float32 per group of PERSONAL_GROUPS by how much the person's own units tell
+            the rest of the shot better than the rig; 0 = it is the rig's.
         hands_px: `(E, 2, 21, 2)` float32, hands at the face, crop pixels; NaN where none.
     """
 
@@ -108,6 +113,8 @@ class EditPlan:
     fold: NDArray[np.float32]
     lid_donors: NDArray[np.int64]
     eyes_open: NDArray[np.float32]
+    person: NDArray[np.int64]
+    own: NDArray[np.float32]
     hands_px: NDArray[np.float32]
 
     def __len__(self) -> int:

@@ -24,6 +24,8 @@ def lent_findings(source: Clip, question: Question) -> list[ShotFinding]:
     parts = source.inspection, source.measured, question.sheet, side
     plan = plan_edits(*parts, question.who, any_size=traits.any_size).plan
     times_s = source.inspection.times_s
-    lent, _ = borrowed(plan, source.measured, source.inspection, side, any_size=traits.any_size)
-    told = lending_told(lent.of_face(question.face), source.measured, times_s)
+    personal, how = question.own_units, {"any_size": traits.any_size}
+    parts = source.measured, source.inspection, side
+    lent, _ = borrowed(plan, *parts, **how, personal=personal)
+    told = lending_told(lent.of_face(question.face), source.measured, times_s, personal=personal)
     return [ShotFinding("lent", "none", "", line) for line in told]

@@ -27,6 +27,7 @@ class Question:
         who: the people of the curve, where they were found in the source.
         planner: name of the estimator that the edit was planned with; "" where that is not known.
         crop_size: least side of that editor's crops, pixels.
+        own_units: it moved faces as their shots show them to, if it can.
     """
 
     sheet: KeyframeSheet | None = None
@@ -37,6 +38,7 @@ class Question:
     who: Who = NOBODY
     planner: str = ""
     crop_size: int = 512
+    own_units: bool = True
 
     @property
     def is_self_measured(self) -> bool:

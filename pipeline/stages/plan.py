@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.edit.lending.kept import write_library
 from pipeline.edit.lending.making import borrowed
+from pipeline.edit.lending.own import are_own
 from pipeline.edit.lending.told import lending_told
 from pipeline.edit.plan import plan_edits, write_plan
 from pipeline.edit.segments import ONE, Hands, Span, plan_segments
@@ -77,9 +78,11 @@ def _planned(
     shown = Span(0, first, last)
     planned = plan_edits(inspection, faces, sheet, side, who, shown, any_size=any_size)
     if editor.borrows:
-        plan, library = borrowed(planned.plan, faces, inspection, side, any_size=any_size)
+        how = {"any_size": any_size, "personal": are_own(editor.settings)}
+        plan, library = borrowed(planned.plan, faces, inspection, side, **how)
         write_library(folder.lent(row["request"]), library)
-        lent = lending_told(plan.within(shown), faces, inspection.times_s)
+        times_s, personal = inspection.times_s, how["personal"]
+        lent = lending_told(plan.within(shown), faces, times_s, personal=personal)
         planned = replace(planned, plan=plan, warnings=(*planned.warnings, *lent))
     encode = encode_settings(inspection, settings)
     plan = planned.plan.within(shown)  # made of whole shots, so that a part is as in the whole

@@ -1,8 +1,9 @@
 """The editor that borrows: the rig's motion, and what other frames of the same shot show.
 
 What opens shows what is really there, teeth and tongue as another frame has them; skin folds as it
-folds there, eyes shut as they shut there. Where the shot has no such frame, mouths are painted and
-lids drawn down as in the preview, and skin stays flat.
+folds there, eyes shut as they shut there, and units move the face as they do there. Where the shot
+has no such frame, mouths are painted and lids drawn down as in the preview, skin stays flat, and
+units are the rig's.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from engines.editors.rig.draw import Image, Inside, Over, Shown
 from engines.editors.rig.editor import RigEditor
 from engines.editors.rig.face import FaceFrame
 from engines.editors.rig.lips import Lips
+from engines.editors.rig.person import personal_field
+from engines.errors import EngineError
 from engines.interface import AlignedCrops
-from engines.lent import Lent, LentMouth
+from engines.lent import OWN, RIG, Lent, LentMouth
 from keyframes.au import AUDelta
 
 SHUT, OPEN = 0.03, 0.07
@@ -28,9 +31,24 @@ SHUT, OPEN = 0.03, 0.07
 
 
 class PlateEditor(RigEditor):
-    """Moves a face by the rig; mouths, folds and shut eyes are lent by the same shot."""
+    """Moves a face by the rig, bent to the person; mouths, folds and shut eyes are lent by the same
+    shot.
+
+    Args:
+        size, batch: as of RigEditor.
+        units: `own` or `rig`: whether what the shot shows of the person bends the rig.
+
+    Raises:
+        EngineError: as RigEditor, or other `units`.
+    """
 
     name: ClassVar[str] = "plate"
+
+    def __init__(self, size: int = 512, batch: int = 1, units: str = OWN) -> None:
+        super().__init__(size, batch)
+        if units not in (OWN, RIG):
+            raise EngineError(f"plate editor: got units {units!r}; expected {OWN!r} or {RIG!r}")
+        self._units = units
 
     def inside(self, crops: AlignedCrops, number: int) -> Inside | None:
         """The lent mouth, in this frame's light."""
@@ -52,6 +70,11 @@ class PlateEditor(RigEditor):
                 draw_eyes(frame, after, lids, eyes_open, eyes, edited, mask)
 
         return drawn
+
+    def field(self, crops: AlignedCrops, number: int) -> NDArray[np.float64] | None:
+        """The units as the shot shows this person to have them."""
+        person = _lent(crops, number).person
+        return None if person is None or self._units == RIG else personal_field(person)
 
     def told(self, crops: AlignedCrops, number: int) -> tuple[str, ...]:
         """Which frame lent a mouth, or that none did."""

@@ -51,6 +51,7 @@ def draw_edit(
     inside: Inside | None = None,
     lids: NDArray[np.float32] | None = None,
     over: Over | None = None,
+    field: NDArray[np.float64] | None = None,
 ) -> bool:
     """Draws one edited crop and its mask into `edited` and `mask`, where anything moves.
 
@@ -58,6 +59,7 @@ def draw_edit(
         lids: `(2,)` −10…10 in the order of LID_NAMES: how far eyes are to be shut, 5 = all the way.
         inside: asked where a mouth opens; without it, and where it gives None, it is painted there.
         over: draws more over what is drawn.
+        field: `(14, P, 3)` the person's own units (person.py); without, the rig's.
 
     Returns:
         Whether a good part of what shows between the lips was painted.
@@ -65,7 +67,7 @@ def draw_edit(
     frame = face_frame(landmarks_px, pose)
     points = control_points(frame, landmarks_px)
     opened = None if lids is None else np.minimum(lids, 0.0)  # what shuts is a layer of its own
-    moved = displacements(frame, points, delta, len(image), opened)
+    moved = displacements(frame, points, delta, len(image), opened, field)
     torn = torn_lips(points, moved)
     drawn = draw_map(fit_warp(frame, torn, moved, len(image)))
     after = points + moved

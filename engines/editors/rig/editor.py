@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.editors.checks import check_crops, check_settings
 from engines.editors.rig.draw import Inside, Over, draw_edit
@@ -62,6 +63,7 @@ class RigEditor:
                 self.inside(crops, number),
                 delta.lids[number],
                 self.over(crops, delta, number),
+                self.field(crops, number),
             )
             notes.update(self.told(crops, number) if painted else ())
         return EditedCrops(edited, crops.images.copy(), mask, tuple(sorted(notes)))
@@ -72,6 +74,10 @@ class RigEditor:
 
     def over(self, crops: AlignedCrops, delta: AUDelta, number: int) -> Over | None:  # noqa: ARG002
         """What is drawn over a face that is done; None = nothing."""
+        return None
+
+    def field(self, crops: AlignedCrops, number: int) -> NDArray[np.float64] | None:  # noqa: ARG002
+        """`(14, P, 3)` the units of the person in a crop; None = the rig's."""
         return None
 
     def told(self, crops: AlignedCrops, number: int) -> tuple[str, ...]:  # noqa: ARG002

@@ -126,6 +126,7 @@ def displacements(
     delta: NDArray[np.floating],
     size: int,
     lids: NDArray[np.floating] | None = None,
+    field: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """How far each control point goes.
 
@@ -136,13 +137,14 @@ def displacements(
         size: side of the crop, pixels; no point leaves it.
         lids: `(2,)` at most 0, in the order of LID_NAMES: how far eyes are opened; what shuts
             them is a layer of its own (lids.py).
+        field: `(14, P, 3)` the person's own units (person.py); without, the rig's.
 
     Returns:
         `(P, 2)` face units, x to the image right along the eye line, y down the face.
     """
     shut = np.zeros(len(LID_NAMES)) if lids is None else np.asarray(lids, np.float64)
     units = np.concatenate([effective_units(delta), shut])
-    moved = limited(frame.seen, points, units, unit_field())
+    moved = limited(frame.seen, points, units, unit_field() if field is None else field)
     return _inside_crop(frame, points, moved, size)
 
 

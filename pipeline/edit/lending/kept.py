@@ -16,6 +16,7 @@ from engines.lent import Lent, LentEyes, LentMouth
 from pipeline import affine
 from pipeline.edit.lending.cutting import Cut, Patches
 from pipeline.edit.lending.fold_maps import STEP
+from pipeline.edit.personal.person import STEP as FACTOR_STEP
 from pipeline.edit.plan import EditPlan
 from pipeline.files import published
 
@@ -28,6 +29,7 @@ class Library:
         mouths, eyes: patches around them.
         fold_track, fold_donor, fold_group: `(F,)` int64.
         folds: `(F, 352, 352)` int8, log ratio in STEPs.
+        people: `(K,)` int64 names in a plan's column `person`, and `people_factors` as in Person.
     """
 
     mouths: Patches
@@ -36,6 +38,8 @@ class Library:
     fold_donor: NDArray[np.int64]
     fold_group: NDArray[np.int64]
     folds: NDArray[np.int8]
+    people: NDArray[np.int64]
+    people_factors: NDArray[np.int16]
 
     def lent(self, plan: EditPlan, row: int) -> Lent:
         """What is lent to one edit of a plan."""
@@ -45,7 +49,13 @@ class Library:
             self._folds(plan, row),
             eyes,
             plan.eyes_open[row] if eyes else None,
+            self._person(plan, row),
         )
+
+    def _person(self, plan: EditPlan, row: int) -> NDArray[np.float32] | None:
+        for number in np.flatnonzero(self.people == plan.person[row])[:1]:
+            return self.people_factors[number] * np.float32(FACTOR_STEP)
+        return None
 
     def _mouth(self, plan: EditPlan, row: int) -> LentMouth | None:
         cut = self.mouths.of(int(plan.track[row]), int(plan.donor[row]))

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from pipeline.edit.lending.folds import FoldDonors, lend_folds
 from pipeline.edit.lending.lids import lend_lids
 from pipeline.edit.lending.mouths import lend_mouths
+from pipeline.edit.lending.own import lend_own
 from pipeline.edit.lending.track import Donor, ShotEdits, face_track
+from pipeline.edit.personal.person import Person
 from pipeline.edit.plan import NOTHING_LENT, EditPlan, crops_of
 from pipeline.faces.faces import Analysis
 from pipeline.pictures import times_of
@@ -23,11 +25,12 @@ from pipeline.pictures import times_of
 
 @dataclass(frozen=True)
 class Donors:
-    """The frames that lend, of all faces and shots of a clip."""
+    """The frames that lend, of all faces and shots of a clip, and how those faces move."""
 
     mouths: list[Donor] = field(default_factory=list[Donor])
     folds: list[FoldDonors] = field(default_factory=list[FoldDonors])
     eyes: list[Donor] = field(default_factory=list[Donor])
+    people: list[Person] = field(default_factory=list[Person])
 
 
 def plan_lending(
@@ -37,13 +40,21 @@ def plan_lending(
     crop_size: int,
     *,
     any_size: bool = False,
+    personal: bool = True,
 ) -> tuple[EditPlan, Donors]:
-    """The plan with the donors of every face and shot in which the curve needs some."""
+    """The plan with the donors of every face and shot in which the curve needs some.
+
+    Args:
+        personal: faces move as their shots show them to; else as the rig's.
+    """
     columns = {name: plan.arrays[name].copy() for name in NOTHING_LENT}
     donors = Donors()
     for track in np.unique(plan.track).tolist():
         crops = crops_of(times_s, analysis, track, crop_size, any_size=any_size)
-        for edits in _by_shot(plan, analysis, track, times_s, *crops):
+        for found in _by_shot(plan, analysis, track, times_s, *crops):
+            edits = lend_own(found, columns) if personal else found
+            if edits.person is not None:
+                donors.people.append(edits.person)
             donors.mouths.extend(lend_mouths(edits, columns))
             donors.folds.extend(lend_folds(edits, columns))
             donors.eyes.extend(lend_lids(edits, columns))

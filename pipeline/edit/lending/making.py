@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.editors.plate.skin import SIDE, on_chart
+from engines.editors.rig.points import POINTS
+from engines.lent import PERSONAL_GROUPS
 from pipeline import affine
 from pipeline.edit.lending.cutting import Patches, Place, eyes_place, mouth_place
 from pipeline.edit.lending.fold_maps import fold_map
@@ -18,6 +20,7 @@ from pipeline.edit.lending.folds import FoldDonors
 from pipeline.edit.lending.kept import Library
 from pipeline.edit.lending.lend import Donors, plan_lending
 from pipeline.edit.lending.track import Donor
+from pipeline.edit.personal.person import Person
 from pipeline.edit.plan import EditPlan
 from pipeline.edit.shown import shown
 from pipeline.faces.faces import Analysis
@@ -41,13 +44,18 @@ def borrowed(
     crop_size: int,
     *,
     any_size: bool = False,
+    personal: bool = True,
 ) -> tuple[EditPlan, Library]:
     """The plan with what each edit is lent, and the library that lends it.
+
+    Args:
+        personal: faces move as their shots show them to; else as the rig's.
 
     Raises:
         MediaError: a frame that cannot be decoded.
     """
-    plan, donors = plan_lending(plan, faces, inspection.times_s, crop_size, any_size=any_size)
+    how = {"any_size": any_size, "personal": personal}
+    plan, donors = plan_lending(plan, faces, inspection.times_s, crop_size, **how)
     library = make_library(inspection, donors)
     return _without_lost(plan, library), library
 
@@ -77,7 +85,16 @@ def make_library(inspection: Inspection, donors: Donors) -> Library:
         Patches.of_places(part, [images[_key(place.donor), kind] for place in part])
         for kind, part in enumerate(places)
     )
-    return Library(mouths, eyes, *_folds(donors.folds, charts))
+    keys, factors = _people(donors.people)
+    folds = _folds(donors.folds, charts)
+    return Library(mouths, eyes, *folds, people=keys, people_factors=factors)
+
+
+def _people(people: list[Person]) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+    """What names people in a plan, and how they move."""
+    factors = [person.factors for person in people]
+    shape = -1, len(PERSONAL_GROUPS), POINTS, 2
+    return np.array([p.key for p in people], np.int64), np.array(factors, np.int16).reshape(shape)
 
 
 def _key(donor: Donor) -> _Key:
@@ -124,7 +141,7 @@ def _chart(inspection: Inspection, frame: Picture, donor: Donor) -> NDArray[np.f
 def _folds(
     folds: list[FoldDonors], charts: dict[_Key, NDArray[np.float32]]
 ) -> tuple[NDArray[Any], ...]:
-    """The last four fields of a library."""
+    """The folds of a library, and what names them."""
     names: list[tuple[int, int, int]] = []
     maps: list[NDArray[np.int8]] = []
     for donors in folds:

@@ -94,7 +94,7 @@ def _choice(
     if not len(needing) or not len(lending):
         return None
     sample = needing[np.unique(np.linspace(0, len(needing) - 1, SAMPLES).astype(int))]
-    cost = np.stack([_costs(face, lending, gap, int(at[row]), edits.delta[row]) for row in sample])
+    cost = np.stack([_costs(edits, lending, gap, int(row)) for row in sample])
     first = int(np.argmin(cost.mean(axis=0)))
     saved = cost[:, first].mean() - np.minimum(cost, cost[:, [first]]).mean(axis=0)
     second = int(np.argmax(saved)) if saved.max() > SECOND_GAIN else first
@@ -108,14 +108,11 @@ def _choice(
 
 
 def _costs(
-    face: FaceTrack,
-    lending: NDArray[np.intp],
-    gap: NDArray[np.float64],
-    place: int,
-    delta: NDArray[np.float32],
+    edits: ShotEdits, lending: NDArray[np.intp], gap: NDArray[np.float64], row: int
 ) -> NDArray[np.float64]:
     """`(D,)` how badly each lending frame would do for one edited frame."""
-    wanted = _opened(face, place, delta)
+    face, place = edits.face, int(edits.at[row])
+    wanted = _opened(face, place, edits.delta[row], edits.field)
     pose = np.abs(face.pose[lending] - face.pose[place]) @ _POSE_WEIGHT
     short = gap[lending] < REACH * np.nan_to_num(wanted[1] - wanted[0]).max()
     motion = 3.0 * _motion(face)[lending]
@@ -145,13 +142,17 @@ def switched(
     return which, np.clip(away.min(axis=1, initial=_FADE) / _FADE, 0.0, 1.0)
 
 
-def _opened(face: FaceTrack, place: int, delta: NDArray[np.float32]) -> NDArray[np.float64]:
+def _opened(
+    face: FaceTrack,
+    place: int,
+    delta: NDArray[np.float32],
+    field: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
     """`(2, 41)` inner lips after the edit."""
     frame = face_frame(face.landmarks_px[place], face.pose[place])
     points = control_points(frame, face.landmarks_px[place])
-    return lips_on_grid(
-        inner_lips(points + displacements(frame, points, delta, int(face.size[place])))
-    )
+    size = int(face.size[place])
+    return lips_on_grid(inner_lips(points + displacements(frame, points, delta, size, field=field)))
 
 
 def _uncovered(inside: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.lent import FOLD_GROUPS
+from engines.lent import FOLD_GROUPS, PERSONAL_GROUPS
 from pipeline.edit.lending.folds import group_delta
 from pipeline.edit.lending.mouths import opens_mouth, shows_own
+from pipeline.edit.lending.own import asked_of
 from pipeline.edit.plan import EditPlan
 from pipeline.faces.faces import Analysis
 
@@ -16,13 +17,18 @@ _SHOTS_TOLD = 12
 
 
 def lending_told(
-    plan: EditPlan, analysis: Analysis, times_s: NDArray[np.float64]
+    plan: EditPlan,
+    analysis: Analysis,
+    times_s: NDArray[np.float64],
+    *,
+    personal: bool = True,
 ) -> tuple[str, ...]:
     """One line per face, shot and thing: which frame lent it, or that it was painted or stays flat.
 
     Args:
         plan: after `borrowed` (making.py).
         times_s: `(N,)` presentation time of every frame.
+        personal: faces could move as their shots show them to.
     """
     plan = plan.by_frame
     shot = np.cumsum(analysis.cut)[plan.frame]  # none without rows
@@ -33,6 +39,7 @@ def lending_told(
             rows = np.flatnonzero((shot == number) & (plan.track == face))
             first, last = times_s[plan.frame[rows[[0, -1]]]]
             found = [*_mouths(plan, rows), *_eyes(plan, rows), *_skin(plan, rows)]
+            found += _own(plan, rows) if personal else []
             told += bool(found)
             if told > _SHOTS_TOLD:
                 return (
@@ -41,6 +48,21 @@ def lending_told(
                 )
             lines += [f"{first:.2f}–{last:.2f} s, face {face}: {line}" for line in found]
     return tuple(lines)
+
+
+def _own(plan: EditPlan, rows: NDArray[np.intp]) -> list[str]:
+    gained = plan.own[rows[0]]
+    asked = np.flatnonzero(asked_of(plan.delta[rows])).tolist()
+    own = [f"{_named(group)} ({gained[group]:.0%})" for group in asked if gained[group]]
+    rigs = ", ".join(_named(group) for group in asked if not gained[group])
+    if not own:
+        return [f"{rigs} as the rig moves any face: the shot proves no way of its own"] * bool(rigs)
+    how = f"{', '.join(own)} as this person moves (so much less error than the rig's, held out)"
+    return [f"{how}; {rigs} as the rig's" if rigs else how]
+
+
+def _named(group: int) -> str:
+    return "+".join(f"AU{unit}" for unit in PERSONAL_GROUPS[group])
 
 
 def _mouths(plan: EditPlan, rows: NDArray[np.intp]) -> list[str]:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from engines.editors.rig.face import face_frame
 from engines.editors.rig.lips import Lips, inner_lips
+from engines.editors.rig.person import personal_field
 from keyframes.au import INTENSITY_MAX
 from pipeline import affine
+from pipeline.edit.personal.person import STEP, Person
 from pipeline.faces.faces import Analysis
 from pipeline.pictures import SECOND
 
@@ -58,6 +60,7 @@ class FaceTrack:
         pose: `(N, 3)` degrees.
         intensity: `(N, 12)` measured, 0…5.
         eyes_open: `(N, 2)` 0…1 of wide awake, in the order of LID_NAMES.
+        is_measured: `(N,)` bool: its intensities are known.
         lends: `(N,)` bool: seen, not filled in; of two fields only the first, so that a frame's
             number says which picture lends.
         is_covered, mouth_is_covered: `(N,)` bool: a hand lies over the face, the mouth.
@@ -74,6 +77,7 @@ class FaceTrack:
     pose: NDArray[np.float32]
     intensity: NDArray[np.float32]
     eyes_open: NDArray[np.float32]
+    is_measured: NDArray[np.bool_]
     lends: NDArray[np.bool_]
     is_covered: NDArray[np.bool_]
     mouth_is_covered: NDArray[np.bool_]
@@ -108,6 +112,7 @@ class ShotEdits:
         delta, lids: `(E, 12)`, `(E, 2)` as in EditPlan.
         times_s: `(E,)`.
         may_lend: `(N,)` of the face's rows: seen, and of this shot.
+        person: how the face moves in this shot, where that is known.
     """
 
     face: FaceTrack
@@ -117,6 +122,12 @@ class ShotEdits:
     lids: NDArray[np.float32]
     times_s: NDArray[np.float64]
     may_lend: NDArray[np.bool_]
+    person: Person | None = None
+
+    @property
+    def field(self) -> NDArray[np.float64] | None:
+        """The person's own units, as `displacements` takes them; None = the rig's."""
+        return None if self.person is None else personal_field(self.person.factors * STEP)
 
 
 def face_track(
@@ -137,6 +148,7 @@ def face_track(
         analysis.pose[rows],
         np.nan_to_num(analysis.intensity[rows]),
         eyes_open(analysis.lids[rows]),
+        np.isfinite(analysis.intensity[rows].sum(axis=1)),
         ~analysis.bridged[rows] & (analysis.field[rows] != SECOND),
         _is_covered(analysis, rows, slice(17, 68)),
         _is_covered(analysis, rows, slice(48, 68)),

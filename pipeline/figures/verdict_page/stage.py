@@ -98,7 +98,7 @@ def judge(
     for face in wanted:
         question = Question(
             settings.sheet, face, settings.judge.estimator.name, settings.editor,
-            settings.encode_preset, who, planner, settings.crop_size,
+            settings.encode_preset, who, planner, settings.crop_size, settings.own_units,
         )  # fmt: skip
         asked_of = plan.intensity_over_time(face) if plan else None
         verdict = evaluate_shot(plate, edit, question, asked_of)

@@ -22,6 +22,7 @@ def face(frames=FRAMES, **columns):
         "pose": np.zeros((frames, 3), np.float32),
         "intensity": np.zeros((frames, 12), np.float32),
         "eyes_open": np.ones((frames, 2), np.float32),
+        "is_measured": np.ones(frames, bool),
         "lends": np.ones(frames, bool),
         "is_covered": np.zeros(frames, bool),
         "mouth_is_covered": np.zeros(frames, bool),

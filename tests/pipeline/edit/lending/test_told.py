@@ -25,6 +25,8 @@ def test_the_frame_that_lends_is_named_with_when_and_for_how_many(talk):
     assert lines == (
         f"0.00–1.48 s, face 0: frame {donor.frame} lends its mouth where that opens "
         "(up to 38 frames)",
+        "0.00–1.48 s, face 0: AU25+AU26 as the rig moves any face: the shot proves no way of its "
+        "own",
     )
 
 
@@ -41,7 +43,7 @@ def test_what_no_frame_can_lend_is_said_to_be_painted_or_flat(talk):
 
 def test_many_shots_are_not_all_told_one_by_one(talk):
     cut = np.ones_like(talk.analysis.cut)
-    assert len(told(talk, sheet=SMILE, analysis=replace(talk.analysis, cut=cut))[0]) == 13
+    assert len(told(talk, sheet=SMILE, analysis=replace(talk.analysis, cut=cut))[0]) == 25
 
 
 def test_donors_are_shown_beside_an_output_and_an_old_sheet_goes(talk, tmp_path):

@@ -1,0 +1,1 @@
+"""How one person's own action units move a face, as a shot shows it."""
