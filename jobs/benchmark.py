@@ -187,7 +187,7 @@ def scale(
         Clips are cut as a job cuts them; ten seconds on eight GPUs:
         --gpus 8 --videos 1 --clip-seconds 10 --seconds-per-segment 80 --cut.
     """
-    from jobs.benchmarks.scale import measure_scale
+    from jobs.benchmarks.scaling.scale import measure_scale
 
     counts = [int(each) for each in gpus.split(",")]
     job = videos, seconds_per_segment, clip_seconds, side

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import insort
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
@@ -64,6 +66,7 @@ class CropEdit:
 @dataclass
 class _Pending:
     request: CropRequest
+    turn: int
     future: Future[CropEdit] = field(default_factory=Future)
 
 
@@ -82,6 +85,9 @@ def _kind(pending: _Pending) -> tuple[Any, ...]:
 
 class MicroBatcher:
     """Gathers crops from concurrent segments and edits them in batches of exactly `batch_size`.
+
+    Crops of the oldest segment go first, others fill its batches and the time in which it has none:
+    so segments end one after the other, the first as soon as if it were alone, and not all at once.
 
     The last batch is padded with repeats of its last crop: an editor's bytes may depend on the
     batch size (matrix kernels do), never on how a shot was cut. A batch leaves when it is full, or
@@ -103,6 +109,7 @@ class MicroBatcher:
         self._seed = seed
         self._patience_s = patience_s if editor.batch_size > 1 else 0.0
         self._pending: list[_Pending] = []
+        self._turns = count()
         self._changed = threading.Condition()
         self._closed = False
         self._ahead = 0  # batches that the networks still have before them
@@ -143,11 +150,15 @@ class MicroBatcher:
         if (let_go := getattr(self._editor, "close", None)) is not None:
             let_go()
 
-    def submit(self, request: CropRequest) -> Future[CropEdit]:
+    def turn(self) -> int:
+        """What a segment's crops come with: of several segments, the first to ask goes first."""
+        return next(self._turns)
+
+    def submit(self, request: CropRequest, turn: int = 0) -> Future[CropEdit]:
         """Queues a crop; its future holds the edit or the editor's error."""
-        pending = _Pending(request)
+        pending = _Pending(request, turn)
         with self._changed:
-            self._pending.append(pending)
+            insort(self._pending, pending, key=lambda each: each.turn)
             self._changed.notify_all()
         return pending.future
 

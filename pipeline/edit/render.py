@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -34,6 +35,9 @@ from pipeline.media.write.elements.writers import element_writer
 from pipeline.media.write.encoding.encode import PieceWriter
 from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.pictures import SECOND
+
+LOOK_S = 1.0
+"""How often a segment that waits for its edit looks whether the editor is at work at all."""
 
 
 @dataclass
@@ -72,7 +76,8 @@ def render_segment(
 
     Args:
         plan: the edits of this span only.
-        on_frame: called with the number of frames written so far.
+        on_frame: called with the number of frames written so far, and while older segments are
+            edited first.
         border: what crops show outside the frame; a key of `colour.BORDERS`.
         library: what the plan's donors lend.
         segmenter: tells what is before a face, besides hands.
@@ -87,13 +92,18 @@ def render_segment(
             for e in elements
         ]
         look = border, library, segmenter
-        for frame in edited_frames(inspection, span, plan, batcher, rendered, *look):
+        on_wait = partial(_tell, rendered, on_frame)
+        for frame in edited_frames(inspection, span, plan, batcher, rendered, *look, on_wait):
             for element in beside:
                 element.write(frame, rendered.patches)
             write(frame, is_changed=rendered.is_changed)
             rendered.frames += 1
             on_frame(rendered.frames)
     return rendered
+
+
+def _tell(rendered: Rendered, on_frame: Callable[[int], None]) -> None:
+    on_frame(rendered.frames)
 
 
 class _Write(Protocol):
@@ -137,30 +147,49 @@ def edited_frames(
     border: str = "black",
     library: Library | None = None,
     segmenter: MulticlassSegmenter | None = None,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> Iterator[Any]:
     """Frames of a span in order; those with edits changed in place, the others as decoded.
 
     Up to three batches of frames are in flight: one is edited, the next is made ready, and those of
     the last are encoded.
+
+    Args:
+        on_wait: called again and again while the editor works on crops of others.
     """
     info, window = inspection.info, 3 * batcher.batch_size
+    submit = partial(batcher.submit, turn=batcher.turn())
     waiting: deque[tuple[Any, list[_Sent]]] = deque()
     told = PictureReader(info)
+
+    def settled() -> Any:
+        frame, edits = waiting.popleft()
+        _wait_for(edits, batcher, on_wait)
+        return _settle(frame, edits, inspection, plan, rendered, segmenter)
+
     frames = decode_range(info.path, info, inspection.index, span.first, span.last)
     for number, frame in enumerate(frames, span.first):
         rows = plan.at(number)
         pictures = _pictures(frame, told, plan, rows)
         crops = [
-            _submit(picture, inspection, plan, row, batcher, border, library)
+            _submit(picture, inspection, plan, row, submit, border, library)
             for row, picture in zip(rows, pictures, strict=True)
         ]
         waiting.append((frame, crops))
         in_flight = sum(1 for _, edits in waiting if edits)
         while waiting and (in_flight > window or not waiting[0][1]):
             in_flight -= bool(waiting[0][1])
-            yield _settle(*waiting.popleft(), inspection, plan, rendered, segmenter)
+            yield settled()
     while waiting:
-        yield _settle(*waiting.popleft(), inspection, plan, rendered, segmenter)
+        yield settled()
+
+
+def _wait_for(edits: list[_Sent], batcher: MicroBatcher, on_wait: Callable[[], None]) -> None:
+    calls = batcher.calls
+    while wait([sent.edit for sent in edits], LOOK_S).not_done:
+        if batcher.calls > calls:
+            calls = batcher.calls
+            on_wait()
 
 
 class _Sent(NamedTuple):
@@ -188,14 +217,14 @@ def _submit(
     inspection: Inspection,
     plan: EditPlan,
     row: int,
-    batcher: MicroBatcher,
+    submit: Callable[[CropRequest], Future[CropEdit]],
     border: str,
     library: Library | None,
 ) -> _Sent:
     affine, size = plan.coded_from_crop[row], int(plan.size[row])
     code = crop_rgb(picture, inspection.info, affine, size, border)
     image = shown(inspection.info, code)
-    return _Sent(row, picture, code, batcher.submit(crop_request(plan, row, image, library)))
+    return _Sent(row, picture, code, submit(crop_request(plan, row, image, library)))
 
 
 def crop_request(

@@ -102,10 +102,13 @@ ONE = Hands()
 def hands_for(there: Hands, after: int) -> Hands:
     """What a clip may have of all that are there, where so many clips are begun after it.
 
-    Where many follow, they fill the cluster; the last one has it to itself. It depends on the
+    Where many follow, they fill the cluster; the last one has it to itself. Those that follow are
+    taken to wait twice over, so that few clips have pieces enough to share out. It depends on the
     call alone, not on what is done of it: a run that goes on cuts as the one before it.
     """
-    return Hands(-(-there.workers // (after + 1)), there.calls)
+    workers = -(-there.workers // (after + 1))
+    calls = min(there.calls, -(-2 * there.workers * there.calls // ((after + 1) * workers)))
+    return Hands(workers, calls)
 
 
 def plan_segments(

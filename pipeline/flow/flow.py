@@ -86,13 +86,17 @@ class Flow:
     """Runs stages until nothing is left of any.
 
     Stages that were added first go first: with the later stages first, videos end rather than
-    begin, and what lies between the stages stays small. Where a row must wait for cores, the stages
-    after it leave theirs alone, or many small tasks would keep a large one waiting for ever.
+    begin, and what lies between the stages stays small. So they do in handing over: however much
+    lands of the others, no GPU waits for the driver to come to its row. Where a row must wait for
+    cores, the stages after it leave theirs alone, or many small tasks would keep a large one
+    waiting for ever.
     """
 
     def __init__(self) -> None:
         self.cores = Cores()
         self._messages: SimpleQueue[tuple[Stage, Message]] = SimpleQueue()
+        self._come: list[tuple[int, int, Stage, Message]] = []
+        self._numbers = count()
         self._stages: list[Stage] = []
 
     def stage(
@@ -128,9 +132,14 @@ class Flow:
     def _hand_over(self) -> None:
         """Waits for a message and hands over what it brings; for a while, where none comes."""
         try:
-            stage, message = self._messages.get(timeout=ASK_S)
+            while True:
+                stage, message = self._messages.get(timeout=0.0 if self._come else ASK_S)
+                urgency = self._stages.index(stage), next(self._numbers)
+                heapq.heappush(self._come, (*urgency, stage, message))
         except Empty:
-            return
+            if not self._come:
+                return
+        *_, stage, message = heapq.heappop(self._come)
         for rows in stage.place.landed(message):
             stage.then(rows)
 

@@ -15,12 +15,13 @@ def longest_first(videos: list[VideoRow]) -> list[VideoRow]:
 def after_each(videos: list[VideoRow]) -> dict[str, int]:
     """How many videos are begun after each; after the first, of those that share a source.
 
-    So equal outputs of one source are cut alike, and have the same bytes.
+    So equal outputs of one source are cut alike, and have the same bytes. The very first is cut as
+    if none came after it: its output is the first that anybody sees, and as soon as a single one.
     """
     line = longest_first(videos)
     after: dict[tuple[str, str], int] = {}
     for number, video in enumerate(line, start=1):
-        after.setdefault(_source(video), len(line) - number)
+        after.setdefault(_source(video), len(line) - number if after else 0)
     return {video["video"]: after[_source(video)] for video in line}
 
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:  # Ray Data takes a second to import, and only actors on GPUs 
     from pipeline.flow.pool import Build, Pool
 
 CALLS_PER_ACTOR = 3
-"""Segments at once in a GPU actor: 92 % GPU busy, 66 % with one."""
+"""Segments at once in a GPU actor, most: 92 % GPU busy, 66 % with one."""
+SLOW_CALLS, SLOW_EDIT_S = 2, 0.1
+"""Where a frame takes so long, one segment feeds the GPU while the next is opened: 99.3 % busy at
+0.2 s, as with three. What an actor holds no other can take: with two, actors end more evenly."""
 RETRIES = 10
 """Of work that counts its own deaths: three of them end it, lost machines come on top."""
 MOST_FOR_GPUS = 0.5
@@ -75,8 +78,10 @@ def for_rendering(
         needs = _room_for(settings)
         return on_cores("render", actors.render_row, settings, homes=homes, **needs)
 
+    calls = calls_of(settings)
+
     def operator(rows: Dataset, size: int) -> Dataset:
-        pool, needs = _several_calls(size, calls_each(to_come(), size))
+        pool, needs = _several_calls(size, calls_each(to_come(), size, calls))
         return rows.map_batches(
             actors.Render,
             fn_constructor_args=(settings,),
@@ -87,7 +92,7 @@ def for_rendering(
             **needs,
         )
 
-    how = {"calls": CALLS_PER_ACTOR, "num_cpus": cpus}
+    how = {"calls": calls, "num_cpus": cpus}
     return _pool("render", operator, gpus, share, to_come, **how)
 
 
@@ -99,9 +104,14 @@ def _pool(
     return Pool(stage, build, lambda: actors_on(gpus(), share), to_come, **needs)
 
 
-def calls_each(rows: int | None, size: int) -> int:
+def calls_of(settings: RenderSettings) -> int:
+    """Segments at once in an actor that renders."""
+    return CALLS_PER_ACTOR if settings.editor.seconds_per_edit < SLOW_EDIT_S else SLOW_CALLS
+
+
+def calls_each(rows: int | None, size: int, calls: int) -> int:
     """Segments at once in each actor: few are shared out, so that the first ready takes no more."""
-    return CALLS_PER_ACTOR if rows is None else min(CALLS_PER_ACTOR, max(1, -(-rows // size)))
+    return calls if rows is None else min(calls, max(1, -(-rows // size)))
 
 
 def _several_calls(size: int, calls: int) -> tuple[ActorPoolStrategy, dict[str, Any]]:
@@ -169,8 +179,8 @@ def cores_each(settings: RenderSettings | None, *, stays: bool) -> float:
 
 def hands_there(settings: RenderSettings | None, cores: Cores, each: float) -> Hands:
     """All that may render one video at once: actors on GPUs, or tasks on so many cores each."""
-    if share := settings.editor.gpu_share if settings else 0.0:
-        return Hands(actors_on(cores.gpus(), share), CALLS_PER_ACTOR)
+    if settings is not None and (share := settings.editor.gpu_share):
+        return Hands(actors_on(cores.gpus(), share), calls_of(settings))
     return Hands(max(1, int(cores.there() / each)))
 
 

@@ -96,7 +96,8 @@ def _videos(count: int) -> list[Any]:
 
 
 def _job(**kinds: Any) -> graph.Job:
-    render: Any = mock.Mock(plot=True, **{"editor.gpu_share": kinds.get("render_share", 0.0)})
+    editor = {"gpu_share": kinds.get("render_share", 0.0), "seconds_per_edit": 0.02}
+    render: Any = mock.Mock(plot=True, editor=mock.Mock(**editor))
     analysis: Any = mock.Mock(gpu_share=kinds.get("analysis_share", 0.0))
     return graph.Job(analysis, render)
 
@@ -119,12 +120,12 @@ def test_few_videos_are_under_way_at_once_however_many_there_are_the_longest_fir
 
 
 def test_equal_outputs_of_one_source_are_cut_alike():
-    small, large, again = videos = _videos(3)
+    small, large, again, larger = videos = _videos(4)
     small["identity"], large["identity"] = "10-1-1-s", "90-1-1-l"
     again["identity"] = large["identity"]
-    after = {"v1": 2, "v2": 2, "v0": 0}
+    after = {"v3": 0, "v1": 2, "v2": 2, "v0": 0}  # the first has the cluster to itself, too
     assert after_each(videos) == after
-    assert after_each([again, small, large]) == after
+    assert after_each([again, small, larger, large]) == after
 
 
 @pytest.mark.usefixtures("instant")
@@ -182,7 +183,33 @@ def test_actors_of_both_stages_leave_a_core_to_tasks(
     ("rows", "expected"), [(3, 1), (8, 1), (9, 2), (16, 2), (24, 3), (900, 3), (None, 3)]
 )
 def test_the_first_of_eight_actors_that_is_ready_takes_no_more_than_its_part(rows, expected):
-    assert places.calls_each(rows, 8) == expected
+    assert places.calls_each(rows, 8, 3) == expected
+
+
+def test_what_lands_of_a_later_stage_is_handed_over_first():
+    """Else a GPU would wait until the driver has come to it through all that is analysed."""
+    told: list[str] = []
+    flow, late, early = Flow(), Instant(lambda _: []), Instant(lambda _: [])
+    stages = [
+        flow.stage(place, lambda _, name=name: told.append(name))
+        for name, place in (("late", late), ("early", early))
+    ]
+    held: list[Any] = []
+
+    def start(row: Any) -> None:
+        held.append(row)
+        if len(held) == ROOM:  # all of the early ones have landed before any of the late
+            late.under_way = early.under_way = ROOM
+            for tell in (early.tell, late.tell):
+                for each in held:
+                    tell(each)
+
+    early.start, late.start = start, lambda _: None
+    for stage in stages:
+        for _ in range(ROOM):
+            stage.put({})
+    flow.run()
+    assert told == ["late"] * ROOM + ["early"] * ROOM
 
 
 def test_small_work_does_not_keep_large_work_waiting():
@@ -278,7 +305,7 @@ def test_processes_import_no_more_than_they_run():
     """Ray Data takes 0.9 CPU-s of each process, and a cluster starts many actors that render."""
     code = """
 import sys
-from jobs.benchmarks import pretended
+from jobs.benchmarks.scaling import pretended
 from pipeline import actors, stages
 from pipeline.flow import desk
 stages.render_stage

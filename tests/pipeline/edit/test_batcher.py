@@ -78,6 +78,21 @@ def test_batches_mix_the_segments_that_run_at_once():
     assert [sorted(batch) for batch in editor.batches] == [[10, 20, 30]]
 
 
+def test_crops_of_the_oldest_segment_go_first_and_others_fill_its_batches():
+    editor, go_on = Recorder(2), threading.Event()
+    edit = editor.edit
+    editor.edit = lambda *given, **how: (go_on.wait(), edit(*given, **how))[1]
+    with MicroBatcher(editor, seed=1) as batcher:
+        first, older, younger = batcher.turn(), batcher.turn(), batcher.turn()
+        under_way = [batcher.submit(request(n), first) for n in (1, 2)]
+        waiting = [batcher.submit(request(n), younger) for n in (30, 31, 32)]
+        waiting += [batcher.submit(request(n), older) for n in (20, 21, 22)]
+        go_on.set()
+        for future in under_way + waiting:
+            future.result()
+    assert editor.batches == [[1, 2], [20, 21], [22, 30], [31, 32]]
+
+
 def test_a_lonely_crop_does_not_wait_for_ever():
     with MicroBatcher(Recorder(8), seed=1) as batcher:
         begun = time.monotonic()

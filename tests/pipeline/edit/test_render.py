@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -85,6 +87,28 @@ def test_what_is_before_a_face_keeps_every_sample(talk, tmp_path):
             light += int((before[0] != after[0])[luma > 110].sum())
             assert np.array_equal(before[0][luma < 60], after[0][luma < 60])
     assert min(dark, light) > 20
+
+
+def test_a_segment_is_not_stuck_while_older_ones_are_edited_first(talk, monkeypatch):
+    class Slow(IdentityEditor):
+        def edit(self, crops, delta, *, seed):
+            time.sleep(0.02)
+            return super().edit(crops, delta, seed=seed)
+
+    monkeypatch.setattr(render, "LOOK_S", 0.01)
+    seen, looks = talk.inspection, []
+    plan = plan_edits(seen, talk.analysis, SMILE, 64).plan
+    frame = int(plan.frame[0])
+    span = Span(0, frame, frame)
+    with MicroBatcher(Slow(64), seed=1) as batcher:
+        crop = np.zeros((64, 64, 3), np.uint8)
+        older = batcher.turn()
+        for _ in range(20):
+            batcher.submit(render.crop_request(plan, 0, crop), older)
+        parts = seen, span, plan.within(span), batcher, Rendered()
+        (_,) = edited_frames(*parts, on_wait=lambda: looks.append(batcher.calls))
+    assert looks == sorted(set(looks))
+    assert 5 < len(looks) <= 21
 
 
 def test_a_smile_changes_the_lower_face_and_nothing_else(talk):

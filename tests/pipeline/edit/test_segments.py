@@ -90,7 +90,8 @@ def test_pieces_share_out_the_edits_and_not_the_frames():
 def test_a_clip_has_the_cluster_to_itself_only_where_few_follow_it():
     shares = [hands_for(Hands(8, 3), after).workers for after in range(9)]
     assert shares == [8, 4, 3, 2, 2, 2, 2, 1, 1]
-    assert hands_for(Hands(8, 3), 0).calls == 3
+    calls = [hands_for(Hands(8, 3), after).calls for after in (0, 8, 15, 16, 31, 47, 1000)]
+    assert calls == [3, 3, 3, 3, 2, 1, 1]  # a short clip among many is one piece
 
 
 def test_frames_without_edits_do_not_count_as_editor_time():

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from engines.choice import resolve
-from jobs.benchmarks import pretended
 from jobs.benchmarks.pipeline import CONSTANT_SMILE
+from jobs.benchmarks.scaling import pretended
 from jobs.ray_cluster.simulated import simulated
 from keyframes.load import parse_sheet
 from pipeline.demo.clip import make_demo_clip
