@@ -7,6 +7,7 @@ python jobs/benchmark.py memory
 python jobs/benchmark.py curves
 python jobs/benchmark.py busy
 python jobs/benchmark.py scale --gpus 1,8 --videos 64 [--nodes 4 --cores 16 --analysis-share 0.1]
+python jobs/benchmark.py schedule --gpus 8,32,256 --videos 200
 python jobs/benchmark.py long --minutes 30
 python jobs/benchmark.py evaluation
 python jobs/benchmark.py magicface --random-weights
@@ -199,6 +200,61 @@ def scale(
 
 
 @app.command
+def schedule(
+    *,
+    gpus: str = "8,32,256",
+    videos: int = 200,
+    frames: int = 50,
+    seconds: float = 2.0,
+    lengths: str = "1,2,4",
+    cut: bool = True,
+    analysis_share: float = 0.1,
+    gpus_per_node: int = 8,
+    cores_per_gpu: float = 4.0,
+    speeds: str = "1",
+    start_seconds: float = 20.0,
+) -> int:
+    """What the graph makes of a cluster of any size: its own code on a virtual clock, no process.
+
+    Parameters
+    ----------
+    gpus
+        How many, in one job after the other.
+    videos
+        Clips in each job.
+    frames, seconds
+        Of a clip of length 1, and how long a GPU of speed 1 edits it.
+    lengths
+        Of the clips in turn: 1,2,4 mixes them.
+    cut
+        Clips are cut as a job cuts them; with --no-cut each is a segment.
+    analysis_share
+        Of a segment's seconds, that a core takes to find its faces.
+    gpus_per_node, cores_per_gpu
+        Of each node; its actors keep a core each, or half of its cores together.
+    speeds
+        Of the nodes' GPUs in turn: 1,2 is a cluster of two models.
+    start_seconds
+        From an actor's place on a GPU to its first row.
+    """
+    from jobs.benchmarks.scaling.schedule import Shape, measure_schedule, nodes_of
+
+    each = seconds / frames
+    counts = [int(length) for length in lengths.split(",")]
+    clips = tuple(frames * counts[number % len(counts)] for number in range(videos))
+    shape = Shape(clips, each, each * analysis_share, cut)
+    speed = [float(each) for each in speeds.split(",")]
+    told = [
+        measure_schedule(
+            shape, nodes_of(int(n), gpus_per_node, cores_per_gpu, speed), start_seconds
+        )
+        for n in gpus.split(",")
+    ]
+    print(json.dumps({"jobs": told}, indent=1))
+    return 0
+
+
+@app.command
 def long(*, minutes: float = 30.0) -> int:
     """An edit of five seconds in ten, and in a long clip of the same packets, H.264 and ProRes.
 
@@ -276,39 +332,16 @@ def magicface(
         raise JobError("--backend and --mode: give one of them")
     if missing := registry.missing("editor", "magicface"):
         raise JobError(f"benchmark magicface: {missing}")
+    from jobs.benchmarks.magicface import measure_backends, measure_modes
+
     asked: dict[str, Any] = {"weights": weights, "base": base, "steps": steps, "batch": batch}
-    asked |= {"dtype": dtype, "device": device, "repeats": repeats, "on_row": _tell}
+    asked |= {"dtype": dtype, "device": device, "repeats": repeats}
     if backend:
-        measured = _backends(backend, network, asked)
+        measured = measure_backends(backend, network, asked)
     else:
-        measured = _modes(mode, network, official, asked)
+        measured = measure_modes(mode, network, official, asked)
     print(json.dumps(measured, indent=1))
     return 0
-
-
-def _tell(row: object) -> None:
-    print(row, file=sys.stderr)
-
-
-def _modes(
-    mode: tuple[str, ...], network: str, official: bool, asked: dict[str, Any]
-) -> dict[str, Any]:
-    from engines.editors.magicface.bench.benchmark import run
-    from engines.editors.magicface.bench.weights import random_weights
-
-    if network == "small":
-        asked["weights"] = str(random_weights(network))
-    return run(**asked, mode=mode, official=official)
-
-
-def _backends(backend: tuple[str, ...], network: str, asked: dict[str, Any]) -> dict[str, Any]:
-    from rich.console import Console
-
-    from engines.editors.magicface.bench.backends import backends_table, run_backends
-
-    measured = run_backends(**asked, backend=backend, network=network, say=_tell)
-    Console(stderr=True, width=110).print(backends_table(measured))
-    return measured
 
 
 if __name__ == "__main__":
