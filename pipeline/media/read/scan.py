@@ -29,7 +29,7 @@ RISING_TIMES = (
     r"-bsf:v 'setts=pts=max(PTS\,PREV_OUTPTS+1):dts=max(DTS\,PREV_OUTDTS+1)' OUT"
 )
 EVEN_TIMES = "give them even times: ffmpeg -i IN -map 0 -c copy -c:v ffv1 -fps_mode cfr OUT.mkv"
-KEYS_STAND_ALONE = frozenset(("prores", "dnxhd", "mjpeg", "ffv1", "png", "v210"))
+KEYS_STAND_ALONE = frozenset(("prores", "dnxhd", "dvvideo", "mjpeg", "ffv1", "png", "v210"))
 """Codecs of which decoding may begin at any key frame and looks back no further."""
 
 

@@ -173,13 +173,21 @@ def test_pieces_do_not_change_a_sample_and_nothing_asked_changes_nothing(fields)
             np.testing.assert_array_equal(there, here)
 
 
-@pytest.mark.parametrize("codec", ["ffv1", "libx264", "mpeg2video", "prores_ks"])
-def test_frames_say_which_field_comes_first(codec, fields, tmp_path):
-    options = {"libx264": {"x264-params": "bff=1"}}.get(codec, {})
-    frames = pictures_of(fields.seen, 0, 4)
-    if codec == "prores_ks":
-        frames = (frame.reformat(format="yuv422p10le") for frame in frames)
-    name = tmp_path / ("b.mov" if codec == "prores_ks" else "b.mkv")
+@pytest.mark.parametrize(
+    ("codec", "kept"),
+    [
+        ("ffv1", {}),
+        ("libx264", {}),
+        ("mpeg2video", {}),
+        ("prores_ks", {"format": "yuv422p10le"}),
+        ("dvvideo", {"format": "yuv420p", "width": 720, "height": 576}),
+        ("dnxhd", {"format": "yuv422p", "width": 1920, "height": 1080}),
+    ],
+)
+def test_frames_say_which_field_comes_first(codec, kept, fields, tmp_path):
+    options = {"libx264": {"x264-params": "bff=1"}, "dnxhd": {"b": "120M"}}.get(codec, {})
+    frames = (f.reformat(**kept) if kept else f for f in pictures_of(fields.seen, 0, 4))
+    name = tmp_path / ("b.mov" if kept else "b.mkv")
     write_woven(name, frames, RATE / 2, codec=codec, top_first=False, **options)
     seen = inspect_video(str(name))
     told = PictureReader(seen.info)

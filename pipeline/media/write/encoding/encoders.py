@@ -13,6 +13,7 @@ ENCODERS = {
     "vp8": "libvpx",
     "prores": "prores_ks",
     "dnxhd": "dnxhd",
+    "dvvideo": "dvvideo",
     "mjpeg": "mjpeg",
     "ffv1": "ffv1",
     "mpeg2video": "mpeg2video",

@@ -41,7 +41,7 @@ DNXHD_MBIT = (36, 42, 45, 60, 63, 75, 80, 84, 90, 100, 110, 115, 120, 145, 175, 
 MOST_PRORES = "8192"
 FINEST_PRORES = "4000"
 """Bits per macroblock at which prores_ks reaches its finest quantiser."""
-SELF_CONTAINED = frozenset(("prores", "dnxhd", "mjpeg", "png", "v210"))
+SELF_CONTAINED = frozenset(("prores", "dnxhd", "dvvideo", "mjpeg", "png", "v210"))
 """Codecs whose every packet decodes alone, whatever the track's description says."""
 GROUPED = frozenset(("h264", "hevc"))
 """Codecs whose closed groups of pictures stand beside another encoder's (shared_header.py)."""
@@ -238,6 +238,13 @@ def _dnxhd(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
                    interlaced=info.interlaced)  # fmt: skip
 
 
+def _dv(info: VideoInfo, base: EncodeSettings) -> EncodeSettings:
+    """The only rate and sizes that DV has; each frame stands alone."""
+    base.quality.refuse_numbers("dvvideo")
+    return replace(base, encoder="dvvideo", options={}, piece_format="mov", gop=1,
+                   interlaced=info.interlaced)  # fmt: skip
+
+
 def _mjpeg(_: VideoInfo, base: EncodeSettings) -> EncodeSettings:
     base.quality.refuse_numbers("mjpeg")
     finest = "1" if base.quality.fine else "2"
@@ -289,6 +296,7 @@ MIRRORS: dict[str, Callable[[VideoInfo, EncodeSettings], EncodeSettings]] = {
     "vp8": _vpx,
     "prores": _prores,
     "dnxhd": _dnxhd,
+    "dvvideo": _dv,
     "mjpeg": _mjpeg,
     "ffv1": _ffv1,
     "mpeg2video": _mpeg2,

@@ -16,8 +16,9 @@ ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "li
 """What `--codec` knows."""
 CODEC_OF = {"dnxhr": "dnxhd"}
 WRITTEN = frozenset(
-    ("h264", "hevc", "av1", "vp9", "vp8", "prores", "dnxhd", "mjpeg", "ffv1", "mpeg2video", "mpeg4",
-     "qtrle", "png", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "v210")
+    ("h264", "hevc", "av1", "vp9", "vp8", "prores", "dnxhd", "dvvideo", "mjpeg", "ffv1",
+     "mpeg2video", "mpeg4", "qtrle", "png", "huffyuv", "ffvhuff", "utvideo", "magicyuv",
+     "v210")
 )  # fmt: skip
 DOVI_WITHOUT_BASE = 5
 ALLOWANCES = ("dolby-vision", "second-eye", "alpha")

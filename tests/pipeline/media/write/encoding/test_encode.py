@@ -16,6 +16,7 @@ from pipeline.edit.composite import paste_residual
 from pipeline.errors import MediaError
 from pipeline.media.planes import plane_views
 from pipeline.media.read.decode import decode_range
+from pipeline.media.read.frame_facts import FieldOrder, field_order_of
 from pipeline.media.read.probe import VideoInfo, probe, scan
 from pipeline.media.write.encoding.encode import PieceWriter
 from pipeline.media.write.encoding.mirror import mirror_settings
@@ -175,6 +176,32 @@ def test_dnxhd_keeps_its_profile_and_rate(footage, tmp_path, options, size, pix_
     piece = probe(str(tmp_path / "piece"))
     assert (piece.profile, piece.pix_fmt) == (info.profile, pix_fmt)
     assert piece.bit_rate == pytest.approx(info.bit_rate, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "pix_fmt", "sar"),
+    [
+        ((720, 576), Fraction(25), "yuv420p", Fraction(16, 15)),
+        ((720, 576), Fraction(25), "yuv420p", Fraction(64, 45)),
+        ((720, 480), Fraction(30000, 1001), "yuv411p", Fraction(8, 9)),
+        ((720, 576), Fraction(25), "yuv422p", Fraction(16, 15)),
+    ],
+)
+def test_dv_is_written_as_dv_with_its_shape_and_fields(footage, tmp_path, size, rate, pix_fmt, sar):
+    source = footage(
+        name="a.mov", codec="dvvideo", pix_fmt=pix_fmt, size=size, sar=sar, options={},
+        time_base=1 / rate, pts=(0, 1),
+    )  # fmt: skip
+    info = write_piece(source, tmp_path / "piece")
+    piece = probe(str(tmp_path / "piece"))
+    for name in ("codec", "pix_fmt", "sar", "field_order", "display_size", "bit_rate"):
+        assert getattr(piece, name) == getattr(info, name), name
+    assert info.sar == sar
+    both = [decode_range(seen.path, seen, scan(seen.path, seen), 0, 1) for seen in (info, piece)]
+    for old, new in zip(*both, strict=True):
+        assert field_order_of(new) == field_order_of(old) == FieldOrder.BOTTOM_FIRST
+        lines = plane_views(old)[0].astype(float) - plane_views(new)[0]
+        assert np.sqrt((lines**2).mean()) < 1.0
 
 
 def test_an_all_intra_source_stays_all_intra(footage, tmp_path):
