@@ -25,6 +25,7 @@ PX_PER_CM = 16.0
 _RAISED = 8.0  # chart pixels: there is more of a face below its origin than above
 _NODES = 33
 _GIVE = 1e-4
+_FROM_FRONT = np.array([[1.0, 0.0], [0.0, -1.0], [0.0, 0.0]])
 _NEAR = 0.01  # splines are solved best in numbers around 1
 USED = np.r_[
     np.arange(60),
@@ -45,7 +46,7 @@ def points_on_chart() -> NDArray[np.float64]:
     """`(P, 2)` chart pixels of the rig's points that are in use."""
     mesh = mesh_on_chart()
     marks = ibug_points(mesh).astype(np.float64)
-    upright = FaceFrame(np.zeros(2), np.eye(2), 1.0, np.zeros((3, 2)))
+    upright = FaceFrame(np.zeros(2), np.eye(2), 1.0, _FROM_FRONT)
     points = control_points(upright, marks / SIDE) * SIDE
     points[:68] = marks
     points[SKIN] = mesh[list(SKIN_MESH)]

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from engines.editors.rig.limits import knee, limited, separate
 from engines.editors.rig.points import (
+    CONTOURS,
     LOWER_INNER,
     POINTS,
     SKIN,
     UNDER_BROWS,
     UPPER_INNER,
-    skin_from_landmarks,
+    place_skin,
 )
 from engines.editors.rig.units import effective_units, unit_field
 from engines.errors import EngineError
@@ -32,6 +33,7 @@ _EYE_PAIRS = np.array([(37, 41), (38, 40), (43, 47), (44, 46)])
 _BROW_LID = ((17, 36), (18, 37), (19, 37), (20, 38), (21, 39))
 _BROW_LIDS = np.array([*_BROW_LID, *((43 - brow, 81 - lid) for brow, lid in _BROW_LID[::-1])])
 _LIPS_MIN, _LIDS_MIN = 0.016, 0.012
+_BEYOND = 0.03  # of a cheek, from its outermost skin points to where it ends
 _LOWER_BULGE = 0.18  # of the lower inner lip between corner and middle, part of its sag
 
 
@@ -109,7 +111,8 @@ def control_points(frame: FaceFrame, landmarks_px: NDArray[np.floating]) -> NDAr
     """`(P, 2)` face units: the landmarks, lips and lids at least a little apart, and the skin."""
     points = np.zeros((POINTS, 2))
     points[:68] = frame.from_px(np.asarray(landmarks_px, np.float64))
-    points[SKIN] = skin_from_landmarks() @ points[:68]
+    points[SKIN] = place_skin(frame.seen, points[:68])
+    _show_contour(points)
     separate(points, _EYE_PAIRS, _LIDS_MIN)
     for corner, inner, upper, lower in ((60, (61, 67), 68, 70), (64, (63, 65), 69, 71)):
         points[[upper, lower]] = 0.5 * points[corner] + 0.5 * points[list(inner)]
@@ -118,6 +121,16 @@ def control_points(frame: FaceFrame, landmarks_px: NDArray[np.floating]) -> NDAr
     points[UNDER_BROWS] = 0.7 * points[brow] + 0.3 * points[lid]
     separate(points, _INNER_LIPS, _LIPS_MIN)
     return points
+
+
+def _show_contour(points: NDArray[np.float64]) -> None:
+    """Moves jaw points that a turned head hides behind its cheek out to its edge, in place."""
+    for jaw, edge, sign in ((slice(0, 8), CONTOURS[0], -1.0), (slice(9, 17), CONTOURS[1], 1.0)):
+        down = np.maximum.accumulate(points[edge, 1])
+        cheek = np.interp(
+            points[jaw, 1], down, sign * points[edge, 0] + _BEYOND, left=-1e9, right=-1e9
+        )
+        points[jaw, 0] = sign * np.maximum(sign * points[jaw, 0], cheek)
 
 
 def displacements(

@@ -26,6 +26,9 @@ _BROW_LID = np.array([(17, 36), (18, 37), (19, 37), (20, 38), (21, 39)])
 _LIPS_MIN, _LIDS_MIN = 0.016, 0.012
 _SHUT, _OPEN = 0.02, 0.07  # lips touch; what is behind them shows
 _PARTING = [AU_COLUMN[25], AU_COLUMN[26]]
+_CONTOUR = np.r_[1:7, 10:16]  # of the jaw, without the chin
+_REACH, _HOLD = 0.09, 0.3
+"""How near skin is to the contour that slides, and how much of it holds half of it."""
 _UPPER_LIP = {49: 0.6, 50: 1.0, 51: 1.0, 52: 1.0, 53: 0.6}
 _LOWER_LIP = {59: 0.75, 58: 1.0, 57: 1.0, 56: 1.0, 55: 0.75}
 _INNER = {68: 0.67, 61: 0.96, 62: 1.0, 63: 0.96, 69: 0.67}
@@ -55,6 +58,7 @@ def limited(
     _press_lips(points, moved)
     _limit_outward(points, moved)
     _limit_narrowing(points, moved)
+    _slide_contour(points, moved)
     return moved
 
 
@@ -163,6 +167,23 @@ def _limit_narrowing(points: NDArray[np.float64], moved: NDArray[np.float64]) ->
         inward = -sign * moved[corner, 0]
         if inward > 0.0:
             moved[side, 0] *= float(knee(inward, 0.5 * half_width)) / inward
+
+
+def _slide_contour(points: NDArray[np.float64], moved: NDArray[np.float64]) -> None:
+    """Where the cheek's edge comes close to a moving mouth, its skin slides along that edge.
+
+    On the far side of a turned face the jaw's points are a contour, no places on the skin. Held,
+    they would stop the corner of the mouth beside them, and bend the lips into a hook.
+    """
+    jaw, near = points[_CONTOUR], np.flatnonzero(_LOWER_FACE)
+    away = jaw[:, None] - points[near]
+    weight = np.exp(-np.einsum("ijk,ijk->ij", away, away) / _REACH**2)
+    total = weight.sum(axis=1, keepdims=True)
+    skin = weight @ moved[near] / np.maximum(total, 1e-12)
+    along = np.gradient(points[:17], axis=0)[_CONTOUR]
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
+    slid = np.einsum("ij,ij->i", skin - moved[_CONTOUR], along)[:, None] * along
+    moved[_CONTOUR] += total / (total + _HOLD) * slid
 
 
 def _mouth_side(left: bool) -> NDArray[np.bool_]:

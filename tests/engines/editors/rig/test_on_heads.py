@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from engines.editors.previz.editor import PrevizEditor
-from engines.editors.rig.face import control_points, displacements, face_frame
+from engines.editors.rig.face import control_points, displacements, face_frame, torn_lips
 from engines.editors.rig.points import SKIN, SKIN_MESH
+from engines.editors.rig.warp import fit_warp
 from engines.estimators.mesh.estimator import MeshAUEstimator
 from engines.faces.ibug import ibug_points
 from engines.interface import AlignedCrops
@@ -14,6 +15,7 @@ from keyframes.au import AU_COLUMN, AU_ORDER, AUDelta
 from pipeline.heads.people import person
 from pipeline.heads.render import View, project, render_person
 from pipeline.heads.units import skin_beneath
+from tests.engines.editors.rig.test_warp import offset_at
 
 SIZE = 512
 PEOPLE = {-25.0: 5, 0.0: 4, 25.0: 3}
@@ -62,12 +64,72 @@ def compared(one, number):
     return (ours * known).sum() / (known * known).sum(), off
 
 
+def through_the_warp(one, number):
+    """`(n, 2)` pixels of skin between the contours, where a whole unit takes them, the truth."""
+    _, _, _, face, _ = one
+    delta = _units({number: 5.0})
+    truth, mesh = went(one, delta), face.mesh_px[:468, :2].astype(np.float64)
+    inner = np.arange(17, 68)
+    before = np.concatenate([ibug_points(mesh)[inner], mesh[list(SKIN_MESH)]])
+    known = np.concatenate([ibug_points(truth)[inner], truth[list(SKIN_MESH)]])
+    return before, carried(one, delta, before), before + known
+
+
+def carried(one, delta, points_px):
+    """Where the warp takes pixels: the place that shows them."""
+    face = one[3]
+    frame = face_frame(face.landmarks_px, np.array([face.yaw, face.pitch, face.roll]))
+    points = control_points(frame, face.landmarks_px)
+    moved = displacements(frame, points, delta, SIZE)
+    warp = fit_warp(frame, torn_lips(points, moved), moved, SIZE)
+    at = points_px.copy()
+    for _ in range(40):
+        at += 0.7 * (points_px - at - offset_at(warp, at))
+    return at
+
+
+@pytest.mark.parametrize("number", [12, 15, 20])
+def test_what_the_warp_shows_of_turned_heads_is_as_right_as_of_straight_ones(posed, number):
+    for one in posed:
+        before, ours, truth = through_the_warp(one, number)
+        off = np.linalg.norm(ours - truth, axis=1).mean()
+        assert off < 0.4 * np.linalg.norm(truth - before, axis=1).mean()
+
+
+@pytest.mark.parametrize(("yaw", "number", "corner"), [(-25.0, 1, 48), (25.0, 2, 54)])
+def test_the_far_corner_of_a_mouth_makes_no_hook(tracker, yaw, number, corner):
+    one = _posed(tracker, yaw, person(number))
+    for unit in (12, 15):
+        ours, truth = _turnings(one, unit, corner)
+        assert abs(ours - truth) < 25.0, f"AU{unit}: {ours:.0f} degrees, on the head {truth:.0f}"
+
+
+def _turnings(one, unit, corner):
+    """By how many degrees the seam of the lips bends at a corner: by the warp, on the head."""
+    head, view, _, face, _ = one
+    points, delta = face.landmarks_px.astype(np.float64), _units({unit: 5.0})
+    inner = [61, 67] if corner == 48 else [63, 65]
+    eyes = points[45] - points[36]
+    beyond = points[corner] + (0.09 if corner == 54 else -0.09) * eyes
+    seam = points[inner].mean(axis=0)
+    line = np.stack([seam + 0.25 * (points[corner] - seam), points[corner], beyond])
+    vertices, share = skin_beneath(head, line, view)
+    rest, posed = (project(head, v, view)[0] for v in (head.neutral, head.at(delta)))
+    truth = line + np.einsum("pk,pkc->pc", share, (posed - rest)[vertices])
+    return [_bend(one) for one in (carried(one, delta, line), truth)]
+
+
+def _bend(line):
+    (ax, ay), (bx, by) = np.diff(line, axis=0)
+    return np.degrees(np.arctan2(ax * by - ay * bx, ax * bx + ay * by))
+
+
 @pytest.mark.parametrize("number", AU_ORDER)
 def test_the_skin_goes_as_far_as_on_heads_whatever_their_pose(posed, number):
     along, off = np.array([compared(one, number) for one in posed]).T
     assert along.mean() == pytest.approx(1.0, abs=0.17 if number == 17 else 0.15)
     assert along == pytest.approx(np.ones(3), abs=0.25)  # people's brows lie not all on one place
-    assert off.max() < 0.6
+    assert off.max() < (0.6 if number == 17 else 0.45)
 
 
 def test_a_smile_is_found_where_a_rendered_smile_is(tracker, posed):
