@@ -73,7 +73,8 @@ class StageRow(TypedDict):
     `number` is the chunk or segment, or WHOLE_VIDEO; `error` is one line, empty when all is well;
     `seconds` is the stage's own time and `cpu_s` its process's CPU time meanwhile; `edit_s` is what
     its process's editor takes for a crop, in seconds, 0 where that is not known; `frames`,
-    `edited`, `faceless` and `copied` (the source's own packets) count this row's frames; `notes`
+    `edited`, `faceless` and `copied` (the source's own packets) count this row's frames; `pictures`
+    counts what was measured (a frame, or each of its fields) or edited (of each face); `notes`
     are lines for the report, joined by newlines; `people` likewise, who the faces are; `encoded`
     says how an output was encoded, `elements` where its elements lie, a line each. A row of stage
     `inspect` or `plan` with a number is work still to do: the chunk or segment first…last, and the
@@ -90,6 +91,7 @@ class StageRow(TypedDict):
     edited: int
     faceless: int
     copied: int
+    pictures: int
     edit_s: float
     seconds: float
     cpu_s: float
@@ -108,6 +110,6 @@ def is_still_to_do(row: StageRow) -> bool:
 def stage_row(video: str, stage: str, number: int = WHOLE_VIDEO, **values: Any) -> StageRow:
     """A row with everything not named at rest."""
     rest: dict[str, Any] = {"first": 0, "last": -1, "digest": "", "frames": 0, "edited": 0}
-    rest |= {"faceless": 0, "copied": 0, "elements": "", "edit_s": 0.0}
+    rest |= {"faceless": 0, "copied": 0, "pictures": 0, "elements": "", "edit_s": 0.0}
     rest |= {"seconds": 0.0, "cpu_s": 0.0, "error": "", "notes": "", "people": "", "encoded": ""}
     return cast(StageRow, {"video": video, "stage": stage, "number": number, **rest, **values})

@@ -14,6 +14,7 @@ from jobs.animation.announcing import announce
 from jobs.animation.call import (
     Call,
     checked,
+    doers,
     refuse_a_single_standing_output,
     standing_output,
     with_request,
@@ -155,7 +156,7 @@ def _run(call: Call, screen: Console, *, stays: bool) -> Report:
 
     places = event_places(call.options.log_json, call.options.timeline, call.videos)
     report = run_job(todo, job, ledger, screen, publish, places, call.report)
-    remember(call.editor, call.gpu_kinds, ledger.timed)
+    remember(ledger.timed, doers(call), call.gpu_kinds)
     for line in first_of(closing_lines(report), call.report):
         screen.print(line)
     screen.print(f"report: {call.report}")

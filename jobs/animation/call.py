@@ -230,6 +230,18 @@ def encode_preset(asked: str, is_preview: bool) -> str:
     return "veryfast" if is_preview else "medium"
 
 
+def doers(call: Call) -> dict[str, Any]:
+    """Work that is timed (jobs/command_line/timed.py) → what does it."""
+    preset = call.render.encode_preset
+    editor = call.editor.identity
+    return {
+        "editor": editor,
+        "render": (editor, call.editor.gpu_share, preset),
+        "analyse": call.analysis_digest,
+        "rest": "",
+    }
+
+
 def request_digest(call: Call, video: VideoRow) -> str:
     """Names everything an output depends on."""
     curve = call.sheet_of(video).digest

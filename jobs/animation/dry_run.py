@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +30,13 @@ from pipeline.media.write.elements.element import elements_of
 from pipeline.pieces import encode_settings
 from pipeline.rows import VideoRow
 from pipeline.source import at_hand
+from pipeline.stages.common import touched_frames
+from pipeline.stages.forecast import frames_to_measure
+from pipeline.store import VideoFolder
 
 HEADINGS = ("frames", "asked for", "AUs", "output")
+LOOKED_S = 10.0
+"""How long, of all clips together, the ends of shots are looked for."""
 _NAMES = (*AU_NAMES, *LID_NAMES)
 
 
@@ -50,9 +57,10 @@ def describe(call: Call, screen: Console) -> int:
         table.add_column(heading, overflow="fold")
     failed = len(call.shots.refused)
     promised: list[tuple[VideoRow, Promise]] = []
+    until = time.monotonic() + LOOKED_S
     for video in call.videos:
         try:
-            promise = _promise(call, video)
+            promise = _promise(call, video, until)
             promised.append((video, promise))
             cells = (*_cells(promise), video["output"])
         except (PipelineError, KeyframeError) as error:
@@ -98,7 +106,7 @@ def _cells(promise: Promise) -> tuple[str, str, str]:
     return str(promise.frames), asked, promise.units
 
 
-def _promise(call: Call, video: VideoRow) -> Promise:
+def _promise(call: Call, video: VideoRow, until: float) -> Promise:
     muxer_of(video["output"])
     with at_hand(video["source"], video["identity"], video["cache"]):
         inspection = inspect_video(video["source"], video["view"])
@@ -112,33 +120,46 @@ def _promise(call: Call, video: VideoRow) -> Promise:
     notes = tuple(filter(None, (*notes, *beyond)))
     places = Path(video["output"]), Path(video["work"])
     check_elements(made, call.render.elements, *places)
-    frames, wish = part.frames, elements_of(call.render.elements)
-    first = bounds_of(inspection, call.render.only)[0]
-    beside = sum(estimated_bytes(one, inspection.info, frames) for one in wish)
-    if call.sheet_of(video).videos():
-        sample = first + frames // 2
-        return Promise(
-            frames, None, "", is_standing=False, sample=sample, beside=beside, notes=notes
-        )
+    first, frames = bounds_of(inspection, only)[0], part.frames
+    beside = sum(
+        estimated_bytes(one, inspection.info, frames) for one in elements_of(call.render.elements)
+    )
+    known: dict[str, Any] = {"beside": beside, "notes": notes, "clip_frames": inspection.frames}
+    known["per_frame"] = 2 if inspection.info.interlaced else 1
+    sheet = call.sheet_of(video)
+    if sheet.videos():
+        sample, known["unmeasured"] = first + frames // 2, inspection.frames
+        return Promise(frames, None, "", is_standing=False, sample=sample, **known)
     stands = standing_output(call, video)
     if stands:
         raise PipelineError(stands)
-    edited, units = _asked_for(call.sheet_of(video), part)
+    edited, crops, units = _asked_for(sheet, part)
     sample = first + (int(edited[len(edited) // 2]) if len(edited) else frames // 2)
-    share = frames / inspection.frames
-    per_frame = 2 if inspection.info.interlaced else 1
-    parts = frames, len(edited), units, stands == "", sample, beside, share, notes
-    return Promise(*parts, per_frame)
+    known["crops"] = crops * known["per_frame"]
+    if stands is None:
+        known["unmeasured"], known["is_all"] = _unmeasured(call, video, inspection, until)
+    return Promise(frames, len(edited), units, stands == "", sample, **known)
 
 
-def _asked_for(sheet: KeyframeSheet, inspection: Inspection) -> tuple[NDArray[np.intp], str]:
-    """Frames with a delta and the AUs that move, taking every face as present and neutral."""
+def _unmeasured(
+    call: Call, video: VideoRow, inspection: Inspection, until: float
+) -> tuple[int, bool]:
+    wanted = touched_frames(call.sheet_of(video), inspection, call.render.only)
+    folder, digest = VideoFolder.of(video), call.analysis_digest
+    with at_hand(video["source"], video["identity"], video["cache"]):
+        return frames_to_measure(inspection, wanted, folder, digest, until)
+
+
+def _asked_for(sheet: KeyframeSheet, inspection: Inspection) -> tuple[NDArray[np.intp], int, str]:
+    """Frames with a delta, how often for all faces, and the AUs that move, taking every face as
+    present and neutral."""
     neutral = AUIntensity.level(inspection.frames)
     active = np.zeros(inspection.frames, bool)
-    moved = np.zeros(len(_NAMES), bool)
+    moved, crops = np.zeros(len(_NAMES), bool), 0
     for face in sheet.targets():
         delta = sheet.evaluate(inspection.timeline, neutral, face=face).delta
         active |= delta.active
+        crops += int(delta.active.sum())
         moved |= (np.hstack([delta.values, delta.lids]) != 0).any(axis=0)
     units = " ".join(name for name, moves in zip(_NAMES, moved, strict=True) if moves)
-    return np.flatnonzero(active), units
+    return np.flatnonzero(active), crops, units

@@ -13,17 +13,16 @@ from pathlib import Path
 
 from rich.table import Table
 
-from engines.devices.cpu_rate import cpu_tflops
 from engines.errors import EngineError
 from engines.interface import AUEstimator, FaceTracker
 from jobs.animation.call import Call
-from jobs.animation.rates import taken_before
+from jobs.animation.expected import Work, editing_told, in_all_told, measuring_told
 from pipeline.errors import PipelineError
 from pipeline.media.read.inspection import inspect_video
 from pipeline.rows import VideoRow
 from pipeline.source import Identity, at_hand
 from pipeline.storage.urls import root_of, told, url_of
-from pipeline.store import VideoFolder, shown_state
+from pipeline.store import shown_state
 
 SAMPLED = 16
 """Clips in which faces are looked for, in one frame each."""
@@ -40,7 +39,10 @@ class Promise:
         is_standing: its output is up to date.
         sample: the frame in the middle of its edit.
         beside: bytes of what compositors get beside it, roughly.
-        share: of its clip that is made, 0…1.
+        clip_frames: all of its clip, of which it may make a part.
+        crops: to be edited.
+        unmeasured: frames of the shots with an edit that are not measured yet; `is_all` is False
+            where there may be more.
         notes: what a person should know of the footage, one line each.
         per_frame: pictures that each frame is analysed and edited as: 2 of interlaced footage.
     """
@@ -51,9 +53,17 @@ class Promise:
     is_standing: bool
     sample: int
     beside: int = 0
-    share: float = 1.0
+    clip_frames: int = 1
+    crops: int = 0
+    unmeasured: int = 0
+    is_all: bool = True
     notes: tuple[str, ...] = ()
     per_frame: int = 1
+
+    @property
+    def share(self) -> float:
+        """Of its clip that is made, 0…1."""
+        return self.frames / self.clip_frames
 
 
 @dataclass(frozen=True)
@@ -85,15 +95,18 @@ def outlook(call: Call, promised: Made, failing: int) -> Table:
     driven = sum(promise.edited is None for _, promise in made)
     more = f", and what the driving videos of {driven} clips show" if driven else ""
     frames = sum(promise.frames for _, promise in made)
-    crops = sum((promise.edited or 0) * promise.per_frame for _, promise in made)
-    fields = f" ({crops} pictures: interlaced frames as two fields)" if crops > edited else ""
-    table.add_row("frames", f"{frames}, of which {edited} are edited{fields}{more}")
     look = _look(call, made)
+    work = _work(made, look)
+    whole = f" ({work.crops} pictures: of each face, and of each field)"
+    crops = whole if work.crops > edited else ""
+    table.add_row("frames", f"{frames}, of which {edited} are edited{crops}{more}")
     table.add_row("faces", look if isinstance(look, str) else _faces(look))
     if plans := _plans(call):
         table.add_row("plans", plans)
-    table.add_row("measuring", _measuring(call, made, look))
-    table.add_row("editing", _editing(call, crops))
+    table.add_row("measuring", measuring_told(call, work, _what(made)))
+    table.add_row("editing", editing_told(call, work))
+    if whole := in_all_told(call, work):
+        table.add_row("in all", whole)
     for line in _room(made):
         table.add_row("room", line)
     for line in _stores(call, made):
@@ -125,6 +138,7 @@ def _seen(
 
     with at_hand(video["source"], video["identity"], video["cache"]):
         frames = [frame_at(inspect_video(video["source"], video["view"]), promise.sample)]
+    tracker.track(frames)  # what is made at first use is no part of a frame's time
     begun = time.perf_counter()
     faces = tracker.track(frames)
     estimator.measure(frames, faces)
@@ -150,42 +164,24 @@ def _plans(call: Call) -> str:
         return str(error)
 
 
-def _measuring(call: Call, made: Made, look: Look | str) -> str:
-    """Each clip's frames once, whatever the number of curves; nothing where that is kept."""
-    clips = {
-        (video["work"], shown_state(video)): (video, promise.frames * promise.per_frame)
-        for video, promise in made
-    }
-    left = sum(
-        frames
-        for video, frames in clips.values()
-        if not VideoFolder.of(video).analysis(call.analysis_digest).is_file()
+def _work(made: Made, look: Look | str) -> Work:
+    """Each clip's pictures once, whatever the number of curves."""
+    clips: dict[tuple[str, str], Promise] = {}
+    for video, promise in made:
+        key = video["work"], shown_state(video)
+        clips[key] = max(clips.get(key, promise), promise, key=lambda each: each.unmeasured)
+    return Work(
+        clips=len(clips),
+        frames=sum(promise.clip_frames for promise in clips.values()),
+        crops=sum(promise.crops for _, promise in made),
+        pictures=sum(each.unmeasured * each.per_frame for each in clips.values()),
+        is_all=all(each.is_all for each in clips.values()),
+        sample_s=0.0 if isinstance(look, str) else look.seconds,
     )
-    if isinstance(look, str) or not look.seconds:
-        return f"{left} {_what(made)}"
-    cores = os.cpu_count() or 1
-    wall = _time(left * look.seconds / cores)
-    said = f"{left} {_what(made)}, about {wall}"
-    return f"{said} on the {cores} cores of this machine (as the sample took)"
 
 
 def _what(made: Made) -> str:
     return "pictures" if any(promise.per_frame > 1 for _, promise in made) else "frames"
-
-
-def _editing(call: Call, crops: int) -> str:
-    """By what the editor took here in an earlier run, else by what it is said to take."""
-    editor = call.editor
-    measured = taken_before(editor, call.gpu_kinds)
-    each = measured or editor.seconds_per_edit
-    rate = f"at {each:.3g} s a frame, {'as in earlier runs' if measured else 'not measured here'}"
-    if editor.gpu_share:
-        actors = max(1, int(call.gpus / editor.gpu_share))
-        on_all = _time(crops * each / actors)
-        return f"about {_time(crops * each)} of a GPU, {on_all} on {call.gpus:g}, {rate}"
-    if not measured and editor.cpu_needs is not None and editor.cpu_needs.tflop:
-        return f"about {_time(crops * editor.cpu_needs.tflop / cpu_tflops())} of all cores"
-    return f"about {_time(crops * each / (os.cpu_count() or 1))} on this machine, {rate}"
 
 
 def _room(made: Made) -> list[str]:
@@ -227,9 +223,3 @@ def _told(need: int, place: Path) -> str:
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

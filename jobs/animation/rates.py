@@ -1,13 +1,14 @@
-"""How long an editor takes for a frame at a place: kept from run to run.
+"""How long work takes at a place: kept from run to run.
 
-It sets what a dry run expects and, on GPUs, the length of segments. A cut must not change with
-every breath of a machine, so a kept value stays until a run is clearly off it.
+An editor's seconds set the length of segments on GPUs, and all of it what a dry run expects. A cut
+must not change with every breath of a machine, so a kept value stays until a run is clearly off it.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -16,12 +17,12 @@ from typing import Any, cast
 
 from engines.choice import Engine
 from engines.weights.file_hash import cache_folder
-from jobs.command_line.report import Timed
+from jobs.command_line.timed import Timed
 from pipeline.files import read_json, write_json
 from pipeline.settings import digest_of
 
-LEAST_EDITS = 100
-"""Edited frames that a run must have timed, or its figure says little."""
+LEAST = {"editor": 100, "render": 25, "analyse": 100, "rest": 100}
+"""How much of it a run must have timed, or its figure says little."""
 CLEARLY = 1.25
 """A kept value stays while a run is within this factor of it."""
 GPU_TYPE = "accelerator_type:"
@@ -38,29 +39,38 @@ def gpus_of_place() -> str:
 
 def as_measured(editor: Engine, place: str) -> Engine:
     """An editor on GPUs with what it took there in an earlier run, where that is known."""
-    seconds = taken_before(editor, place) if editor.gpu_share else None
+    seconds = taken_before("editor", editor.identity, place) if editor.gpu_share else None
     return replace(editor, seconds_per_edit=seconds) if seconds else editor
 
 
-def taken_before(editor: Engine, place: str) -> float | None:
-    """Seconds that an edited frame took an editor there in an earlier run; None where unknown."""
-    return _read().get(_key(editor, place))
+def taken_before(work: str, of: Any, place: str) -> float | None:
+    """Seconds that a piece of work took there in an earlier run; None where unknown.
+
+    Args:
+        work: as `Timed` has it.
+        of: what does it: the identity of an editor, the digest of an analysis.
+    """
+    return _read().get(digest_of(work, of, place))
 
 
-def remember(editor: Engine, place: str, timed: Timed) -> None:
-    """Keeps what a run has timed; a folder that cannot be written costs nothing else."""
-    if timed.edits < LEAST_EDITS:
-        return
-    known, key = _read(), _key(editor, place)
-    seconds = timed.seconds / timed.edits
-    if key in known and 1 / CLEARLY < seconds / known[key] < CLEARLY:
-        return
-    with suppress(OSError):
-        write_json(_path(), known | {key: round(seconds, 5)})
+def remember(timed: Timed, doers: Mapping[str, Any], place: str) -> None:
+    """Keeps what a run has timed; a folder that cannot be written costs nothing else.
 
-
-def _key(editor: Engine, place: str) -> str:
-    return digest_of(editor.identity, editor.gpu_share, place)
+    Args:
+        doers: work → what has done it.
+    """
+    known = _read()
+    kept = dict(known)
+    for work, of in doers.items():
+        count, key = timed.counts.get(work, 0), digest_of(work, of, place)
+        if count < LEAST[work]:
+            continue
+        seconds = timed.seconds[work] / count
+        if key not in known or not 1 / CLEARLY < seconds / known[key] < CLEARLY:
+            kept[key] = round(seconds, 7)
+    if kept != known:
+        with suppress(OSError):
+            write_json(_path(), kept)
 
 
 def _path() -> Path:

@@ -8,7 +8,6 @@ import re
 import sys
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engines.choice import Engine
 from jobs.command_line.inputs import Asked, Refused
+from jobs.command_line.timed import Timed
 from pipeline.errors import StorageError
 from pipeline.figures.beside import files_beside
 from pipeline.files import published
@@ -131,20 +131,6 @@ def _sheet(video: VideoEntry) -> str:
     if video.status == "failed" or not path.is_file():
         return ""
     return f'<img src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}">'
-
-
-@dataclass
-class Timed:
-    """Edited frames of a run, and what they took their editor."""
-
-    edits: int = 0
-    seconds: float = 0.0
-
-    def on_row(self, row: StageRow) -> None:
-        """Takes note of a segment that this run has rendered."""
-        if row["edit_s"] > 0:
-            self.edits += row["edited"]
-            self.seconds += row["edited"] * row["edit_s"]
 
 
 class Ledger:

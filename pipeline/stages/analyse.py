@@ -50,7 +50,8 @@ def analyse_stage(
     check_unchanged(row["source"], row["identity"])
     write_chunk(path, chunk)
     notes = reader_note(row["source"], inspection.info, settings.reader)
-    done = {"frames": span.frames, "notes": notes, **clock.read()}
+    pictures = span.frames + len(chunk.in_fields)
+    done = {"frames": span.frames, "pictures": pictures, "notes": notes, **clock.read()}
     return stage_row(row["video"], "analyse", span.number, **done)
 
 

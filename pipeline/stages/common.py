@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keyframes.clock.part import Part
 from keyframes.clock.spans import Spans, within
+from keyframes.sheet import KeyframeSheet
 from pipeline.edit.segments import Span
 from pipeline.inspected import bounds_of
 from pipeline.media.read.inspection import Inspection
@@ -51,14 +53,24 @@ def wanted_frames(
     Raises:
         KeyframeError: the curve, or the part, does not fit this clip, with the place.
     """
-    wanted = np.ones(inspection.frames, bool)
     if render is None:
-        return wanted
-    timeline, sheet = inspection.timeline, curve_of(row, render)
-    first, last = bounds_of(inspection, render.only)
+        return np.ones(inspection.frames, bool)
+    return touched_frames(curve_of(row, render), inspection, render.only)
+
+
+def touched_frames(
+    sheet: KeyframeSheet, inspection: Inspection, only: Part | None
+) -> NDArray[np.bool_]:
+    """The same of a curve.
+
+    Raises:
+        KeyframeError: as `wanted_frames`.
+    """
+    wanted = np.ones(inspection.frames, bool)
+    first, last = bounds_of(inspection, only)
     if not sheet.people:
         wanted[:first] = wanted[last + 1 :] = False
-    return wanted & reached(sheet.reach(timeline), inspection)
+    return wanted & reached(sheet.reach(inspection.timeline), inspection)
 
 
 def reached(spans: Spans, inspection: Inspection) -> NDArray[np.bool_]:

@@ -82,7 +82,7 @@ def render_stage(
     counts: dict[str, Any] = {"frames": rendered.frames, "edited": rendered.edited, "notes": notes}
     commit(folder, span, digest, files_of(folder, span, digest, encode, elements), counts)
     folder.frames_so_far(span.number).unlink(missing_ok=True)
-    counts["edit_s"] = batcher.edit_s
+    counts |= {"edit_s": batcher.edit_s, "pictures": len(plan.frame)}
     return stage_row(row["video"], "render", span.number, **counts, **clock.read())
 
 

@@ -22,6 +22,7 @@ from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.repeated import repeat_packets, with_a_cut
 from pipeline.rows import StageRow, VideoRow
 from pipeline.settings import AnalysisSettings, RenderSettings
+from pipeline.stages import forecast
 from pipeline.store import VideoFolder, video_row
 
 ANALYSIS = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
@@ -143,3 +144,42 @@ def test_repeated_packets_are_the_same_pictures_again(long_clip) -> None:
     made = inspect_video(str(long_clip))
     assert made.frames == FRAMES
     assert np.allclose(np.diff(made.times_s), 0.04)
+
+
+def test_what_will_be_analysed_is_known_before_by_looking_at_the_ends_of_shots(
+    row, monkeypatch
+) -> None:
+    looks = list[Any]()
+
+    def shown(_: Any, chunk: Any) -> np.ndarray:
+        looks.append(chunk)
+        return seen(chunk.first, chunk.last).signatures
+
+    monkeypatch.setattr(forecast, "_signatures", shown)
+    inspection = inspect_video(row["source"])
+
+    def expected(render: RenderSettings, until: float = np.inf) -> tuple[int, bool]:
+        wanted = stages.wanted_frames(row, inspection, render)
+        folder = VideoFolder.of(row)
+        return forecast.frames_to_measure(inspection, wanted, folder, ANALYSIS.digest, until)
+
+    def made(render: RenderSettings) -> int:
+        chunks = segments.plan_chunks(inspection.index.is_key)
+        return sum(chunks[number].frames for number in analysed(row, render)[1])
+
+    edit, longer = smile(100, 120), smile(90, 200)
+    touched, is_all = expected(edit, until=0.0)
+    assert not is_all
+    before = expected(edit)
+    assert 2 * SHOT < touched < before[0], "the chunks that the curve touches are known at once"
+    assert before == (made(edit), True)
+    assert before[0] < FRAMES / 3
+    assert expected(edit) == (0, True)
+    assert expected(longer) == (made(longer), True), "what is kept is not counted again"
+    looks.clear()
+    whole = RenderSettings(
+        parse_sheet("version: 1\nchannels: {AU12: [[0s, 3]]}\n", "all"), edit.editor
+    )
+    left = expected(whole)
+    assert not looks, "of a whole clip nothing is to be found out"
+    assert left == (made(whole), True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from pipeline.settings import AnalysisSettings, ElementWish, EncodeWish, RenderS
 from pipeline.store import VideoFolder, video_row
 from pipeline.watchdog import LEAST_S
 from tests.engines.segmenters.drawn import things_are_dark
+from tests.pipeline.weaving import pictures_of, woven, write_woven
 
 ANALYSIS = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
 WHOLE = RenderSettings(
@@ -254,3 +256,21 @@ def test_where_a_copy_fails_its_check_all_is_encoded_and_the_report_says_so(
 def packets_of(path: Path) -> set[bytes]:
     with av.open(str(path)) as container:
         return {bytes(packet) for packet in container.demux(video=0) if packet.size}
+
+
+def test_rows_count_pictures_so_that_what_one_takes_is_the_same_of_fields(talk, tmp_path):
+    frames = write_woven(
+        tmp_path / "fields.mkv", woven(pictures_of(talk.inspection, 0, 8)), Fraction(25, 2)
+    )
+    made = video_row(frames, tmp_path / "out.mkv", tmp_path / "_work")
+    fields: VideoRow = {**made, "request": "asked"}
+    (chunk,) = spans(fields, stages.inspect_stage(fields, ANALYSIS))
+    measured = stages.analyse_stage(chunk, ANALYSIS, MeshTracker(), MeshAUEstimator())
+    assert (measured["frames"], measured["pictures"]) == (4, 8)
+    again = stages.analyse_stage(chunk, ANALYSIS, MeshTracker(), MeshAUEstimator())
+    assert again["pictures"] == 0, "found, not measured"
+    _, faces = stages.assemble_stage(fields, ANALYSIS, MeshAUEstimator())
+    (segment,) = spans(fields, stages.plan_stage(fields, faces, WHOLE, ONE))
+    with MicroBatcher(IdentityEditor(), seed=1) as batcher:
+        done = stages.render_stage(segment, WHOLE, batcher)
+    assert (done["edited"], done["pictures"]) == (4, 8)
