@@ -53,7 +53,7 @@ EDITORS: dict[str, Line] = {
     ),
     "plate": Line(
         "engines.editors.plate.editor:PlateEditor",
-        Traits((UNITS,), is_preview=True, borrows=True, shuts_eyes=True, any_size=True),
+        Traits((UNITS,), borrows=True, shuts_eyes=True, any_size=True),
     ),
     "previz": Line(
         "engines.editors.previz.editor:PrevizEditor",

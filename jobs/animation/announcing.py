@@ -13,10 +13,12 @@ def announce(screen: Console, engine: Engine) -> None:
     """Says which engine was taken and why; loudly when the result is only a preview."""
     line = f"{engine.kind}: {engine.name} ({engine.reason})"
     if engine.is_preview:
-        folds = "folds only where the shot lends them" if engine.borrows else "no skin folds"
-        line += f"\nThis is a PREVIEW: it shows timing, direction and amount; {folds}."
+        line += "\nThis is a PREVIEW: it shows timing, direction and amount; no skin folds."
         screen.print(line, style="bold yellow")
         return
+    if engine.borrows:
+        line += "\nThe shot's own frames lend mouths, folds and shut eyes; "
+        line += "notes say where none does."
     screen.print(line)
     if engine.cpu_needs is not None:
         screen.print(without_gpu(engine.cpu_needs, cpu_tflops()))
@@ -35,5 +37,5 @@ def without_gpu(needs: CPUNeeds, tflops: float) -> str:
     frame, second = f"{seconds / 60:.1f} min", f"{25 * seconds / 3600:.1f} h"
     return (
         f"{told}, an edited frame about {frame} of all cores: a second at 25 fps {second} "
-        "(--quality draft takes half; --editor plate is a preview at once)"
+        "(--quality draft takes half; --editor plate edits at once, from the shot's own frames)"
     )

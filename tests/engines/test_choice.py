@@ -28,7 +28,8 @@ def weights(tmp_path):
 def test_auto_takes_the_first_line_that_can_run_and_says_why_not_those_before():
     taken = resolve("editor", gpus=0)
     assert taken.name == "plate"
-    assert taken.is_preview
+    assert not taken.is_preview
+    assert resolve("editor", "previz").is_preview
     assert taken.borrows
     assert taken.reason.startswith("not magicface: ")
     assert resolve("tracker", gpus=0).name == resolve("AU estimator", gpus=0).name == "mesh"

@@ -18,7 +18,14 @@ def test_an_editor_that_wants_no_gpu_has_nothing_to_tell():
     assert resolve("editor", "previz").cpu_needs is None
 
 
-def test_a_preview_that_borrows_is_told_with_the_folds_it_has(capsys):
-    for name, folds in (("plate", "folds only where the shot lends them"), ("previz", "no skin")):
-        announce(Console(width=200), resolve("editor", name))
-        assert folds in capsys.readouterr().out
+def test_a_preview_is_called_one_and_an_editor_that_borrows_says_of_whom(capsys):
+    announce(Console(width=200), resolve("editor", "previz"))
+    assert "This is a PREVIEW: it shows timing, direction and amount; no skin folds." in out(capsys)
+    announce(Console(width=200), resolve("editor", "plate"))
+    told = out(capsys)
+    assert "PREVIEW" not in told
+    assert "The shot's own frames lend mouths, folds and shut eyes" in told
+
+
+def out(capsys):
+    return capsys.readouterr().out

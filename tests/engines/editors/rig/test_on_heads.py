@@ -162,10 +162,20 @@ def test_a_unit_is_read_back_nearly_as_where_it_is_rendered(tracker, posed, numb
     crops = AlignedCrops(image[None], face.landmarks_px[None], np.zeros(1, np.int64), pose)
     edited = PrevizEditor(SIZE).edit(crops, AUDelta(units[None]), seed=0).edited[0]
     pictures = [image, edited, render_person(one, units, view)]
-    rest, *rows = (part[0] for part in estimator.measure(pictures, tracker.track(pictures)))
+    faces = tracker.track(pictures)
+    rest, *rows = (part[0] for part in estimator.measure(pictures, faces))
     ours, truth = estimator.intensity(np.stack(rows), rest).values[:, AU_COLUMN[number]]
     assert truth > 1.2
     assert ours > 0.7 * truth
+    if number == 4:
+        up, moved, rendered = (_brows(part[0].landmarks_px) for part in faces)
+        assert 0.7 < (moved - up) / (rendered - up) < 1.2
+
+
+def _brows(landmarks_px):
+    """How far below the eyes' corners the brows are, outer-eye distances."""
+    at = face_frame(landmarks_px).from_px(landmarks_px)
+    return at[17:27, 1].mean() - at[[36, 39, 42, 45], 1].mean()
 
 
 def _units(units):

@@ -9,6 +9,7 @@ import pytest
 
 from engines.editors.plate.editor import PlateEditor
 from engines.editors.previz.editor import PrevizEditor
+from engines.editors.rig.face import face_frame
 from engines.estimators.mesh.estimator import MeshAUEstimator
 from engines.trackers.mesh.jaw import with_mesh_jaw
 from engines.trackers.mesh.tracker import MeshTracker
@@ -30,7 +31,10 @@ SIZE, FRAMES = 512, 10
 ROOM = {4: (1, 2, 4), 12: (12, 20, 25, 26), 25: (25, 26)}
 """Units that must be at rest for one to be read."""
 GAIN_MIN = {4: 0.25, 12: 0.65, 25: 0.5}
-"""A brow that is rendered as far down as the unit goes is itself read as .42 to .56 of it."""
+"""A brow that is rendered as far down as the unit goes is itself read as .37 to .72 of it."""
+BROWS_DOWN, BROWS_SHARE = 0.032, 0.5
+"""Outer-eye distances that the tracker reads of brows rendered 3 down (.028 to .043 on seven
+heads), and how much of it must be read of a clip's."""
 PUCKERED = 0.1
 
 
@@ -65,7 +69,8 @@ def pictures(clip, plan, library, row):
 
 
 def read(tracker, estimator, rest, shown):
-    """`(3, 12)` intensities of three pictures of a face, or None: lost, or its lips puckered."""
+    """`(3, 12)` intensities of three pictures of a face and `(3,)` how low its brows are, or None:
+    lost, or its lips puckered."""
     faces = [
         with_mesh_jaw(picture, found)[:1]
         for picture, found in zip(shown, tracker.track(shown), strict=True)
@@ -76,23 +81,35 @@ def read(tracker, estimator, rest, shown):
     pucker = estimator.feature_names.index("mouthPucker")
     if rows[0, pucker] - rest[pucker] > PUCKERED:
         return None
-    return estimator.intensity(rows, rest).values
+    return estimator.intensity(rows, rest).values, [brows(part[0].landmarks_px) for part in faces]
+
+
+def brows(landmarks_px):
+    """How far below the eyes' corners the brows are, outer-eye distances."""
+    at = face_frame(landmarks_px).from_px(landmarks_px)
+    return at[17:27, 1].mean() - at[[36, 39, 42, 45], 1].mean()
 
 
 @pytest.mark.parametrize("number", ROOM)
 def test_a_unit_is_read_back_where_the_face_has_room_for_it(clip, number):
     tracker, estimator = MeshTracker(), MeshAUEstimator()
     plan, library = planned(clip, number)
-    seen = []
+    seen, low = [], []
     for row in rows_with_room(clip, plan, number).tolist():
         rest = rest_of(clip, int(plan.frame[row]))
-        values = read(tracker, estimator, rest, pictures(clip, plan, library, row))
-        seen += [] if values is None else [values]
+        found = read(tracker, estimator, rest, pictures(clip, plan, library, row))
+        if found is not None:
+            seen.append(found[0])
+            low.append(found[1])
     if len(seen) < 3:
         pytest.skip("the face is hardly ever at rest there")
     before, *after = np.mean(seen, axis=0)
     plate, previz = ((one - before) / ASKED for one in after)
     print(f"\nAU{number}: gain {plate[AU_COLUMN[number]]:.2f} over {len(seen)} frames")
     assert plate[AU_COLUMN[number]] >= GAIN_MIN[number]
+    if number == 4:
+        source, by_plate, _ = np.mean(low, axis=0)
+        print(f"brows down by {(by_plate - source) / BROWS_DOWN:.2f} of what heads show")
+        assert by_plate - source >= BROWS_SHARE * BROWS_DOWN
     new = np.delete(np.abs(plate) - np.abs(previz), AU_COLUMN[number])
     assert new.max() <= LEAK_MAX
