@@ -6,10 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.command_line.options.engines import EngineOptions
 from jobs.command_line.options.words import (
-    ESTIMATOR_HELP,
-    READER_HELP,
-    TRACKER_HELP,
     CacheSize,
+    EstimatorWord,
     EventLines,
     FieldMoments,
     Flag,
@@ -17,9 +15,9 @@ from jobs.command_line.options.words import (
     OnFiles,
     Place,
     ReaderWord,
-    Said,
     StuckAfter,
     Timeline,
+    TrackerWord,
     View,
 )
 from pipeline.storage.copies import DEFAULT_BYTES
@@ -35,9 +33,9 @@ class MeasureOptions(BaseModel):
         description="The table: .parquet or .csv. Several inputs go into one table (column "
         "`video`)."
     )
-    tracker: Said = Field(default="auto", description=TRACKER_HELP)
-    au: Said = Field(default="auto", description=ESTIMATOR_HELP)
-    reader: ReaderWord = Field(default="auto", description=READER_HELP)
+    tracker: TrackerWord = "auto"
+    au: EstimatorWord = "auto"
+    reader: ReaderWord = "auto"
     view: View = "auto"
     fields: FieldMoments = "auto"
     work: OnFiles | None = Field(

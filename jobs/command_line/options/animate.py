@@ -9,14 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.command_line.options.engines import EngineOptions
 from jobs.command_line.options.words import (
-    EDITOR_HELP,
-    ESTIMATOR_HELP,
-    READER_HELP,
-    TRACKER_HELP,
     BitDepth,
     Border,
     CacheSize,
     ClipPart,
+    EditorWord,
+    EstimatorWord,
     EventLines,
     FieldMoments,
     Flag,
@@ -26,8 +24,10 @@ from jobs.command_line.options.words import (
     Preset,
     ReaderWord,
     Said,
+    Seed,
     StuckAfter,
     Timeline,
+    TrackerWord,
     View,
 )
 from pipeline.storage.copies import DEFAULT_BYTES
@@ -61,10 +61,10 @@ class AnimateOptions(BaseModel):
         "<name>.<curve>.<ext>.",
     )
     only: ClipPart | None = None
-    editor: Said = Field(default="auto", description=EDITOR_HELP)
-    tracker: Said = Field(default="auto", description=TRACKER_HELP)
-    au: Said = Field(default="auto", description=ESTIMATOR_HELP)
-    reader: ReaderWord = Field(default="auto", description=READER_HELP)
+    editor: EditorWord = "auto"
+    tracker: TrackerWord = "auto"
+    au: EstimatorWord = "auto"
+    reader: ReaderWord = "auto"
     view: View = "auto"
     fields: FieldMoments = "auto"
     work: OnFiles | None = Field(
@@ -147,7 +147,7 @@ class AnimateOptions(BaseModel):
         description="Build TensorRT plans that are missing before the first frame. Without: beside "
         "the job, which changes over when they are there.",
     )
-    seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
+    seed: Seed = 424
     segmenter: OnFiles | None = Field(
         default=None,
         description="A network that tells hair and skin apart (MediaPipe's "

@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.command_line.options.engines import EngineOptions
 from jobs.command_line.options.words import (
-    TRACKER_HELP,
     CacheSize,
     ClipPart,
+    JudgeWord,
     OnFiles,
     Place,
     Preset,
-    Said,
+    TrackerWord,
     View,
 )
 from pipeline.storage.copies import DEFAULT_BYTES
@@ -51,12 +51,8 @@ class JudgeOptions(BaseModel):
         description="The part of the source that the output shows, where `animate --only` made it; "
         "with --run, its report says so.",
     )
-    tracker: Said = Field(default="auto", description=TRACKER_HELP)
-    au: Said = Field(
-        default="auto",
-        description="The judge of action units. auto: libreface where its weights are (on a CPU "
-        "too), else mesh.",
-    )
+    tracker: TrackerWord = "auto"
+    au: JudgeWord = "auto"
     view: View = "auto"
     work: OnFiles | None = Field(
         default=None, description="Folder of a run whose analysis can be used again."

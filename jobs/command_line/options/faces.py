@@ -6,14 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.command_line.options.engines import EngineOptions
 from jobs.command_line.options.words import (
-    ESTIMATOR_HELP,
-    READER_HELP,
-    TRACKER_HELP,
+    EstimatorWord,
     FieldMoments,
     Flag,
     ReaderWord,
     Said,
     StuckAfter,
+    TrackerWord,
     View,
 )
 
@@ -32,9 +31,9 @@ class FacesOptions(BaseModel):
         default=None,
         description="A curve that names people: the sheet says who is who, with distances.",
     )
-    tracker: Said = Field(default="auto", description=TRACKER_HELP)
-    au: Said = Field(default="auto", description=ESTIMATOR_HELP)
-    reader: ReaderWord = Field(default="auto", description=READER_HELP)
+    tracker: TrackerWord = "auto"
+    au: EstimatorWord = "auto"
+    reader: ReaderWord = "auto"
     view: View = "auto"
     fields: FieldMoments = "auto"
     work: Said | None = Field(

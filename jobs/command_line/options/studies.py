@@ -9,15 +9,24 @@ from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.command_line.options.engines import EngineOptions
-from jobs.command_line.options.words import EDITOR_HELP, TRACKER_HELP, Flag, Said
+from jobs.command_line.options.words import (
+    EditorWord,
+    Flag,
+    JudgeWord,
+    Said,
+    Seed,
+    TrackerWord,
+)
 
-JUDGE_HELP = (
-    "The judge of action units. auto: libreface where its weights are (on a CPU too), else mesh."
-)
-IDENTITIES_HELP = (
-    "A folder of pictures (png, jpg, webp, tif, bmp) and clips (mp4, mov, mkv, webm, avi, mxf; a "
-    "calm frame of each is taken), a person each; or `synthetic`: drawn people."
-)
+Identities = Annotated[
+    Said,
+    Field(
+        description="A folder of pictures (png, jpg, webp, tif, bmp) and clips (mp4, mov, mkv, "
+        "webm, avi, mxf; a calm frame of each is taken), a person each; or `synthetic`: drawn "
+        "people.",
+    ),
+]
+People = Annotated[int, Field(ge=1, le=1000, description="How many of them, at most.")]
 
 
 class ProtocolOptions(BaseModel):
@@ -29,9 +38,9 @@ class ProtocolOptions(BaseModel):
         description="Folder for protocol.html, protocol.csv, protocol.json and the state of an "
         "unended run; the same call goes on there."
     )
-    identities: Said = Field(default="synthetic", description=IDENTITIES_HELP)
-    people: int = Field(default=20, ge=1, le=1000, description="How many of them, at most.")
-    editor: Said = Field(default="auto", description=EDITOR_HELP)
+    identities: Identities = "synthetic"
+    people: People = 20
+    editor: EditorWord = "auto"
     level_as: Literal["delta", "target", "both"] = Field(
         default="both",
         description="A level is added to what the face shows, or is what it shall show.",
@@ -50,10 +59,10 @@ class ProtocolOptions(BaseModel):
         "(editor magicface); checkpoints.csv and checkpoints.png show how figures went.",
     )
     keep_stills: Flag = Field(default=False, description="Also keep every still, as PNG.")
-    seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
+    seed: Seed = 424
     overwrite: Flag = Field(default=False, description="Replace another protocol's results there.")
-    tracker: Said = Field(default="auto", description=TRACKER_HELP)
-    au: Said = Field(default="auto", description=JUDGE_HELP)
+    tracker: TrackerWord = "auto"
+    au: JudgeWord = "auto"
     editor_options: EngineOptions = EngineOptions()
     tracker_options: EngineOptions = EngineOptions()
     au_options: EngineOptions = EngineOptions()
@@ -68,8 +77,8 @@ class StimuliOptions(BaseModel):
         description="Folder for the stimuli, a folder per person, and manifest.csv, frames.csv, "
         "stimuli.json, methods.txt; the same call goes on where it stopped."
     )
-    identities: Said = Field(default="synthetic", description=IDENTITIES_HELP)
-    people: int = Field(default=20, ge=1, le=1000, description="How many of them, at most.")
+    identities: Identities = "synthetic"
+    people: People = 20
     aus: str = Field(default="all", description="Units, e.g. 1,4,12; together: 1+4,6+12.")
     levels: str = Field(default="A..E", description="Levels, e.g. C, B,D or A..E.")
     timing: str = Field(
@@ -87,11 +96,11 @@ class StimuliOptions(BaseModel):
         default="target",
         description="A level is added to what the face shows, or is what it shall show.",
     )
-    editor: Said = Field(default="auto", description=EDITOR_HELP)
-    seed: int = Field(default=424, ge=0, lt=2**63, description="Seed of the editor's noise.")
+    editor: EditorWord = "auto"
+    seed: Seed = 424
     overwrite: Flag = Field(default=False, description="Replace other stimuli there.")
-    tracker: Said = Field(default="auto", description=TRACKER_HELP)
-    au: Said = Field(default="auto", description=JUDGE_HELP)
+    tracker: TrackerWord = "auto"
+    au: JudgeWord = "auto"
     editor_options: EngineOptions = EngineOptions()
     tracker_options: EngineOptions = EngineOptions()
     au_options: EngineOptions = EngineOptions()

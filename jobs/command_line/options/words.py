@@ -36,7 +36,6 @@ FieldMoments = Annotated[
         "(PsF, edited as whole frames), or `auto`: told shot by shot by how faces move."
     ),
 ]
-ReaderWord = Literal["auto", "av", "decord", "nvdec"]
 Border = Literal["replicate", "reflect", "black"]
 BitDepth = Annotated[
     Literal[8, 10, 12, 16],
@@ -131,13 +130,26 @@ View = Annotated[
         "nlog, applelog), a table FILE.cube from its code values to BT.709, or none.",
     ),
 ]
-EDITOR_HELP = f"What changes faces. {names_help('editor')}"
 TRACKER_HELP = f"What finds faces. {names_help('tracker')}"
 ESTIMATOR_HELP = f"What measures action units. {names_help('AU estimator')}"
-READER_HELP = (
-    "What reads the frames for measuring. auto is av (PyAV); decord, of the extra [decord], only "
-    "where it shows the same frames; nvdec, a GPU's decoder, where a file's first frames are the "
-    "CPU's to the bit, else av."
-)
+EditorWord = Annotated[Said, Field(description=f"What changes faces. {names_help('editor')}")]
+TrackerWord = Annotated[Said, Field(description=TRACKER_HELP)]
+EstimatorWord = Annotated[Said, Field(description=ESTIMATOR_HELP)]
+JudgeWord = Annotated[
+    Said,
+    Field(
+        description="The judge of action units. auto: libreface where its weights are (on a CPU "
+        "too), else mesh.",
+    ),
+]
+ReaderWord = Annotated[
+    Literal["auto", "av", "decord", "nvdec"],
+    Field(
+        description="What reads the frames for measuring. auto is av (PyAV); decord, of the extra "
+        "[decord], only where it shows the same frames; nvdec, a GPU's decoder, where a file's "
+        "first frames are the CPU's to the bit, else av.",
+    ),
+]
+Seed = Annotated[int, Field(ge=0, lt=2**63, description="Seed of the editor's noise.")]
 OPTION_OF = {"inputs": "input"}
 """Fields that have another name on the command line."""
