@@ -161,7 +161,9 @@ def _run(call: Call, screen: Console, *, stays: bool) -> Report:
         screen.print(line)
     screen.print(f"report: {call.report}")
     if qa is not None:
-        tell_pages([Path(video["output"]) for video in todo], call.report, screen.print)
+        tell_pages(
+            [Path(video["output"]) for video in todo], call.report, screen.print, call.options.only
+        )
     if first := open_first(report):
         screen.print(f"open first: {first}")
     if report.failed:

@@ -14,6 +14,8 @@ from pipeline.media.compare.track_facts import TIMED, TrackFacts
 from pipeline.media.read.tags import compared_tags
 
 ONE_US, FLOAT_S = 1e-6, 1e-9
+UNNOTICED_S = 0.045
+"""By how much sound may come before its picture; source: ITU-R BT.1359, detectability."""
 UNHELD: dict[str, frozenset[str]] = {
     "matroska,webm": frozenset(("data", "metadata", "sound", "pictures", "text")),
     "mpegts": frozenset(("data", "metadata", "sound", "cover", "attachment", "text", "subtitle")),
@@ -67,7 +69,7 @@ def _compare(
 ) -> list[Finding]:
     findings = [_payload(before, after, source, output)]
     if before.kind not in ("cover", "attachment"):
-        findings += _times(before, after, shift)
+        findings += _times(before, after, shift, output.info.container)
     chosen = sum(t.kind == before.kind for t in source.tracks) > 1
     findings += _labels(before, after, output, chosen=chosen)
     return findings
@@ -86,7 +88,7 @@ def _payload(
     )
 
 
-def _times(before: TrackFacts, after: TrackFacts, shift: Fraction) -> list[Finding]:
+def _times(before: TrackFacts, after: TrackFacts, shift: Fraction, container: str) -> list[Finding]:
     topic = f"{before.name} times"
     if before.timing is not None or after.timing is not None:
         if before.timing == after.timing:
@@ -94,9 +96,15 @@ def _times(before: TrackFacts, after: TrackFacts, shift: Fraction) -> list[Findi
         return [lost(topic, "other durations or edits")]
     if len(before.pts) != len(after.pts):  # sound without coding is cut into other packets
         first = [t.first_s for t in (before, after) if t.first_s is not None]
-        return [_off(topic, float(abs(first[-1] - first[0] - shift)), before, after)]
-    starts = [_seconds(t, t.pts) for t in (before, after)]
-    findings = [_off(topic, _worst(starts[1] - starts[0] - float(shift)), before, after)]
+        errors = np.array([float(first[-1] - first[0] - shift)])
+    else:
+        starts = [_seconds(t, t.pts) for t in (before, after)]
+        errors = starts[1] - starts[0] - float(shift)
+    if container == "avi" and (early := _early_s(errors)):
+        return [limited(topic, f"{early * 1000:.3f} ms early: in an AVI all tracks begin at 0")]
+    findings = [_off(topic, _worst(errors), before, after)]
+    if len(before.pts) != len(after.pts):
+        return findings
     if before.kind in TIMED:
         lengths = [_seconds(t, t.durations) for t in (before, after)]
         told = (lengths[0] > 0) & (lengths[1] > 0)  # else the container ends it with the next
@@ -111,6 +119,13 @@ def _seconds(track: TrackFacts, of: array[int]) -> NDArray[np.float64]:
     order = np.argsort(np.array(track.pts, np.int64), kind="stable")
     ticks: NDArray[np.float64] = np.array(of, np.int64)[order].astype(np.float64)
     return ticks * float(track.tick_s)
+
+
+def _early_s(errors: NDArray[np.float64]) -> float:
+    """By how much a whole track is early, where nobody notices; else 0."""
+    steady = len(errors) and np.ptp(errors) <= ONE_US + FLOAT_S
+    early = -float(errors.mean()) if steady else 0.0
+    return early if ONE_US + FLOAT_S < early < UNNOTICED_S else 0.0
 
 
 def _worst(errors: NDArray[np.float64]) -> float:

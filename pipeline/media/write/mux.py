@@ -163,6 +163,8 @@ def _write(
 
         copies = add_copies(source, target, info, add_video)
         kept = kept_tags(source.metadata)
+        if info.timecode is not None:  # a part's own, not its clip's, wherever that is told
+            kept |= {key: info.timecode for key in kept if key.lower() == "timecode"}
         target.metadata.update(kept | origin_tag(muxer_of(output), kept))
         target.set_chapters(_chapters(source, info, index, shift_s))
         source.streams[info.stream_index].discard = Discard.all
