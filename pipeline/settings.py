@@ -14,7 +14,7 @@ from keyframes.sheet import KeyframeSheet
 
 ANALYSIS_VERSION = 8
 """Raise when tracking, linking or AU formulas change: analyses on disk are then made anew."""
-RENDER_VERSION = 7
+RENDER_VERSION = 8
 """Raise when cropping, editing, pasting or encoding change: pieces on disk are then made anew."""
 
 Moments = Literal["auto", "one", "two"]

@@ -21,6 +21,7 @@ from engines.editors.rig.units import effective_units, unit_field
 from engines.errors import EngineError
 from engines.faces.head_pose import rotation_from_angles
 from keyframes.au import LID_NAMES
+from keyframes.curves.easing import smoothstep
 
 EYES_MIN_PX = 8.0
 _NOSE_DEPTH = (
@@ -34,6 +35,7 @@ _BROW_LID = ((17, 36), (18, 37), (19, 37), (20, 38), (21, 39))
 _BROW_LIDS = np.array([*_BROW_LID, *((43 - brow, 81 - lid) for brow, lid in _BROW_LID[::-1])])
 _LIPS_MIN, _LIDS_MIN = 0.016, 0.012
 _BEYOND = 0.03  # of a cheek, from its outermost skin points to where it ends
+_AT_ENDS = (-0.15, 0.05)  # above and below the cheek's points it goes over into the jaw's own
 _LOWER_BULGE = 0.18  # of the lower inner lip between corner and middle, part of its sag
 
 
@@ -126,11 +128,10 @@ def control_points(frame: FaceFrame, landmarks_px: NDArray[np.floating]) -> NDAr
 def _show_contour(points: NDArray[np.float64]) -> None:
     """Moves jaw points that a turned head hides behind its cheek out to its edge, in place."""
     for jaw, edge, sign in ((slice(0, 8), CONTOURS[0], -1.0), (slice(9, 17), CONTOURS[1], 1.0)):
-        down = np.maximum.accumulate(points[edge, 1])
-        cheek = np.interp(
-            points[jaw, 1], down, sign * points[edge, 0] + _BEYOND, left=-1e9, right=-1e9
-        )
-        points[jaw, 0] = sign * np.maximum(sign * points[jaw, 0], cheek)
+        down, y = np.maximum.accumulate(points[edge, 1]), points[jaw, 1]
+        cheek = np.interp(y, down, sign * points[edge, 0]) + _BEYOND
+        beside = smoothstep(y - down[0], *_AT_ENDS) * smoothstep(down[-1] - y, *_AT_ENDS)
+        points[jaw, 0] += sign * beside * np.maximum(cheek - sign * points[jaw, 0], 0.0)
 
 
 def displacements(

@@ -151,6 +151,17 @@ def test_a_turned_face_moves_as_its_head_does_in_space(yaw):
         assert moved[corner] == pytest.approx([across, -up], abs=6e-3)
 
 
+@pytest.mark.parametrize("yaw", [-22.0, 22.0])
+def test_the_far_cheeks_edge_goes_steadily_with_the_jaw(yaw):
+    edges = []
+    for shift_px in np.arange(-25.0, 25.0, 0.5):
+        landmarks_px = canonical_landmarks(yaw=yaw)
+        landmarks_px[:17, 1] += np.float32(shift_px)
+        frame = face_frame(landmarks_px, np.array([yaw, 0.0, 0.0]))
+        edges.append(frame.to_px(control_points(frame, landmarks_px))[:17])
+    assert np.abs(np.diff(edges, axis=0)).max() < 1.0  # of half a pixel's shift
+
+
 def test_a_pose_that_is_told_counts_more_than_the_nose():
     landmarks_px = canonical_landmarks()
     told = face_frame(landmarks_px, np.array([0.0, 30.0, 0.0]))
