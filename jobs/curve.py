@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 if not __package__:  # run as a file: import from the checkout, not from jobs/
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -28,14 +28,11 @@ from jobs.curves.clip import (
     neutral_face,
     sheet_with_videos_refused,
 )
-from jobs.curves.convert import Conversion, Kind, convert
+from jobs.curves.convert import Conversion, convert
 from jobs.errors import JobError
 from keyframes.checked_yaml.reader import nearest
 from keyframes.clock.instant import parse_instant
 from keyframes.clock.timeline import Timeline
-from keyframes.facs import parse_au
-from keyframes.formats.recognise import TABLE_FORMATS
-from keyframes.formats.rows.options import LEAST_CONFIDENCE
 from keyframes.formats.rows.tables import TABLE_SUFFIXES, baked_columns, write_table
 from keyframes.load import load_sheet
 from keyframes.presets import known_presets, preset_text
@@ -163,25 +160,7 @@ def bake(
 
 
 @app.command(name="convert")
-def convert_command(
-    source: str,
-    *,
-    output: Path,
-    to: Kind = "auto",
-    format: str = "auto",  # noqa: A002  the word people know
-    mode: Literal["delta", "absolute"] = "delta",
-    tolerance: float = 0.05,
-    track: int = 0,
-    fps: str | None = None,
-    duration: float | None = None,
-    table: Path | None = None,
-    clip: str | None = None,
-    person: str | None = None,
-    scale: float | None = None,
-    confidence: float = LEAST_CONFIDENCE,
-    aus: tuple[str, ...] = (),
-    overwrite: Flag = False,
-) -> int:
+def convert_command(source: str, *, request: Annotated[Conversion, Parameter("*")]) -> int:
     """Turn a table or a timeline into a curve file, or any of them into a table.
 
     What is lost on the way is named on stderr.
@@ -190,50 +169,11 @@ def convert_command(
     ----------
     source
         Live Link Face, OpenFace, LibreFace, py-feat or analysis table, .otio, curve file or preset.
-    output
-        .yaml, .csv, .parquet, .otio, or any name with --to.
-    to
-        yaml, csv, parquet, openface, livelink, aftereffects, blender or otio. auto goes by the
-        suffix.
-    format
-        Of the source: auto (by its beginning), or a format's name, as a wrong one lists them.
-    mode
-        Of a curve file made here: delta (changes from the performer's neutral) or absolute.
-    tolerance
-        How far its straight lines may be from the source, in intensity units.
-    track
-        Face of a table with several.
-    fps
-        Of tables that count frames, or of the frames written.
-    duration
-        Length of a baked curve in seconds.
-    table
-        ARKit weights (YAML) instead of the packaged ones.
-    clip
-        The one video of a table of several, by name.
-    person
-        The one identity of a table of several, by name.
-    scale
-        The value that stands for full intensity, where a table is not on its format's own scale.
-    confidence
-        Rows below are not measured.
-    aus
-        The AUs that are taken. Without: all.
-    overwrite
-        Replace an output that exists.
     """
-    _check_output(output, None, overwrite)
-    if not tolerance > 0:
-        raise JobError(f"--tolerance: got {tolerance:g}; expected above 0")
-    if format not in ("auto", *TABLE_FORMATS):
-        raise JobError(f"--format {format!r}: known: auto, {', '.join(TABLE_FORMATS)}")
-    chosen = tuple(parse_au(au) for au in aus) or None
-    request = Conversion(
-        source, output, to, format, mode, tolerance, track, fps, duration, table,
-        clip, person, scale, confidence, chosen,
-    )  # fmt: skip
-    _say(convert(request))
-    print(output.absolute())
+    _check_output(request.output, None, request.overwrite)
+    request.check()
+    _say(convert(source, request))
+    print(request.output.absolute())
     return 0
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
+from jobs.command_line.options.words import Flag
 from jobs.curves.clip import (
     assumptions,
     frames_of,
@@ -20,12 +21,12 @@ from jobs.errors import JobError
 from keyframes.au import AU_NAMES, INTENSITY_MAX, AUIntensity
 from keyframes.clock.rates import parse_frame_rate
 from keyframes.clock.timeline import Timeline
-from keyframes.facs import facs_code
+from keyframes.facs import facs_code, parse_au
 from keyframes.formats import aftereffects, openface, otio
 from keyframes.formats.blendshapes import livelink
 from keyframes.formats.blendshapes.arkit import load_arkit
 from keyframes.formats.otio import NamedRange
-from keyframes.formats.recognise import read_table
+from keyframes.formats.recognise import TABLE_FORMATS, read_table
 from keyframes.formats.rows.options import LEAST_CONFIDENCE, Options
 from keyframes.formats.rows.tables import baked_columns, write_table
 from keyframes.load import parse_sheet
@@ -51,28 +52,67 @@ _BY_SUFFIX: dict[str, Kind] = {
 }
 
 
-@dataclass(frozen=True)
-class Conversion:
-    """What `convert` was asked for; see its help."""
+class Conversion(BaseModel):
+    """How something is converted, as `curve convert` takes it."""
 
-    source: str
-    output: Path
-    to: Kind = "auto"
-    format: str = "auto"
-    mode: Literal["delta", "absolute"] = "delta"
-    tolerance: float = 0.05
-    track: int = 0
-    fps: str | None = None
-    duration_s: float | None = None
-    table: Path | None = None
-    clip: str | None = None
-    person: str | None = None
-    scale: float | None = None
-    confidence: float = LEAST_CONFIDENCE
-    aus: tuple[int, ...] | None = None
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    output: Path = Field(description=".yaml, .csv, .parquet, .otio, or any name with --to.")
+    to: Kind = Field(
+        default="auto",
+        description="yaml, csv, parquet, openface, livelink, aftereffects, blender or otio. auto "
+        "goes by the suffix.",
+    )
+    format: str = Field(
+        default="auto",
+        description="Of the source: auto (by its beginning), or a format's name, as a wrong one "
+        "lists them.",
+    )
+    mode: Literal["delta", "absolute"] = Field(
+        default="delta",
+        description="Of a curve file made here: delta (changes from the performer's neutral) or "
+        "absolute.",
+    )
+    tolerance: float = Field(
+        default=0.05,
+        description="How far its straight lines may be from the source, in intensity units.",
+    )
+    track: int = Field(default=0, description="Face of a table with several.")
+    fps: str | None = Field(
+        default=None, description="Of tables that count frames, or of the frames written."
+    )
+    duration: float | None = Field(default=None, description="Length of a baked curve in seconds.")
+    table: Path | None = Field(
+        default=None, description="ARKit weights (YAML) instead of the packaged ones."
+    )
+    clip: str | None = Field(
+        default=None, description="The one video of a table of several, by name."
+    )
+    person: str | None = Field(
+        default=None, description="The one identity of a table of several, by name."
+    )
+    scale: float | None = Field(
+        default=None,
+        description="The value that stands for full intensity, where a table is not on its "
+        "format's own scale.",
+    )
+    confidence: float = Field(default=LEAST_CONFIDENCE, description="Rows below are not measured.")
+    aus: tuple[str, ...] = Field(default=(), description="The AUs that are taken. Without: all.")
+    overwrite: Flag = Field(default=False, description="Replace an output that exists.")
+
+    def check(self) -> None:
+        """Refuses what no conversion can mean.
+
+        Raises:
+            JobError: with the option, what was said and what is known.
+        """
+        if not self.tolerance > 0:
+            raise JobError(f"--tolerance: got {self.tolerance:g}; expected above 0")
+        if self.format not in ("auto", *TABLE_FORMATS):
+            raise JobError(f"--format {self.format!r}: known: auto, {', '.join(TABLE_FORMATS)}")
 
 
-def convert(request: Conversion) -> list[str]:
+def convert(source: str, request: Conversion) -> list[str]:
     """Carry a conversion out.
 
     Returns:
@@ -83,12 +123,12 @@ def convert(request: Conversion) -> list[str]:
         KeyframeError: a source that cannot be read, or a place that cannot be written.
     """
     kind = request.to if request.to != "auto" else _kind_of(request.output)
-    suffix = Path(request.source).suffix.lower()
+    suffix = Path(source).suffix.lower()
     if suffix == ".otio":
-        return _timeline(request, kind)
+        return _timeline(source, request, kind)
     if suffix in CURVE_SUFFIXES:
-        return _curve(request, kind)
-    return _table(request, kind)
+        return _curve(source, request, kind)
+    return _table(source, request, kind)
 
 
 def _kind_of(output: Path) -> Kind:
@@ -99,13 +139,13 @@ def _kind_of(output: Path) -> Kind:
         raise JobError(f"{output}: suffix {output.suffix!r}; known: {known}, or say --to") from None
 
 
-def _timeline(request: Conversion, kind: Kind) -> list[str]:
+def _timeline(source: str, request: Conversion, kind: Kind) -> list[str]:
     if kind != "yaml":
-        raise JobError(f"{request.source}: a timeline becomes a curve file; expected .yaml")
-    source = Path(request.source)
-    text = f"version: 1\nimport: {{file: {_quoted(source.name)}, format: otio}}\n"
-    sheet = parse_sheet(text, request.source, folder=source.resolve().parent)
-    _write(request.output, poses_text(sheet.layers, source.name))
+        raise JobError(f"{source}: a timeline becomes a curve file; expected .yaml")
+    name = Path(source).name
+    text = f"version: 1\nimport: {{file: {_quoted(name)}, format: otio}}\n"
+    sheet = parse_sheet(text, source, folder=Path(source).resolve().parent)
+    _write(request.output, poses_text(sheet.layers, name))
     return list(sheet.warnings)
 
 
@@ -113,7 +153,7 @@ def _quoted(name: str) -> str:
     return "'" + name.replace("'", "''") + "'"
 
 
-def _table(request: Conversion, kind: Kind) -> list[str]:
+def _table(source: str, request: Conversion, kind: Kind) -> list[str]:
     rate = None if request.fps is None else parse_frame_rate(request.fps)
     options = Options(
         request.track,
@@ -123,15 +163,15 @@ def _table(request: Conversion, kind: Kind) -> list[str]:
         request.person,
         request.confidence,
         request.scale,
-        request.aus,
+        tuple(map(parse_au, request.aus)) or None,
     )
-    table = read_table(Path(request.source), request.format, options)
+    table = read_table(Path(source), request.format, options)
     notes = list(table.notes)
     if kind in ("blender", "otio"):
-        raise JobError(f"{request.source}: make a curve file of the table first")
+        raise JobError(f"{source}: make a curve file of the table first")
     if kind == "yaml":
         relative = request.mode == "delta"
-        performance = MeasuredPerformance(Place(request.source), table, from_neutral=relative)
+        performance = MeasuredPerformance(Place(source), table, from_neutral=relative)
         text, tolerance = performance_text(performance, request.mode, request.tolerance)
         _write(request.output, text)
         notes += [n for n in performance.warnings(table.timeline()) if n not in notes]
@@ -144,11 +184,11 @@ def _table(request: Conversion, kind: Kind) -> list[str]:
     return notes + _frames(request, kind, frames_of(table, request.fps), intensity_of(table))
 
 
-def _curve(request: Conversion, kind: Kind) -> list[str]:
+def _curve(source: str, request: Conversion, kind: Kind) -> list[str]:
     if kind == "yaml":
-        raise JobError(f"{request.source} is a curve file already; known: tables and .otio")
-    sheet = sheet_with_videos_refused(request.source)
-    timeline = stand_in(sheet, request.fps or "25", request.duration_s, None)
+        raise JobError(f"{source} is a curve file already; known: tables and .otio")
+    sheet = sheet_with_videos_refused(source)
+    timeline = stand_in(sheet, request.fps or "25", request.duration, None)
     if kind == "blender":
         text, lost = blender_text(sheet, timeline)
         _write(request.output, text)

@@ -53,7 +53,7 @@ def test_what_blender_has_no_place_for_is_refused(tmp_path: Path) -> None:
     ):
         source.write_text(f"version: 1\n{text}\n")
         with pytest.raises(KeyframeError, match=said):
-            convert(Conversion(str(source), tmp_path / "b.yaml", to="blender"))
+            convert(str(source), Conversion(output=tmp_path / "b.yaml", to="blender"))
 
 
 def addon() -> Any:

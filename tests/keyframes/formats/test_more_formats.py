@@ -191,7 +191,7 @@ def test_after_effects_keyframes_are_lines_between_keys_however_far_apart(tmp_pa
     assert times.tolist() == pytest.approx([0, 90 * 1001 / 30000])
     assert smile.tolist() == [0, 3]
     made = tmp_path / "made.yaml"
-    convert(Conversion(str(path), made, mode="absolute"))
+    convert(str(path), Conversion(output=made, mode="absolute"))
     assert "AU12:\n    - [0.0000s, 0.000]" in made.read_text()
     path.write_text(keyframe_text("Slider Control #1"), newline="")
     with pytest.raises(KeyframeError, match="1 sliders without the name of an AU"):
@@ -218,12 +218,12 @@ def test_poses_go_out_as_ranges_with_markers_and_come_back(tmp_path: Path) -> No
         "version: 1\nlayers:\n  - {use: smile, start: 1s, end: 3s}\n"
         "  - {pose: 4B+17A, start: 2s, onset: 0.2s, apex: 1s, offset: 0.3s}\n"
     )
-    assert convert(Conversion(str(source), made, duration_s=6)) == []
+    assert convert(str(source), Conversion(output=made, duration=6)) == []
     assert [(e.name, round(e.start_s, 3), round(e.duration_s, 3)) for e in read_events(made)] == [
         ("smile", 1.0, 2.0),
         ("4B+17A", 2.0, 1.5),
     ]
     assert "apex of smile" in made.read_text()
     back = tmp_path / "back.yaml"
-    assert convert(Conversion(str(made), back)) == []
+    assert convert(str(made), Conversion(output=back)) == []
     assert "start: 1s" in back.read_text()

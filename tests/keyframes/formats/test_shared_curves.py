@@ -93,7 +93,7 @@ def test_what_convert_writes_loads_and_is_within_its_stated_error(
     tmp_path: Path, name: str, tolerance: float
 ) -> None:
     made = tmp_path / "made.yaml"
-    convert(Conversion(str(SHARED / name), made, mode="absolute", tolerance=tolerance))
+    convert(str(SHARED / name), Conversion(output=made, mode="absolute", tolerance=tolerance))
     table = read_table(SHARED / name)
     clip = Timeline(table.times_s, float(table.times_s[-1]) + 0.1, Fraction(60))
     found = load_sheet(str(made)).deltas(clip, neutral(clip)).values
