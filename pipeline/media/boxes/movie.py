@@ -92,12 +92,15 @@ class Track:
 
     def timing(self, movie_timescale: int) -> tuple[object, ...]:
         """What its times amount to, whatever the movie's clock: durations, edits, in seconds."""
-        runs = _runs(self.table.find(b"stts"))
         edits = [
             (Fraction(length, movie_timescale).limit_denominator(1_000_000), media, rate)
             for length, media, rate in _edits(self.box.find(b"edts", b"elst"))
         ]
-        return self.timescale, tuple(runs), tuple(edits)
+        return self.timescale, tuple(self.runs()), tuple(edits)
+
+    def runs(self) -> list[tuple[int, int]]:
+        """How many samples in a row last how many ticks."""
+        return _runs(self.table.find(b"stts"))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from av.stream import Stream
 from numpy.typing import NDArray
 
 from pipeline.errors import MediaError
-from pipeline.media.boxes.movie import KNOWN_SOUND, Movie
+from pipeline.media.boxes.movie import KNOWN_SOUND, Movie, Track
 
 BLOCK_BYTES = 1 << 20
 NEAR_BYTES = 1 << 16
@@ -26,13 +26,16 @@ class Places:
     """Packets of one stream, in the order of decoding.
 
     Attributes:
-        at, size: `(R,)` int64, where each begins in the file, and its bytes.
+        at, size: `(R,)` int64, where each begins in the file, and its bytes, none of them 0.
         ticks: `(R,)` int64, when each is decoded.
+        is_key, is_hidden: `(R,)` bool; hidden are packets that an edit list leaves out.
     """
 
     at: NDArray[np.int64]
     size: NDArray[np.int64]
     ticks: NDArray[np.int64]
+    is_key: NDArray[np.bool_]
+    is_hidden: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.at)
@@ -47,9 +50,25 @@ def places_of(stream: Stream, movie: Movie | None) -> Places | None:
     track = movie.track(stream.id) if movie is not None and not movie.fragmented else None
     if track is None or not track.is_self_contained or not _is_stored_as_told(stream, track.fourcc):
         return None
-    rows = [(e.pos, e.size, e.timestamp) for e in stream.index_entries]
-    table = np.array(rows, np.int64).reshape(-1, 3)
-    return Places(*table[table[:, 1] > 0].T)
+    told = stream.index_entries
+    rows = [(e.pos, e.size, e.timestamp, e.is_keyframe, e.is_discard) for e in told if e.size > 0]
+    at, size, ticks, is_key, is_hidden = np.array(rows, np.int64).reshape(-1, 5).T
+    return Places(at, size, ticks, is_key > 0, is_hidden > 0)
+
+
+def durations_of(places: Places, track: Track) -> NDArray[np.int64] | None:
+    """`(R,)` int64 ticks for which packets that are shown as they are decoded are shown.
+
+    None where they are shown in another order, or where the track's table is not of these packets.
+    """
+    if track.table.find(b"ctts") is not None:
+        return None
+    runs = track.runs()
+    count, length = np.array(runs, np.int64).reshape(-1, 2).T
+    if count.sum() != len(places) or not (length > 0).all():
+        return None
+    lengths = np.repeat(length, count)
+    return lengths if np.array_equal(np.diff(places.ticks), lengths[:-1]) else None
 
 
 def _is_stored_as_told(stream: Stream, fourcc: str) -> bool:

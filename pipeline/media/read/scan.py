@@ -6,6 +6,7 @@ import math
 from array import array
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 
 from pipeline.errors import MediaError
 from pipeline.media.bitstream.units import UnitFormat, unit_format
+from pipeline.media.boxes.movie import read_movie
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
 from pipeline.media.read.envelope import missing_bytes
 from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.part_packets import packets_of
+from pipeline.media.read.places import durations_of, places_of
 
 TRUNCATION_SLACK_S = 0.5
 RISING_TIMES = (
@@ -70,7 +73,7 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
         raise MediaError(f"{path}: cut short, {missing} bytes of what it declares are missing")
     with open_video(path) as container, one_line_errors(path, "read its packets"):
         stream = video_stream(container, info)
-        rows = _read_rows(container, stream, info)
+        rows = _stored_rows(path, stream, info) or _read_rows(container, stream, info)
         declared_s = min(_declared_end_s(stream), _container_end_s(container, stream))
         if not info.times_by_order:
             _check_timed(path, rows)
@@ -94,6 +97,22 @@ def scan(path: str, info: VideoInfo) -> FrameIndex:
     _check_distinct(path, index, is_reordered=bool(np.any(np.diff(index.coded) < 0)))
     _check_complete(path, index, info.time_base, declared_s)
     return index
+
+
+def _stored_rows(path: str, stream: VideoStream, info: VideoInfo) -> _Rows | None:
+    """Of packets that tell nothing but by their bytes' number, by the file's index, unread.
+
+    None where they must be read.
+    """
+    movie = read_movie(path) if info.codec in KEYS_STAND_ALONE else None
+    track, places = movie and movie.track(stream.id), places_of(stream, movie)
+    if not track or not places or (places.at + places.size).max() > Path(path).stat().st_size:
+        return None
+    duration = durations_of(places, track)
+    if duration is None:
+        return None
+    is_key, is_timed = places.is_key, np.ones(len(places), np.bool_)
+    return _Rows(places.ticks, is_timed, is_key, ~places.is_hidden, is_key, duration, places.size)
 
 
 def _read_rows(container: InputContainer, stream: VideoStream, info: VideoInfo) -> _Rows:

@@ -20,6 +20,7 @@ from pipeline.media.read.part_packets import packets_around
 from pipeline.media.read.scan import KEYS_STAND_ALONE
 
 DOVI_UNIT = -1
+NOTHING = memoryview(b"")
 TWO_LAYERS = 7
 """The Dolby Vision profile whose metadata speaks of a second layer, which is not carried."""
 
@@ -45,7 +46,7 @@ class CodedFrame(NamedTuple):
     """A packet of the source: when it is shown, its bytes, whether decoding can start there."""
 
     pts: int
-    data: bytes
+    data: memoryview
     is_key: bool
 
 
@@ -65,7 +66,7 @@ class SourcePackets:
     keeps_all: bool = False
     index: FrameIndex | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
-    _packets: Iterator[tuple[int, bytes, bool]] | None = None
+    _packets: Iterator[tuple[int, memoryview, bool]] | None = None
     _held: dict[int, Carried] = field(default_factory=dict[int, Carried])
     _lasting: dict[int, Message] = field(default_factory=dict[int, Message])
 
@@ -75,7 +76,7 @@ class SourcePackets:
         stream = video_stream(container, self.info)
         self._form = unit_format(self.info.codec, stream.codec_context.extradata)
         self._packets = (
-            (packet.pts, bytes(packet), packet.is_keyframe)
+            (packet.pts, memoryview(packet), packet.is_keyframe)
             for packet in packets_around(container, self.info, self.index, [stream])
             if packet.size and packet.pts is not None
         )
@@ -94,7 +95,7 @@ class SourcePackets:
         if self.info.times_by_order:
             return Carried()  # its packets have no times to go by
         while pts not in self._held:
-            found, packet, _ = next(self._packets or iter(()), (None, b"", False))
+            found, packet, _ = next(self._packets or iter(()), (None, NOTHING, False))
             if found is None:
                 break
             self._hold(found, self._read(packet))
@@ -110,7 +111,7 @@ class SourcePackets:
         """
         found = 0
         while found < frames:
-            pts, packet, is_key = next(self._packets or iter(()), (None, b"", False))
+            pts, packet, is_key = next(self._packets or iter(()), (None, NOTHING, False))
             if pts is None:
                 raise MediaError(
                     f"{self.info.path}: {found} of {frames} packets found from pts {first_pts} on"
@@ -127,18 +128,18 @@ class SourcePackets:
         if self.index is None or pts >= self.index.pts[0]:
             self._held[pts] = carried
 
-    def _read(self, packet: bytes) -> Carried:
+    def _read(self, packet: memoryview) -> Carried:
         if self.info.codec == "mpeg2video":
-            return Carried(fields=field_flags(packet))
+            return Carried(fields=field_flags(bytes(packet)))
         if self.info.codec in KEYS_STAND_ALONE:
-            return Carried(packet=packet)
+            return Carried(packet=bytes(packet))
         if self._form is None:
             return Carried()
         own = tuple(m for m in self._messages(packet) if m.type not in LASTING)
-        whole = packet if self.keeps_all else b""
+        whole = bytes(packet) if self.keeps_all else b""
         return Carried(own, tuple(self._lasting.values()), packet=whole)
 
-    def _messages(self, packet: bytes) -> list[Message]:
+    def _messages(self, packet: memoryview) -> list[Message]:
         """Those that are carried; the lasting ones are kept for what follows."""
         if self._form is None:
             return []

@@ -194,7 +194,7 @@ def _source_packets(
     bounds = int(index.pts[part.first]), int(index.pts[part.last])
     for coded in source.group(*bounds, part.frames):
         data = shared.of_source(coded.data) if shared else coded.data
-        packet = cast("Packet[VideoStream]", Packet(data))
+        packet = _packet_of(data)
         packet.pts, packet.is_keyframe = coded.pts, coded.is_key
         yield packet, True
 
@@ -224,9 +224,14 @@ def _encoded_packets(
         if data == bytes(packet):
             yield packet, is_copied
             continue
-        changed = cast("Packet[VideoStream]", Packet(data))
+        changed = _packet_of(data)
         changed.pts, changed.is_keyframe = packet.pts, packet.is_keyframe or is_left
         yield changed, is_copied
+
+
+def _packet_of(data: bytes | memoryview) -> Packet[VideoStream]:
+    """PyAV takes whatever has bytes, which its types do not say."""
+    return cast("Packet[VideoStream]", Packet(cast("bytes", data)))
 
 
 def _piece_packets(

@@ -38,7 +38,7 @@ class SharedHeader:
     ours: UnitFormat
     numbers: Numbers
 
-    def of_source(self, data: bytes) -> bytes:
+    def of_source(self, data: bytes | memoryview) -> bytes | memoryview:
         """A packet of the source, its units as they are.
 
         Raises:
@@ -49,7 +49,7 @@ class SharedHeader:
             raise NotCopyableError("the source has parameter sets under the number of ours")
         if self.theirs.length_bytes == self.ours.length_bytes:
             return data
-        return self.ours.join(self.theirs.split(data))
+        return self.ours.join(self.theirs.split(bytes(data)))
 
     def of_piece(self, data: bytes) -> bytes:
         """A packet of a piece.

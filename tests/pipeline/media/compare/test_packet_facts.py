@@ -13,8 +13,9 @@ from pipeline.media.bitstream.messages import with_messages
 from pipeline.media.bitstream.units import UnitFormat
 from pipeline.media.compare import packet_facts
 from pipeline.media.compare.facts import FileFacts, read_facts
-from pipeline.media.read import places
+from pipeline.media.read import places, scan
 from pipeline.media.read.places import Places, packets_at
+from pipeline.media.read.probe import probe
 from tests.pipeline.media.compare.test_promises import MS, PLAIN, rich
 from tests.pipeline.media.write.test_carried import caption, rewritten
 
@@ -55,6 +56,24 @@ def test_a_file_s_facts_are_the_same_by_its_index_as_demuxed(footage, tmp_path, 
         assert alike(by_index, read_facts(path)), path
 
 
+def test_frames_that_stand_alone_are_indexed_without_reading_them(footage, monkeypatch):
+    uneven = {**PRORES, "pts": (0, 512, 1024, 3072, 3584)}
+    for path in (footage(**uneven), footage(**{**uneven, "codec": "mjpeg", "pix_fmt": "yuvj420p"})):
+        info = probe(path)
+        read = list[str]()
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                scan, "packets_of", lambda *_, read=read: iter(read.append("all") or ())
+            )
+            by_index = scan.scan(path, info)
+            assert not read
+        with monkeypatch.context() as patched:
+            patched.setattr(scan, "places_of", lambda *_: None)
+            demuxed = scan.scan(path, info)
+        for name in ("pts", "is_key", "duration", "size", "coded", "group"):
+            assert np.array_equal(getattr(by_index, name), getattr(demuxed, name)), name
+
+
 def alike(one: FileFacts, other: FileFacts) -> bool:
     none = np.zeros(0)
     plain = (replace(f, sums=none, index=None) for f in (one, other))
@@ -69,8 +88,9 @@ def test_packets_are_read_from_anywhere_in_a_file_and_missed_beyond_its_end(tmp_
     path.write_bytes(data)
     at = np.array([5, 900, 900_000, 1_048_570, 1_048_600, 2_500_000, 40, 41, 45, 20])
     size = np.array([800, 900, 148_570, 30, 400_000, 500_000, 1, 4, 7, 9])
-    found = [bytes(p) for p in packets_at(str(path), Places(at, size, at))]
+    no = np.zeros(len(at), bool)
+    found = [bytes(p) for p in packets_at(str(path), Places(at, size, at, no, no))]
     assert found == [data[a : a + n] for a, n in zip(at.tolist(), size.tolist(), strict=True)]
-    assert list(packets_at(str(path), Places(at[:0], size[:0], at[:0]))) == []
+    assert list(packets_at(str(path), Places(*[at[:0]] * 3, no, no))) == []
     with pytest.raises(MediaError, match="ends before packets that its index tells of"):
-        list(packets_at(str(path), Places(at, size + 1, at)))
+        list(packets_at(str(path), Places(at, size + 1, at, no, no)))
