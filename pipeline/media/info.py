@@ -111,6 +111,8 @@ class VideoInfo:
         layers: pictures per frame: 2 of stereo video in two layers (MV-HEVC), else 1.
         times_by_order: an AVI with reordered frames: the k-th frame decoded is shown at k frames.
         shows_fields: MPEG-2 shown in fields, its frames progressive or not (film with repeats).
+        fields_alone: HEVC coded in fields: each picture that its decoder gives, and each frame that
+            is counted, is one field of half the lines.
         header: what the container holds for the decoder (FFmpeg's extradata).
         looks_flat: its first frame is pale, without black or white, as log footage is.
         view: what engines are shown of it, of `views.choice.checked_view`; "": by its tags.
@@ -147,6 +149,7 @@ class VideoInfo:
     hides_alpha: bool = False
     layers: int = 1
     shows_fields: bool = False
+    fields_alone: bool = False
     header: bytes = b""
     times_by_order: bool = False
     looks_flat: bool = False
@@ -170,8 +173,9 @@ class VideoInfo:
     @property
     def square_size(self) -> tuple[int, int]:
         """Width and height in square pixels, not yet turned upright; never below the coded ones."""
-        wide = max(self.sar, Fraction(1))
-        tall = max(1 / self.sar, Fraction(1))
+        shape = self.sar / 2 if self.fields_alone else self.sar  # a line stands for two
+        wide = max(shape, Fraction(1))
+        tall = max(1 / shape, Fraction(1))
         return max(1, round(self.width * wide)), max(1, round(self.height * tall))
 
     @property

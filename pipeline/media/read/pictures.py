@@ -16,6 +16,7 @@ class PictureReader:
 
     def __init__(self, info: VideoInfo) -> None:
         self._fields = FieldReader()
+        self._alone = info.fields_alone
         self._silent = FieldOrder.PROGRESSIVE
         if info.interlaced and info.codec in SILENT:
             bottom = info.field_order in BOTTOM_FIRST
@@ -23,6 +24,8 @@ class PictureReader:
 
     def pictures(self, frame: VideoFrame) -> tuple[Picture, ...]:
         """The frame itself, or its first and its second field."""
+        if self._alone:
+            return (frame,)
         order = self._fields.read(frame) or self._silent
         if order == FieldOrder.PROGRESSIVE or frame.height < 2:
             return (frame,)

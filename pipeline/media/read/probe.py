@@ -131,6 +131,10 @@ def _first_frame(
     )
 
 
+FIELDS_AS_FRAMES = frozenset(("hevc",))
+"""Codecs whose decoder gives fields one by one, and flags no whole frame as interlaced."""
+
+
 def _describe(
     path: str, container: InputContainer, stream: VideoStream, frame: VideoFrame
 ) -> VideoInfo:
@@ -138,7 +142,8 @@ def _describe(
     matrix = _display_matrix(frame)
     rotation, mirrored = _orientation(matrix, warnings)
     context = stream.codec_context
-    colour = _colour(frame, warnings)
+    alone = frame.interlaced_frame and context.codec.canonical_name in FIELDS_AS_FRAMES
+    colour = _colour(frame, frame.height * (2 if alone else 1), warnings)
     depth = frame.format.components[0].bits
     sar = _sample_aspect(stream, warnings)
     return VideoInfo(
@@ -160,6 +165,7 @@ def _describe(
         mirrored=mirrored,
         sar=sar,
         field_order=_field_order(context.field_order, frame),
+        fields_alone=alone,
         colour=colour,
         hdr=_hdr(frame),
         timecode=_timecode(stream.metadata) or _timecode(container.metadata),
@@ -205,16 +211,16 @@ def _orientation(matrix: tuple[int, ...] | None, warnings: list[str]) -> tuple[i
     return rotation, mirrored
 
 
-def _colour(frame: VideoFrame, warnings: list[str]) -> Colour:
+def _colour(frame: VideoFrame, lines: int, warnings: list[str]) -> Colour:
     is_rgb = frame.format.is_rgb
     tagged = int(frame.colorspace)
     matrix = tagged
     if is_rgb:
         matrix = tagged = RGB_MATRIX
     elif tagged == UNSPECIFIED:
-        matrix = BT601 if frame.height < 720 else BT709
+        matrix = BT601 if lines < 720 else BT709
         name = "bt601" if matrix == BT601 else "bt709"
-        warnings.append(f"no colour matrix tagged: {name} assumed for {frame.height} lines")
+        warnings.append(f"no colour matrix tagged: {name} assumed for {lines} lines")
     full = is_rgb or int(frame.color_range) == FULL_RANGE or frame.format.name.startswith("yuvj")
     return Colour(
         primaries=int(frame.color_primaries),

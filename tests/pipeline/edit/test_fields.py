@@ -173,6 +173,33 @@ def test_pieces_do_not_change_a_sample_and_nothing_asked_changes_nothing(fields)
             np.testing.assert_array_equal(there, here)
 
 
+def test_fields_of_hevc_come_one_by_one_and_are_tracked_in_their_own_shape(
+    progressive, folder, tmp_path
+):
+    """Its decoder gives each field as a frame of half the lines; none of it is split again."""
+
+    def fields():
+        for number, frame in enumerate(pictures_of(progressive.seen, 0, COUNT)):
+            yield Field(frame, number % 2).alone()
+
+    quiet = {"x265-params": "interlace=tff:log-level=none", "crf": "4", "preset": "ultrafast"}
+    path = write_woven(tmp_path / "h.mkv", fields(), RATE, codec="libx265", **quiet)
+    made = footage(path)
+    info = made.seen.info
+    assert (info.height, info.display_size, info.sar) == (160, (320, 320), 1)
+    assert made.analysis.field.tolist() == [WHOLE] * COUNT
+    off = made.analysis.landmarks_px - progressive.analysis.landmarks_px
+    assert np.linalg.norm(off, axis=2).mean() < 1.2
+    errors, edits = [], []  # grey levels
+    for number in np.unique(made.plan.frame).tolist():
+        (plate, edited), lines = (made.plate, made.edited), slice(number % 2, None, 2)
+        wanted = progressive.edited[number][0][lines].astype(float)
+        wanted -= progressive.plate[number][0][lines]
+        errors.append(edited[number][0].astype(float) - plate[number][0] - wanted)
+        edits.append(wanted)
+    assert np.square(errors).mean() < 0.4**2 * np.square(edits).mean()
+
+
 @pytest.mark.parametrize(
     ("codec", "kept"),
     [
