@@ -30,10 +30,11 @@ class LentMouth:
 
 FOLD_GROUPS: tuple[tuple[int, ...], ...] = ((1, 2), (4,), (9,), (12,), (15,), (17,), (20,))
 """Action units that fold skin, those together that fold the same."""
-PERSONAL_GROUPS: tuple[tuple[int, ...], ...] = ((1, 2), (4,), (12,), (25, 26))
+PERSONAL_GROUPS: tuple[tuple[int, ...], ...] = ((1, 2), (12,), (25, 26))
 """Action units that a shot can show a person to have of their own; those that come together move
 as one, for nothing tells them apart. The others are the rig's: AU6, AU9 and AU20 are hardly read, a
-smile reads as AU17, AU5 is mostly a lid's, and AU15 is weak."""
+smile reads as AU17, trackers see a known AU4 bent as far as a person could, AU5 is mostly a lid's,
+and AU15 is weak."""
 OWN, RIG = "own", "rig"
 """Whose units an editor that borrows moves a face by."""
 LID_LEVELS = 4
@@ -69,7 +70,7 @@ class Lent:
             log of how much lighter a fold makes the skin, or None.
         eyes: frames that show them more shut, from open to shut.
         eyes_open: `(2,)` float32, as in LentEyes, of the crop itself.
-        person: `(4, P, 2)` float32, how the person's own units differ from the rig's, per group of
+        person: `(3, P, 2)` float32, how the person's own units differ from the rig's, per group of
             PERSONAL_GROUPS and point (engines/editors/rig/person.py), or None.
     """
 

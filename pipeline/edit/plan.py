@@ -92,7 +92,7 @@ class EditPlan:
         lid_donors: `(E, 4)` int64, frames that lend shut eyes, from open to shut; −1.
         eyes_open: `(E, 2)` float32 0…1, how open the eyes are, where eyes are lent.
         person: `(E,)` int64 names how the person's own units move the face; −1 = as the rig's.
-        own: `(E, 4)` float32 per group of PERSONAL_GROUPS by how much the person's own units tell
+        own: `(E, 3)` float32 per group of PERSONAL_GROUPS by how much the person's own units tell
             the rest of the shot better than the rig; 0 = it is the rig's.
         hands_px: `(E, 2, 21, 2)` float32, hands at the face, crop pixels; NaN where none.
     """

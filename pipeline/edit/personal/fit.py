@@ -28,7 +28,7 @@ LEAST, MOST = 0.6, 1.7
 TURN = np.tan(np.radians(30.0))
 ROWS_HELD = 250.0
 """Pictures at intensity 1 that hold a factor at the rig's."""
-GAINS_HELD = 150.0
+GAINS_HELD = 40.0
 GAIN_LEAST, GAIN_MOST = 0.3, 3.0
 NEAR = 0.14
 """Outer-eye distances (one standard deviation) over which points are fitted together."""

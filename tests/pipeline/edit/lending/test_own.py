@@ -116,11 +116,11 @@ def told(asked, **how):
 
 
 def test_whose_units_they_are_is_told_with_what_it_gains(smiler):
-    asked = lent(edits(faces(smiler), AU12=3, AU4=1))
+    asked = lent(edits(faces(smiler), AU12=3, AU2=1))
     (share,) = asked[1]["own"][:1, SMILE]
     assert share > 0.05
     line = f"AU12 ({share:.0%}) as this person moves (so much less error than the rig's, held out)"
-    assert f"0.00–11.96 s, face 0: {line}; AU4 as the rig's" in told(asked)
+    assert f"0.00–11.96 s, face 0: {line}; AU1+AU2 as the rig's" in told(asked)
     assert not any("rig" in line for line in told(asked, personal=False))
     nobody = lent(edits(faces(acted(noise=NOISE)), AU12=1))
     assert told(nobody)[-1].endswith(

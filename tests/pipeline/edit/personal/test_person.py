@@ -45,6 +45,13 @@ def test_noise_and_an_estimators_own_scale_are_nobody(scale, seed):
     assert found(acted(intensity=asked, noise=NOISE, scale=scale, seed=seed)) is None
 
 
+def test_units_that_are_read_at_scales_of_their_own_are_nobody():
+    """AU1 and AU2 share a field: read at half and at twice, they are still the rig's."""
+    shot = acted(intensity=intensities(AU1=3, AU2=5), noise=NOISE / 4)
+    shot.intensity[:, :2] *= [0.5, 1.5]
+    assert found(shot) is None
+
+
 def test_other_units_stay_exactly_the_rigs():
     person = found(acted(own_smile(), noise=NOISE))
     own = [AU_COLUMN[unit] for unit in PERSONAL_GROUPS[SMILE]]
@@ -55,10 +62,10 @@ def test_other_units_stay_exactly_the_rigs():
 
 
 def test_units_that_come_together_never_turn_over():
-    """All that moves is read as brow raisers and lowerer together, and goes the wrong way."""
-    asked = intensities(AU1=5, AU2=5, AU4=5)
+    """All that moves is read as a smile and as parted lips together, and goes the wrong way."""
+    asked = intensities(AU12=5, AU25=5, AU26=5)
     factors = RIGS.copy()
-    factors[:2] = [-1.0, 1.5]
+    factors[1:] = [-1.0, 1.5]
     person = found(acted(factors, asked, noise=NOISE))
     bent = personal_field(RIGS if person is None else person.factors * STEP)[:12, :, :2]
     rig = unit_field()[:12, :, :2]
