@@ -153,6 +153,6 @@ def test_a_wrong_bucket_is_one_line(bucket: URLs):
 
 def test_a_store_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "gcsfs", None)
-    monkeypatch.delitem(fsspec.registry._registry, "gs", raising=False)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "gs", raising=False)
     with pytest.raises(StorageError, match=r"pip install 'aureel\[gs\]'"):
         state_of(path_of("gs://b/a.mp4"))
