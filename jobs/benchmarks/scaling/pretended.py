@@ -21,12 +21,21 @@ from keyframes.au import AUDelta
 from pipeline.files import published
 
 SIDE = 96
+NODE = "AUREEL_PRETENDED_NODE"
+"""In a node's environment: its name, and how fast its GPUs are, as `slow,0.5`."""
+
+
+def node() -> tuple[str, float]:
+    """Name and speed of the node of this process."""
+    name, _, speed = os.environ.get(NODE, "").partition(",")
+    return name or "node", float(speed or 1.0)
 
 
 class SleepingEditor(IdentityEditor):
     """Sleeps for every frame, and writes down from when to when, in a file per process.
 
-    The file's first line is the CPU time of the process from its begin to a ready editor, seconds.
+    It is named by node and process. Its first line is the CPU time of the process from its begin to
+    a ready editor, seconds.
     """
 
     traits = Traits(
@@ -39,8 +48,9 @@ class SleepingEditor(IdentityEditor):
 
     def __init__(self, seconds: float, marks: str) -> None:
         super().__init__(SIDE)
-        self._seconds = seconds
-        self._marks = Path(marks) / str(os.getpid())
+        name, speed = node()
+        self._seconds = seconds / speed
+        self._marks = Path(marks) / f"{name}-{os.getpid()}"
         self._marks.write_text(f"{time.process_time()}\n")
 
     @staticmethod
@@ -63,16 +73,18 @@ class RecalledTracker:
     traits = Traits(
         options=(
             Option("seconds", float, "of a frame", least=0.0),
-            Option("found", str, "folder that keeps what was found"),
+            Option("found", str, "folder that keeps what was found, and which nodes looked"),
         )
     )
 
     def __init__(self, seconds: float, found: str) -> None:
         self._seconds, self._found = seconds, Path(found)
+        (self._found / "nodes").mkdir(parents=True, exist_ok=True)
 
     def track(self, frames: Sequence[RGBFrame]) -> list[list[Face]]:
         """As `mesh`, which looks at the first of several equal clips."""
         time.sleep(self._seconds * len(frames))
+        (self._found / "nodes" / node()[0]).touch()
         key = 0
         for frame in frames:
             key = zlib.crc32(frame.tobytes(), key)

@@ -72,10 +72,10 @@ def measure_scale(
         ]
         each = seconds_per_segment / round(clip_seconds * RATE)
         how = each, None if analysis_share is None else analysis_share * each, cut
-        alone = _Job(folder / "alone", clips[:1], *how).run()
+        alone = PretendedJob(folder / "alone", clips[:1], *how).run()
         many = [clips[n % len(clips)] for n in range(videos)]
         with _object_store() as store:
-            together = _Job(folder / "together", many, *how).run()
+            together = PretendedJob(folder / "together", many, *how).run()
         bare = pretended.cpu_s_of_a_bare_actor()
     asked = sum(lengths[n % len(lengths)] for n in range(videos)) * seconds_per_segment
     ideal = asked / gpus
@@ -119,7 +119,7 @@ def _object_store() -> Generator[list[float]]:
         thread.join()
 
 
-class _Job:
+class PretendedJob:
     """A job over copies of clips, each of which is a source of its own."""
 
     def __init__(
@@ -129,10 +129,12 @@ class _Job:
         seconds_per_frame: float,
         looking: float | None,
         cut: bool,
+        gpu_share: float = 1.0,
     ) -> None:
         """
         Args:
             looking: seconds of a frame that take the place of finding its faces.
+            gpu_share: of an actor.
         """
         self._marks = folder / "marks"
         self._marks.mkdir(parents=True)
@@ -144,7 +146,7 @@ class _Job:
         settings = {"seconds": seconds_per_frame, "marks": str(self._marks)}
         editor = resolve("editor", f"{pretended.__name__}:SleepingEditor", settings)
         told = seconds_per_frame if cut else 0.0  # a short clip of quick edits is one segment
-        self._editor = replace(editor, seconds_per_edit=told, gpu_share=1.0)
+        self._editor = replace(editor, seconds_per_edit=told, gpu_share=gpu_share)
         self._landed: list[float] = []
         self._segments = 0
 
