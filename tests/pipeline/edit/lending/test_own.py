@@ -75,13 +75,6 @@ def test_a_curve_that_asks_for_no_such_unit_asks_for_nobody(smiler):
     assert (kept["person"] == -1).all()
 
 
-class Nothing:
-    """Footage of which no frame is wanted."""
-
-    info = SimpleNamespace(interlaced=False)
-    index = SimpleNamespace(is_key=np.ones(1, bool))
-
-
 def planned(asked, kept):
     """The plan of edits, as far as lending knows it."""
     count = len(asked.rows)
@@ -95,10 +88,10 @@ def planned(asked, kept):
     )  # fmt: skip
 
 
-def test_segments_read_the_same_person_wherever_a_clip_is_cut(smiler, tmp_path):
+def test_segments_read_the_same_person_wherever_a_clip_is_cut(smiler, tmp_path, talk):
     asked, kept = lent(edits(faces(smiler), AU12=3))
     plan = planned(asked, kept)
-    library = make_library(Nothing(), Donors(people=[asked.person]))
+    library = make_library(talk.inspection, Donors(people=[asked.person]))
     write_library(tmp_path / "a.npz", library)
     for row in (0, 150, 299):
         read = read_library(tmp_path / "a.npz").lent(plan, row).person
