@@ -14,8 +14,9 @@ import errno
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ from pipeline.storage.urls import url_of
 
 LONGEST_NAME = 255
 """Bytes in a file's name, on every file system in use."""
+FLUSH_S = 0.5
+"""Between two flushes of a file that grows."""
 
 
 def publish(partial: Path, path: Path, *, replace: bool = True) -> None:
@@ -68,6 +71,34 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def flushed_meanwhile(path: Path) -> Generator[None]:
+    """Sends a file to disk while it grows and is read back: publishing it then waits for little.
+
+    Raises:
+        OSError: what the disk says, at the end; a flush tells it once, so it must not be lost.
+    """
+    ended, said = threading.Event(), list[OSError]()
+
+    def flush() -> None:
+        while not ended.wait(FLUSH_S) and not said:
+            try:
+                with suppress(FileNotFoundError):  # not begun
+                    _flush(path)
+            except OSError as error:
+                said.append(error)
+
+    flushing = threading.Thread(target=flush, name="flush", daemon=True)
+    flushing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        flushing.join()
+    if said:
+        raise said[0]
 
 
 def make_folder(folder: Path) -> None:

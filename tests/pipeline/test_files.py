@@ -1,10 +1,13 @@
+import errno
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
-from pipeline.files import LONGEST_NAME, published, read_json
+from pipeline.files import LONGEST_NAME, flushed_meanwhile, published, read_json
 from pipeline.partials import partial_path, sweep_partials
 
 
@@ -51,6 +54,39 @@ def test_the_last_check_keeps_a_file_from_taking_its_name(tmp_path):
     with pytest.raises(PermissionError), published(target, check=refuse) as partial:
         partial.write_text("ours")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_disk_says_while_a_file_grows_keeps_it_from_its_name(tmp_path, monkeypatch):
+    """A disk tells a failed flush once; the next one of the same file finds nothing wrong."""
+    target, told = tmp_path / "a.txt", threading.Event()
+    flush = os.fsync
+
+    def full_once(handle: int) -> None:
+        if not told.is_set():
+            told.set()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(handle)
+
+    monkeypatch.setattr("pipeline.files.FLUSH_S", 0.001)
+    monkeypatch.setattr("os.fsync", full_once)
+
+    def write() -> None:
+        with published(target) as partial, flushed_meanwhile(partial):
+            partial.write_text("whole")
+            assert told.wait(10)
+
+    with pytest.raises(OSError, match="No space left"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_not_begun_may_be_flushed_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.files.FLUSH_S", 0.001)
+    target = tmp_path / "a.txt"
+    with published(target) as partial, flushed_meanwhile(partial):
+        time.sleep(0.02)
+        partial.write_text("whole")
+    assert target.read_text() == "whole"
 
 
 def test_the_longest_name_there_is_can_be_published(tmp_path):

@@ -26,7 +26,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.errors import MediaError
-from pipeline.files import published
+from pipeline.files import flushed_meanwhile, published
 from pipeline.media.boxes.movie import foreign_tracks, read_movie
 from pipeline.media.compare.facts import facts_of
 from pipeline.media.info import VideoInfo
@@ -126,7 +126,7 @@ def finish(
 @contextlib.contextmanager
 def _published(output: str, *, replace: bool, check: Callable[[], None]) -> Iterator[Path]:
     try:
-        with published(Path(output), replace=replace, check=check) as part:
+        with published(Path(output), replace=replace, check=check) as part, flushed_meanwhile(part):
             yield part
     except FileExistsError as error:
         raise MediaError(
