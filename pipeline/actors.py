@@ -24,12 +24,12 @@ from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.edit.segments import Hands
 from pipeline.errors import PipelineError
+from pipeline.guards.room import note_in, with_room
 from pipeline.held import files_at_hand
 from pipeline.metrics import ActorCounts, counter
-from pipeline.room import note_in, with_room
 from pipeline.rows import WHOLE_VIDEO, StageRow, stage_row
+from pipeline.run_folder.strikes import Gate, counted_start, work_of
 from pipeline.settings import AnalysisSettings, JudgeSettings, RenderSettings, digest_of
-from pipeline.strikes import Gate, counted_start, work_of
 
 if TYPE_CHECKING:
     from pipeline.studies.shares import StudySettings
@@ -96,7 +96,7 @@ def loaded(engine: Engine) -> Any:
 
 @contextmanager
 def watched_loading(row: Row, stage: str, *engines: Engine) -> Generator[None]:
-    """Loading that hangs is a strike against the row that it is for (pipeline/strikes.py)."""
+    """Loading that hangs is a strike against the row that it is for (run_folder/strikes.py)."""
     if all(_key(engine) in _engines for engine in engines):
         yield
         return

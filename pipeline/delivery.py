@@ -14,10 +14,10 @@ from pipeline.errors import StorageError
 from pipeline.files import publish, read_json, sha256_of, write_json
 from pipeline.media.write.mux import FinishedVideo
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import VideoFolder
 from pipeline.source import Identity
 from pipeline.storage.copies import shrink
 from pipeline.storage.urls import root_of, url_of
-from pipeline.store import VideoFolder
 
 SENT_S = 1e-6
 """Of a byte: what sending may take, before it counts as hung."""

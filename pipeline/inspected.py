@@ -5,7 +5,7 @@ from __future__ import annotations
 from keyframes.clock.part import Part
 from pipeline.media.read.inspection import Inspection, read_inspection
 from pipeline.rows import VideoRow
-from pipeline.store import VideoFolder
+from pipeline.run_folder.store import VideoFolder
 
 
 def inspection_of(row: VideoRow) -> Inspection:

@@ -25,8 +25,8 @@ from pipeline.media.write.elements.element import Element, elements_of
 from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.media.write.encoding.settings import EncodeSettings
 from pipeline.media.write.join import Copied, Part
+from pipeline.run_folder.store import VideoFolder
 from pipeline.settings import RenderSettings, digest_of
-from pipeline.store import VideoFolder
 
 LEAST_COPIED = 24
 """Shortest run of frames worth a cut where a piece copies single frames itself."""

@@ -33,9 +33,9 @@ from pipeline.faces.nearby import one_moment_near
 from pipeline.faces.recognise import recognise, refuse_doubts
 from pipeline.faces.sightings import ACCEPT
 from pipeline.faces.stretches import Stretches
-from pipeline.media.read.decode import display_rgb
+from pipeline.media.read.decoding.decode import display_rgb
+from pipeline.media.read.decoding.pictures import PictureReader
 from pipeline.media.read.inspection import Inspection, inspect_video
-from pipeline.media.read.pictures import PictureReader
 from pipeline.media.views.flat import flat_told
 from pipeline.pictures import SECOND
 from pipeline.settings import Moments

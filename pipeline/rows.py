@@ -1,7 +1,7 @@
 """The only rows that travel between stages: descriptors and verdicts, never pixels.
 
 Rows are plain columns, so that any of them can be read in Ray's own tools. Frames, faces and pieces
-lie in the run folder (pipeline/store.py); a row says which of them to read or what became of them.
+lie in the run folder (run_folder/store.py); a row says which to read or what became of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class VideoRow(TypedDict):
 
     `video` names the pair of source and output; `identity` is the source's when the job began
     (pipeline/source.py); `request` names all that the output depends on; `run` is the run's token;
-    `curve` is where its own curve is kept (pipeline/own_curve.py), empty where the job has one;
+    `curve` is where its own curve is kept (run_folder/own_curve.py), empty where the job has one;
     `cache` is how many bytes copies of objects in stores may take on a machine (pipeline/storage);
     `view` is what engines are shown of it (pipeline/media/views), empty where its tags say.
     """

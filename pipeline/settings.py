@@ -26,7 +26,7 @@ class AnalysisSettings:
     """How faces are found and measured; its digest names an analysis on disk.
 
     Attributes:
-        reader: what decodes the frames, of pipeline/media/read/reader.py.
+        reader: what decodes the frames, of pipeline/media/read/decoding/reader.py.
         stuck_after: seconds without progress after which work counts as hung; without, by its size.
         moments: how many the fields of a frame show: `one`, `two`, or `auto` by what moves.
     """

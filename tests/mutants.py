@@ -53,10 +53,10 @@ MUTANTS = (
     ),
     Mutant(
         "an output that another run is writing is claimed",
-        "pipeline/lease.py",
+        "pipeline/run_folder/lease.py",
         "                raise BusyError(_busy(output, owner, path))\n",
         "                pass\n",
-        ("tests/pipeline/test_lease.py",),
+        ("tests/pipeline/run_folder/test_lease.py",),
     ),
     Mutant(
         "a piece is published whatever its bytes",
@@ -74,10 +74,10 @@ MUTANTS = (
     ),
     Mutant(
         "deaths in another run count as strikes",
-        "pipeline/store.py",
+        "pipeline/run_folder/store.py",
         """f"{work}.{self.run or 'run'}.try.*\"""",
         'f"{work}.*.try.*"',
-        ("tests/pipeline/test_store.py",),
+        ("tests/pipeline/run_folder/test_store.py",),
     ),
     Mutant(
         "a face may grow without bound from one sighting to the next",
@@ -130,17 +130,17 @@ MUTANTS = (
     ),
     Mutant(
         "decord reads what it shows otherwise",
-        "pipeline/media/read/reader.py",
+        "pipeline/media/read/decoding/reader.py",
         "        if reason:\n",
         "        if False:\n",
-        ("tests/pipeline/media/read/test_reader.py",),
+        ("tests/pipeline/media/read/decoding/test_reader.py",),
     ),
     Mutant(
         "decord reads every range from the start",
-        "pipeline/media/read/reader.py",
+        "pipeline/media/read/decoding/reader.py",
         "    _idle[key] = video\n",
         "",
-        ("tests/pipeline/media/read/test_reader.py",),
+        ("tests/pipeline/media/read/decoding/test_reader.py",),
     ),
     Mutant(
         "a frame is edited in buffers that other frames still refer to",
@@ -158,10 +158,10 @@ MUTANTS = (
     ),
     Mutant(
         "an output of another request counts as up to date",
-        "pipeline/store.py",
+        "pipeline/run_folder/store.py",
         ' or done.get("request") != request',
         "",
-        ("tests/pipeline/test_store.py",),
+        ("tests/pipeline/run_folder/test_store.py",),
     ),
     Mutant(
         "training is shown AU deltas with the wrong sign",

@@ -29,7 +29,7 @@ from pipeline.edit.plan import EditPlan, plan_edits
 from pipeline.edit.render import crop_request
 from pipeline.edit.shown import shown
 from pipeline.media.colour import crop_rgb
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import inspect_video
 from pipeline.quality.clip import Clip, measure
 

@@ -38,12 +38,12 @@ from jobs.ray_cluster.shared_storage import check_shared
 from pipeline.edit.lending.own import are_own
 from pipeline.figures.beside import files_beside
 from pipeline.files import names_in, stands
-from pipeline.lease import Run
-from pipeline.media.read.reader import choose_reader
-from pipeline.own_curve import keep_curve
+from pipeline.media.read.decoding.reader import choose_reader
 from pipeline.rows import VideoRow
+from pipeline.run_folder.lease import Run
+from pipeline.run_folder.own_curve import keep_curve
+from pipeline.run_folder.store import written_folders
 from pipeline.settings import JudgeSettings
-from pipeline.store import written_folders
 
 TOLD = 20
 """Entries that cannot be made which are told one by one before the work."""

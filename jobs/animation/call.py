@@ -23,17 +23,17 @@ from jobs.ray_cluster import cluster
 from keyframes.clock.part import parse_part
 from keyframes.sheet import KeyframeSheet
 from pipeline.files import stands
-from pipeline.media.read.reader import choose_reader
+from pipeline.media.read.decoding.reader import choose_reader
 from pipeline.media.write.elements.element import places
 from pipeline.media.write.encoding.nvenc import why_not_nvenc
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import VideoFolder, shown_state, up_to_date
 from pipeline.settings import (
     AnalysisSettings,
     EncodeWish,
     RenderSettings,
     digest_of,
 )
-from pipeline.store import VideoFolder, shown_state, up_to_date
 
 
 @dataclass(frozen=True)

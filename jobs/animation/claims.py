@@ -8,8 +8,8 @@ from pathlib import Path
 from jobs.animation.call import Call
 from jobs.command_line.inputs import Refused
 from jobs.errors import JobError
-from pipeline.lease import BusyError, Run
 from pipeline.rows import VideoRow
+from pipeline.run_folder.lease import BusyError, Run
 
 
 @dataclass(frozen=True)

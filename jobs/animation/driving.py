@@ -21,7 +21,7 @@ from keyframes.formats.rows.options import Options
 from keyframes.sheet import KeyframeSheet
 from keyframes.sources.performance import PerformanceTable
 from pipeline.graph import Job, run
-from pipeline.store import VideoFolder
+from pipeline.run_folder.store import VideoFolder
 
 
 def measured(call: Call, job: Job, screen: Console) -> Call:

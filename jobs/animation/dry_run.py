@@ -20,8 +20,8 @@ from keyframes.errors import KeyframeError
 from keyframes.sheet import KeyframeSheet
 from pipeline.errors import PipelineError
 from pipeline.inspected import bounds_of, part_of
+from pipeline.media.read.decoding.reader import check_reader
 from pipeline.media.read.inspection import Inspection, inspect_video
-from pipeline.media.read.reader import check_reader
 from pipeline.media.views.flat import flat_told
 from pipeline.media.write.check import check_output
 from pipeline.media.write.containers import muxer_of
@@ -29,10 +29,10 @@ from pipeline.media.write.elements.check import check_elements, estimated_bytes
 from pipeline.media.write.elements.element import elements_of
 from pipeline.pieces import encode_settings
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import VideoFolder
 from pipeline.source import at_hand
 from pipeline.stages.common import touched_frames
 from pipeline.stages.forecast import frames_to_measure
-from pipeline.store import VideoFolder
 
 HEADINGS = ("frames", "asked for", "AUs", "output")
 LOOKED_S = 10.0

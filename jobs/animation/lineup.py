@@ -24,9 +24,9 @@ from keyframes.sheet import KeyframeSheet
 from pipeline.files import make_folder
 from pipeline.media.views.choice import checked_view
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import VideoFolder
 from pipeline.settings import AnalysisSettings
 from pipeline.storage.copies import fetch
-from pipeline.store import VideoFolder
 
 
 def run_lineup(clips: Sequence[str], options: FacesOptions) -> int:

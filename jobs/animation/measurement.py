@@ -23,11 +23,11 @@ from jobs.ray_cluster.nodes import RayNodes
 from jobs.ray_cluster.shared_storage import check_shared
 from pipeline.faces.table import SUFFIXES, write_tables
 from pipeline.files import stands
-from pipeline.media.read.reader import choose_reader
+from pipeline.media.read.decoding.reader import choose_reader
 from pipeline.media.views.choice import checked_view
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import VideoFolder
 from pipeline.settings import AnalysisSettings
-from pipeline.store import VideoFolder
 
 
 def run_measurement(options: MeasureOptions) -> int:

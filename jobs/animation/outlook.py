@@ -20,9 +20,9 @@ from jobs.animation.expected import Work, editing_told, in_all_told, measuring_t
 from pipeline.errors import PipelineError
 from pipeline.media.read.inspection import inspect_video
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import shown_state
 from pipeline.source import Identity, at_hand
 from pipeline.storage.urls import root_of, told, url_of
-from pipeline.store import shown_state
 
 SAMPLED = 16
 """Clips in which faces are looked for, in one frame each."""

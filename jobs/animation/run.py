@@ -17,8 +17,8 @@ from jobs.ray_cluster.node_watch import NodeLostError, while_ray_lives
 from pipeline.errors import StorageError
 from pipeline.graph import Job, run
 from pipeline.rows import StageRow, VideoRow
+from pipeline.run_folder.store import VideoFolder, write_done
 from pipeline.storage.urls import url_of
-from pipeline.store import VideoFolder, write_done
 
 NOWHERE = EventPlaces()
 UNENDED = "not ended: the run is going on, or was killed; run the same command again to go on"

@@ -22,7 +22,7 @@ from pipeline.edit.lending.making import borrowed
 from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import crop_request
 from pipeline.media.colour import crop_rgb
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.quality.clip import measure
 

@@ -13,8 +13,8 @@ from keyframes.load import parse_sheet
 from pipeline.demo.clip import make_demo_clip
 from pipeline.media.write.repeated import CODECS, SUFFIXES, repeat_packets, with_a_cut
 from pipeline.rows import StageRow, VideoRow
+from pipeline.run_folder.store import video_row
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import video_row
 
 SECONDS, SIDE = 10, 320
 

@@ -32,13 +32,13 @@ from keyframes.sheet import KeyframeSheet
 from pipeline.edit.composite import paste_residual
 from pipeline.edit.plan import EditPlan, read_plan
 from pipeline.media.colour import crop_rgb
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.encoding.encode import PieceWriter
 from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.rows import StageRow, VideoRow
+from pipeline.run_folder.store import VideoFolder, video_row
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import VideoFolder, video_row
 
 ANIMATE = Path(__file__).resolve().parents[1] / "animate.py"
 

@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 from pipeline.errors import MediaError
+from pipeline.media.read.decoding.reader import analysis_frames, choose_reader
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.reader import analysis_frames, choose_reader
 
 FRAMES = 256
 """Read of a clip at most."""

@@ -12,8 +12,8 @@ from keyframes.load import load_sheet
 from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.rows import StageRow, VideoRow
+from pipeline.run_folder.store import video_row
 from pipeline.settings import AnalysisSettings, ElementWish, RenderSettings
-from pipeline.store import video_row
 
 
 def measure_stages(clip: Path, editor: str, matte: str | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from engines.devices.cuda_fault import driver_version
 from engines.devices.torch_facts import TorchFacts, torch_facts
 from jobs.checkup.finding import Finding
 from jobs.ray_cluster import lone_machine
-from pipeline.media.read.nvdec import why_not_here
+from pipeline.media.read.decoding.nvdec import why_not_here
 from pipeline.media.write.encoding.nvenc import NVENC, why_not_nvenc
 
 WHEELS = ((580, "cu130"), (525, "cu126"))

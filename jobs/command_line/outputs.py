@@ -22,10 +22,10 @@ from pipeline.files import LONGEST_NAME, read_json
 from pipeline.media.read.origin import is_ours
 from pipeline.media.write.containers import MUXERS, muxer_of
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import video_row
 from pipeline.source import Identity, identify
 from pipeline.storage.copies import DEFAULT_BYTES
 from pipeline.storage.urls import state_beside, told, url_of
-from pipeline.store import video_row
 
 WORKING_COPY = "runtime_resources"
 """Part of the path of a submitted job's unpacked working directory, which Ray deletes."""

@@ -19,9 +19,9 @@ from rich.text import Text
 from jobs.command_line.report import Ledger, VideoEntry
 from jobs.command_line.room import RoomTeller
 from pipeline.rows import WHOLE_VIDEO, StageRow, VideoRow, is_still_to_do
+from pipeline.run_folder.store import VideoFolder
 from pipeline.source import Identity
 from pipeline.storage.urls import told
-from pipeline.store import VideoFolder
 
 PLAIN_PERIOD_S = 5.0
 LIVE_PERIOD_S = 0.5

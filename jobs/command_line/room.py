@@ -1,4 +1,4 @@
-"""What a person is told while work waits for room on a full disk (pipeline/room.py)."""
+"""What a person is told while work waits for room on a full disk (pipeline/guards/room.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.room import NOTES, WAIT_S, fullest
+from pipeline.guards.room import NOTES, WAIT_S, fullest
 
 PERIOD_S = 1.0
 LOOK_SHARE = 20

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.demo.clip import make_demo_clip
 from pipeline.files import published
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.pictures import PictureWriter
 

@@ -28,13 +28,13 @@ from keyframes.sheet import KeyframeSheet
 from pipeline.edit.lending.own import are_own
 from pipeline.files import state_of
 from pipeline.media.views.choice import BY_TAGS, checked_view
-from pipeline.own_curve import keep_curve
 from pipeline.rows import StageRow, VideoRow
+from pipeline.run_folder.own_curve import keep_curve
+from pipeline.run_folder.store import VideoFolder, video_row
 from pipeline.settings import AnalysisSettings, JudgeSettings
 from pipeline.source import at_hand
 from pipeline.storage.copies import fetch
 from pipeline.storage.urls import here, path_of, state_beside, told
-from pipeline.store import VideoFolder, video_row
 
 WithVideos = Callable[[KeyframeSheet, Path, AnalysisSettings, Console], KeyframeSheet]
 """Measures the driving videos that a sheet names, with its work folder and by those engines."""

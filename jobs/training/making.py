@@ -20,7 +20,6 @@ from jobs.command_line.progress import console
 from jobs.errors import JobError
 from jobs.ray_cluster import lone_machine
 from jobs.training.pair_options import PairOptions, provenance_of, read_provenance
-from pipeline import lease
 from pipeline.errors import PipelineError
 from pipeline.faces.table import read_analysis_of
 from pipeline.figures.pairs_sheet import draw_pairs_sheet
@@ -30,6 +29,7 @@ from pipeline.pairs.drawn import drawn_people, make_drawn
 from pipeline.pairs.folder import ClipPairs, publish_pairs
 from pipeline.pairs.pictures import CropSettings
 from pipeline.pairs.rules import PairRules
+from pipeline.run_folder import lease
 from pipeline.settings import digest_of
 from pipeline.source import at_hand
 

@@ -21,8 +21,8 @@ from jobs.command_line.progress import console
 from jobs.errors import JobError
 from jobs.ray_cluster import cluster
 from jobs.training.options import TrainOptions
-from pipeline import lease
 from pipeline.files import write_json
+from pipeline.run_folder import lease
 
 if TYPE_CHECKING:
     from engines.editors.magicface.training.work import Order

@@ -15,10 +15,10 @@ from pipeline.edit.shown import paste_edit
 from pipeline.media.colour import crop_rgb
 from pipeline.media.fields import Picture
 from pipeline.media.planes import plane_views
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.pictures import PictureReader
+from pipeline.media.read.decoding.reader import Shown, shown_pictures
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.pictures import PictureReader
-from pipeline.media.read.reader import Shown, shown_pictures
 from pipeline.pictures import SECOND, WHOLE
 from pipeline.settings import RenderSettings
 

@@ -25,9 +25,9 @@ from pipeline.errors import MediaError
 from pipeline.media.bitstream.units import MARKS
 from pipeline.media.colour import crop_rgb
 from pipeline.media.fields import Picture
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
+from pipeline.media.read.decoding.pictures import PictureReader
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.pictures import PictureReader
 from pipeline.media.read.source_packets import SourceFrames
 from pipeline.media.write.elements.element import Element
 from pipeline.media.write.elements.layer import Patch

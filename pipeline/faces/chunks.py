@@ -21,8 +21,8 @@ from pipeline.faces.cuts import signature
 from pipeline.faces.hands import HandWatch
 from pipeline.faces.moments import FieldSteps
 from pipeline.files import published
+from pipeline.media.read.decoding.reader import Reader, Shown, analysis_frames
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.reader import Reader, Shown, analysis_frames
 from pipeline.pictures import FIRST, SECOND
 
 BATCH_FRAMES = 16

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from pipeline.columns import Arrays, Spool, blocks
 from pipeline.faces.columns import FACE_COLUMNS
-from pipeline.media.read.reader import Shown
+from pipeline.media.read.decoding.reader import Shown
 from pipeline.pictures import FIRST, SECOND, WHOLE
 from pipeline.settings import Moments
 

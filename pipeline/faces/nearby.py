@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pipeline.faces.cuts import signature
 from pipeline.faces.moments import FieldSteps, of_one_moment
 from pipeline.faces.stretches import all_stretches
+from pipeline.media.read.decoding.reader import analysis_frames
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.reader import analysis_frames
 from pipeline.pictures import SECOND
 
 BESIDE = 12

@@ -35,7 +35,7 @@ from pipeline.faces.sightings import (
     appearances,
     name_faces,
 )
-from pipeline.media.read.chosen import chosen_frames
+from pipeline.media.read.decoding.chosen import chosen_frames
 from pipeline.media.read.inspection import Inspection
 
 LOOKS = 7

@@ -23,9 +23,9 @@ from pipeline.files import published
 from pipeline.inspected import bounds_of, inspection_of, part_of
 from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.side_by_side import write_side_by_side
-from pipeline.own_curve import curve_of
 from pipeline.quality.clip import frame_at, measure
 from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.run_folder.own_curve import curve_of
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.stages import Stopwatch, folder_of, wanted_frames
 

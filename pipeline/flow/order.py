@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import shown_state
 from pipeline.source import Identity
-from pipeline.store import shown_state
 
 
 def longest_first(videos: list[VideoRow]) -> list[VideoRow]:

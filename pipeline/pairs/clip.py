@@ -20,7 +20,7 @@ from pipeline.faces.align import display_from_squares, face_squares
 from pipeline.faces.faces import Analysis
 from pipeline.files import published
 from pipeline.media.colour import crop_rgb
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import Inspection
 from pipeline.pairs.pictures import CropSettings, Seen, pictured, seen
 from pipeline.pairs.rules import (

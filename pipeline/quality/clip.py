@@ -13,7 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.faces.chunks import analyse_frames
 from pipeline.faces.faces import Analysis, assemble
 from pipeline.faces.stretches import Stretches
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection
 from pipeline.settings import Moments
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.faces.faces import Analysis
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.write.encoding.encode import PieceWriter
 from pipeline.media.write.encoding.mirror import mirror_settings

@@ -20,9 +20,9 @@ from engines.judges.expression import EXPRESSIONS, ExpressionJudge
 from engines.judges.identity import EMBEDDING, IdentityJudge
 from pipeline import affine
 from pipeline.faces.align import SIDE_MAX, crop_path
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.pictures import PictureReader
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.pictures import PictureReader
 from pipeline.quality.clip import Clip
 from pipeline.quality.metrics.background import background_error, worst_block
 from pipeline.quality.metrics.detail import change_map, changed_mask, seam, sharpness

@@ -14,16 +14,16 @@ from pipeline.faces.faces import Analysis, assemble
 from pipeline.faces.moments import moments_told
 from pipeline.faces.stretches import Stretches, closed_stretches
 from pipeline.faces.table import read_analysis, read_covered, write_analysis
+from pipeline.guards.watchdog import allowance_s
 from pipeline.inspected import inspection_of
+from pipeline.media.read.decoding.reader import reader_note
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.reader import reader_note
 from pipeline.rows import SpanRow, StageRow, VideoRow, stage_row
+from pipeline.run_folder.store import VideoFolder
+from pipeline.run_folder.strikes import counted_start, whole_s, work_of
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.source import check_unchanged
 from pipeline.stages.common import Stopwatch, chunk_row, folder_of, of_frames, wanted_frames
-from pipeline.store import VideoFolder
-from pipeline.strikes import counted_start, whole_s, work_of
-from pipeline.watchdog import allowance_s
 
 ANALYSED_S = 0.1
 """Rough cost of measuring one frame."""

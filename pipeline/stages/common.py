@@ -15,13 +15,13 @@ from keyframes.sheet import KeyframeSheet
 from pipeline.edit.segments import Span
 from pipeline.inspected import bounds_of
 from pipeline.media.read.inspection import Inspection
-from pipeline.own_curve import curve_of
 from pipeline.partials import sweep_partials
 from pipeline.pictures import SECOND, times_of
 from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.run_folder.own_curve import curve_of
+from pipeline.run_folder.store import VideoFolder
+from pipeline.run_folder.strikes import work_of
 from pipeline.settings import RenderSettings
-from pipeline.store import VideoFolder
-from pipeline.strikes import work_of
 
 
 class Stopwatch:

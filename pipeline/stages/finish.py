@@ -12,7 +12,6 @@ from pipeline.delivery import deliver, place_of, ready_before, sending_s
 from pipeline.edit.plan import read_plan
 from pipeline.errors import PipelineError
 from pipeline.inspected import bounds_of, inspection_of, part_of
-from pipeline.lease import check_claimed
 from pipeline.media.read.inspection import (
     Inspection,
 )
@@ -25,11 +24,12 @@ from pipeline.pieces import (
     planned_pieces,
 )
 from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.run_folder.lease import check_claimed
+from pipeline.run_folder.store import VideoFolder, write_done
+from pipeline.run_folder.strikes import counted_start, whole_s, work_of
 from pipeline.settings import RenderSettings
 from pipeline.source import check_unchanged
 from pipeline.stages.common import Stopwatch, folder_of, sweep
-from pipeline.store import VideoFolder, write_done
-from pipeline.strikes import counted_start, whole_s, work_of
 
 FINISHED_S = 0.5
 """Of a frame at the end: packets are joined, copied and verified, or, at worst, encoded there."""

@@ -12,10 +12,10 @@ from pipeline.faces.chunks import read_signatures
 from pipeline.faces.cuts import signature
 from pipeline.faces.stretches import closed_stretches
 from pipeline.faces.table import read_covered
+from pipeline.media.read.decoding.reader import analysis_frames
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.reader import analysis_frames
 from pipeline.pictures import SECOND
-from pipeline.store import VideoFolder
+from pipeline.run_folder.store import VideoFolder
 
 
 def frames_to_measure(

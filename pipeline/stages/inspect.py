@@ -7,12 +7,12 @@ from pathlib import Path
 from pipeline.edit.segments import Span, plan_chunks
 from pipeline.faces.table import read_covered
 from pipeline.inspected import inspection_of, part_of
+from pipeline.media.read.decoding.reader import check_reader
 from pipeline.media.read.inspection import (
     Inspection,
     inspect_video,
     write_inspection,
 )
-from pipeline.media.read.reader import check_reader
 from pipeline.media.views.flat import flat_told
 from pipeline.media.write.check import check_output
 from pipeline.media.write.elements.check import check_elements

@@ -22,7 +22,6 @@ from pipeline.media.read.inspection import (
 from pipeline.media.write.containers import muxer_of
 from pipeline.media.write.elements.element import Element, elements_of
 from pipeline.media.write.encoding.settings import EncodeSettings
-from pipeline.own_curve import curve_of
 from pipeline.pieces import (
     committed,
     encode_settings,
@@ -32,10 +31,11 @@ from pipeline.pieces import (
     write_spans,
 )
 from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.run_folder.own_curve import curve_of
+from pipeline.run_folder.store import VideoFolder
+from pipeline.run_folder.strikes import counted_start, whole_s, work_of
 from pipeline.settings import RenderSettings
 from pipeline.stages.common import Stopwatch, folder_of
-from pipeline.store import VideoFolder
-from pipeline.strikes import counted_start, whole_s, work_of
 
 PLANNED_S = 0.02
 """Of a frame where curves are evaluated: generous, with donors decoded."""

@@ -14,6 +14,7 @@ from pipeline.edit.lending.kept import read_library
 from pipeline.edit.plan import read_plan
 from pipeline.edit.render import render_segment
 from pipeline.errors import PipelineError
+from pipeline.guards.watchdog import allowance_s
 from pipeline.inspected import inspection_of
 from pipeline.media.write.elements.element import elements_of
 from pipeline.media.write.encoding.nvenc import check_encoder
@@ -25,11 +26,10 @@ from pipeline.pieces import (
     segment_digest,
 )
 from pipeline.rows import SpanRow, StageRow, stage_row
+from pipeline.run_folder.strikes import counted_start
 from pipeline.settings import RenderSettings
 from pipeline.source import check_unchanged
 from pipeline.stages.common import Stopwatch, folder_of, of_frames
-from pipeline.strikes import counted_start
-from pipeline.watchdog import allowance_s
 
 
 def render_stage(

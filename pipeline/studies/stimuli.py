@@ -25,7 +25,7 @@ from keyframes.errors import KeyframeError
 from keyframes.load import parse_sheet
 from pipeline.errors import PipelineError
 from pipeline.files import published
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.pictures import PictureWriter
 from pipeline.rows import StageRow, StudyRow, stage_row

@@ -18,8 +18,8 @@ from jobs.ray_cluster import cluster
 from keyframes.load import parse_sheet
 from pipeline.graph import Job, run
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import video_row
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import video_row
 
 SMILE = "version: 1\nchannels: {AU12: [[0s, 3]]}\n"
 SHARES = {"cores": (0.0, 0.0), "gpu": (0.5, 1.0)}

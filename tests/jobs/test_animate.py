@@ -15,7 +15,7 @@ import pytest
 from jobs import preview
 from pipeline.demo.clip import make_demo_clip
 from pipeline.media.compare.facts import read_facts
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import inspect_video
 from tests.jobs.conftest import SMILE, Animate
 from tests.jobs.killing import (

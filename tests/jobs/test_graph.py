@@ -17,8 +17,8 @@ from engines.choice import resolve
 from keyframes.load import parse_sheet
 from pipeline.demo.clip import make_demo_clip
 from pipeline.rows import VideoRow, stage_row
+from pipeline.run_folder.store import video_row
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import video_row
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 

@@ -9,7 +9,7 @@ import pytest
 from jobs.animation.call import Call, checked, standing_output, with_request
 from jobs.command_line.options.animate import AnimateOptions
 from pipeline.demo.clip import make_demo_clip
-from pipeline.store import VideoFolder, write_done
+from pipeline.run_folder.store import VideoFolder, write_done
 from tests.engines.segmenters.drawn import things_are_dark
 from tests.jobs.conftest import SMILE
 

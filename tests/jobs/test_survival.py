@@ -16,7 +16,7 @@ import pytest
 from jobs.command_line import progress
 from jobs.command_line.room import RoomTeller
 from pipeline.demo.clip import make_demo_clip
-from pipeline.lease import Run
+from pipeline.run_folder.lease import Run
 from tests.jobs.conftest import SMILE, Animate
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from jobs.command_line.command import run_command
 from jobs.train import app
-from pipeline.lease import Run
+from pipeline.run_folder.lease import Run
 from tests.engines.editors.magicface.training.paired import write_pairs
 from tests.one_thread import one_thread
 

@@ -20,8 +20,8 @@ from pipeline.edit.batcher import CropRequest
 from pipeline.flow.counts import Countdown
 from pipeline.flow.places import cpu_beside_gpu, cpu_room
 from pipeline.rows import stage_row
+from pipeline.run_folder.strikes import Gate
 from pipeline.settings import RenderSettings
-from pipeline.strikes import Gate
 
 ROW = {"video": "v", "source": "/a.mp4", "output": "/o.mp4", "work": "/w", "run": "r", "number": 2}
 
@@ -88,7 +88,7 @@ import ctypes, sys
 from pathlib import Path
 from types import SimpleNamespace
 from pipeline import actors
-from pipeline.store import video_row
+from pipeline.run_folder.store import video_row
 
 class Hangs:
     kind, name, identity, gpu_share = "editor", "hangs", "hangs", 0.0
@@ -134,7 +134,7 @@ def test_a_share_of_a_study_waits_for_room_on_a_full_disk(tmp_path, monkeypatch)
         waited.append([path.name for path in tmp_path.iterdir()])
         return True
 
-    monkeypatch.setattr("pipeline.room._grows", room)
+    monkeypatch.setattr("pipeline.guards.room._grows", room)
     made = actors.study_row({"video": "v", "work": str(tmp_path)}, settings=Settings())
     assert (made["error"], made["frames"]) == ("", 1)
     assert waited == [[f"no-room.{os.getpid()}"]]

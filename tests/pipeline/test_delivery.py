@@ -16,8 +16,8 @@ from pipeline import stages
 from pipeline.errors import MediaError
 from pipeline.held import files_at_hand
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import VideoFolder, up_to_date, video_row
 from pipeline.storage.urls import path_of
-from pipeline.store import VideoFolder, up_to_date, video_row
 from tests.pipeline.test_stages import ANALYSIS, WHOLE, planned, rendered
 
 URLs = Callable[..., str]

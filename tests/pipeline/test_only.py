@@ -25,8 +25,8 @@ from pipeline.media.planes import all_plane_views
 from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.repeated import with_a_cut
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import VideoFolder, video_row
 from pipeline.settings import AnalysisSettings, EncodeWish, RenderSettings
-from pipeline.store import VideoFolder, video_row
 
 ANALYSIS = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
 TRACKER, ESTIMATOR = ANALYSIS.tracker.make(), ANALYSIS.estimator.make()

@@ -13,9 +13,9 @@ from keyframes.load import parse_sheet
 from pipeline import stages
 from pipeline.actors import render_row
 from pipeline.edit.batcher import MicroBatcher
+from pipeline.run_folder.store import video_row
+from pipeline.run_folder.strikes import work_of
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import video_row
-from pipeline.strikes import work_of
 from tests.pipeline.hot_editor import HotEditor
 
 RAISED = parse_sheet("version: 1\nchannels:\n  AU1: [[0s, 3]]\n", "raised")

@@ -21,9 +21,9 @@ from pipeline.faces.stretches import whole_stretches
 from pipeline.media.read.inspection import inspect_video
 from pipeline.media.write.repeated import repeat_packets, with_a_cut
 from pipeline.rows import StageRow, VideoRow
+from pipeline.run_folder.store import VideoFolder, video_row
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.stages import forecast
-from pipeline.store import VideoFolder, video_row
 
 ANALYSIS = AnalysisSettings(resolve("tracker", "mesh"), resolve("AU estimator", "mesh"))
 ESTIMATOR = MeshAUEstimator()

@@ -28,7 +28,7 @@ from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import Rendered, edited_frames
 from pipeline.edit.segments import Span
 from pipeline.errors import PipelineError
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import inspect_video
 from pipeline.preview import FramePreview, Picture, frame_shown_at
 from pipeline.quality.clip import measure

@@ -19,18 +19,19 @@ from engines.estimators.mesh.estimator import MeshAUEstimator
 from engines.segmenters.multiclass import chosen_segmenter
 from engines.trackers.mesh.tracker import MeshTracker
 from keyframes.load import parse_sheet
-from pipeline import stages, strikes
+from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.edit.front import FADES
 from pipeline.edit.segments import ONE, Hands
 from pipeline.errors import MediaError, PipelineError
 from pipeline.files import read_json, write_json
+from pipeline.guards.watchdog import LEAST_S
 from pipeline.media.compare.witness import compare_files
 from pipeline.media.write import untouched
 from pipeline.rows import VideoRow
+from pipeline.run_folder import strikes
+from pipeline.run_folder.store import VideoFolder, video_row
 from pipeline.settings import AnalysisSettings, ElementWish, EncodeWish, RenderSettings
-from pipeline.store import VideoFolder, video_row
-from pipeline.watchdog import LEAST_S
 from tests.engines.segmenters.drawn import things_are_dark
 from tests.pipeline.weaving import pictures_of, woven, write_woven
 

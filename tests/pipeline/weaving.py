@@ -11,7 +11,7 @@ import av
 from av.filter import Graph
 
 from pipeline.media.planes import plane_views
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import Inspection
 
 FIELD_CODING = (1 << 18) | (1 << 29)

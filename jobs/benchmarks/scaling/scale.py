@@ -28,8 +28,8 @@ from jobs.ray_cluster.simulated import simulated
 from keyframes.load import parse_sheet
 from pipeline.demo.clip import make_demo_clip
 from pipeline.rows import StageRow, VideoRow
+from pipeline.run_folder.store import video_row
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import video_row
 
 RATE = 25
 

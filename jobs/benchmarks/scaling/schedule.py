@@ -23,9 +23,9 @@ from keyframes.load import parse_sheet
 from pipeline import graph
 from pipeline.edit.segments import Hands, Span, plan_chunks, plan_segments
 from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.run_folder.store import video_row
 from pipeline.settings import AnalysisSettings, RenderSettings
 from pipeline.source import Identity
-from pipeline.store import video_row
 
 TASK_S = {"inspect_row": 0.1, "plan_row": 0.2, "finish_row": 0.2}
 """Of a core, for a clip of some seconds."""

@@ -26,9 +26,9 @@ from pipeline.edit.shown import shown
 from pipeline.faces.faces import Analysis
 from pipeline.media.colour import crop_rgb
 from pipeline.media.fields import Picture
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
+from pipeline.media.read.decoding.pictures import PictureReader
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.pictures import PictureReader
 from pipeline.pictures import FIRST, WHOLE
 
 CHART_CROP = 512

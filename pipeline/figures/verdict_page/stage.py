@@ -20,13 +20,13 @@ from pipeline.figures.verdict_page.page import write_verdict_page
 from pipeline.files import write_json
 from pipeline.inspected import bounds_of, part_of
 from pipeline.media.read.inspection import inspect_video
-from pipeline.own_curve import kept_curve
 from pipeline.quality.clip import Clip, check_same_shot, measure
 from pipeline.quality.evaluate import ShotVerdict, evaluate_shot
 from pipeline.quality.metric import METRICS
 from pipeline.quality.question import Question, strongest_frame
 from pipeline.quality.told import as_json
 from pipeline.rows import StageRow, VideoRow, stage_row
+from pipeline.run_folder.own_curve import kept_curve
 from pipeline.settings import JudgeSettings
 from pipeline.stages import Stopwatch, folder_of, reached
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.info import VideoInfo
 from pipeline.media.planes import VideoFrame, all_plane_views, sample_layout
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.frame_facts import FieldReader
 from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.side_data import COMPARED_KINDS, side_data_of

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.errors import MediaError
 from pipeline.files import published
 from pipeline.media.opening import one_line_errors
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.write.pictures import PictureWriter
 

@@ -16,7 +16,7 @@ from pipeline.media.compare.facts import FileFacts, read_facts
 from pipeline.media.compare.pictures import first_difference
 from pipeline.media.info import VideoInfo
 from pipeline.media.opening import open_video
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.frame_index import FrameIndex
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.read.source_packets import SourceFrames

@@ -21,8 +21,8 @@ from engines.trackers.mesh.tracker import MeshTracker
 from pipeline.heads.landmarks import true_landmarks
 from pipeline.heads.people import person
 from pipeline.heads.render import View
+from pipeline.media.read.decoding.reader import analysis_frames
 from pipeline.media.read.inspection import inspect_video
-from pipeline.media.read.reader import analysis_frames
 
 NETWORKS = {"face_identity.onnx.xz": 150, "face_expression.onnx": 112}
 

@@ -25,8 +25,8 @@ from pipeline.faces.faces import Analysis
 from pipeline.faces.table import read_analysis, write_analysis
 from pipeline.media.fields import Field
 from pipeline.media.planes import plane_views
+from pipeline.media.read.decoding.pictures import PictureReader
 from pipeline.media.read.inspection import Inspection, inspect_video
-from pipeline.media.read.pictures import PictureReader
 from pipeline.pictures import FIRST, SECOND, WHOLE
 from pipeline.quality.clip import measure
 from tests.pipeline.weaving import pictures_of, woven, write_woven

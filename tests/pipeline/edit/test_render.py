@@ -19,7 +19,7 @@ from pipeline.edit.batcher import MicroBatcher
 from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import Rendered, edited_frames, render_segment
 from pipeline.edit.segments import Span
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.write.encoding.mirror import mirror_settings
 from pipeline.media.write.mux import finish
 from pipeline.quality.clip import measure

@@ -14,7 +14,7 @@ from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import Rendered, edited_frames
 from pipeline.edit.segments import Span
 from pipeline.faces.track import bridge_gaps
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
 
 FIRST, LAST = 8, 20
 

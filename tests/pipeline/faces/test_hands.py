@@ -25,7 +25,7 @@ from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import crop_request
 from pipeline.faces.hands import LEAST, HandWatch
 from pipeline.media.colour import crop_rgb
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import inspect_video
 from pipeline.quality.clip import frame_at
 from tests.pipeline.conftest import Talk

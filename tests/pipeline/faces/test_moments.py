@@ -30,8 +30,8 @@ from pipeline.faces.moments import FieldSteps, moments_told, of_one_moment
 from pipeline.faces.table import read_analysis, write_analysis
 from pipeline.media.fields import Field
 from pipeline.media.planes import plane_views
+from pipeline.media.read.decoding.reader import shown_pictures
 from pipeline.media.read.inspection import Inspection, inspect_video
-from pipeline.media.read.reader import shown_pictures
 from pipeline.pictures import FIRST, SECOND, WHOLE
 from pipeline.preview import FramePreview
 from pipeline.quality.clip import measure

@@ -30,7 +30,7 @@ from pipeline.faces.listing import Lineup
 from pipeline.faces.recognise import check_people, recognise, refuse_doubts, told
 from pipeline.figures.faces_sheet import write_pictures, write_sheet
 from pipeline.files import read_json
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.quality.clip import measure
 

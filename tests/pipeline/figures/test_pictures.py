@@ -17,8 +17,8 @@ from pipeline import stages
 from pipeline.edit.batcher import MicroBatcher
 from pipeline.figures.pictures import plot_stage
 from pipeline.rows import VideoRow
+from pipeline.run_folder.store import video_row
 from pipeline.settings import AnalysisSettings, RenderSettings
-from pipeline.store import video_row
 
 RAISED = parse_sheet("version: 1\nchannels:\n  AU1: [[0s, 3]]\n  AU2: [[0s, 3]]\n", "raised")
 

@@ -20,7 +20,7 @@ from pipeline.errors import MediaError
 from pipeline.media.compare.findings import Verdict
 from pipeline.media.compare.witness import compare_files
 from pipeline.media.opening import MAX_PIXELS, close_quietly
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import inspect_video
 from pipeline.media.read.probe import probe
 from tests.pipeline.media.compare.test_promises import rich

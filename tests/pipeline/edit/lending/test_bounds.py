@@ -19,7 +19,7 @@ from pipeline.edit.lending.making import borrowed
 from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import Rendered, edited_frames
 from pipeline.edit.segments import Span
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
 from pipeline.media.read.inspection import inspect_video
 from pipeline.quality.clip import Clip, measure
 

@@ -20,7 +20,7 @@ from pipeline.edit.lending.making import borrowed
 from pipeline.edit.plan import plan_edits
 from pipeline.edit.render import crop_request
 from pipeline.media.colour import crop_rgb
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import inspect_video
 from pipeline.quality.clip import Clip, measure
 from tests.pipeline.edit.lending.test_bounds import ASKED, LEAK_MAX, rest_of

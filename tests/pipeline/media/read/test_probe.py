@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import MediaError
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.envelope import missing_bytes
 from pipeline.media.read.probe import probe, scan
 

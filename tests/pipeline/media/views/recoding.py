@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import Inspection
 from pipeline.media.views.gamuts import to_709
 from pipeline.media.views.logs import LOGS, to_signal

@@ -10,9 +10,9 @@ from pipeline.edit.shown import paste_edit, shown
 from pipeline.errors import MediaError
 from pipeline.media.colour import crop_rgb
 from pipeline.media.planes import plane_views
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
+from pipeline.media.read.decoding.reader import why_not_decord
 from pipeline.media.read.inspection import inspect_video
-from pipeline.media.read.reader import why_not_decord
 from pipeline.media.views.choice import NAMES, checked_view, view_of
 from pipeline.media.views.flat import flat_told
 from pipeline.media.views.logs import LOGS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.probe import FrameIndex, VideoInfo, probe, scan
 from pipeline.media.write.encoding.encode import PieceWriter
 from pipeline.media.write.encoding.mirror import mirror_settings

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import MediaError
 from pipeline.media.compare.facts import read_facts
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.origin import is_ours
 from pipeline.media.read.probe import probe, scan
 from pipeline.media.write.check import check_output

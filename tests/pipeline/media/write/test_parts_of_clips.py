@@ -13,7 +13,7 @@ import pytest
 from keyframes.clock.part import parse_part
 from pipeline.media.compare.witness import compare_files
 from pipeline.media.planes import all_plane_views
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.write.encoding.encode import PieceWriter
 from pipeline.media.write.encoding.mirror import mirror_settings

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.demo.clip import make_demo_clip
 from pipeline.errors import MediaError
+from pipeline.media.read.decoding.reader import analysis_frames
 from pipeline.media.read.inspection import inspect_video
-from pipeline.media.read.reader import analysis_frames
 from pipeline.media.write.side_by_side import write_side_by_side
 
 

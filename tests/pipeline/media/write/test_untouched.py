@@ -19,7 +19,7 @@ from pipeline.media.compare.facts import read_facts
 from pipeline.media.compare.witness import compare_files
 from pipeline.media.planes import all_plane_views
 from pipeline.media.read import part_packets, scan
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.read.part_packets import packets_of
 from pipeline.media.write import untouched

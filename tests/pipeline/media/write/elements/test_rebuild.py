@@ -21,7 +21,7 @@ from pipeline.edit.render import render_segment
 from pipeline.edit.segments import Span
 from pipeline.media.colour import picture_rgb
 from pipeline.media.planes import plane_views, sample_layout
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.write.elements.element import elements_of, places
 from pipeline.media.write.elements.publishing import elements_beside

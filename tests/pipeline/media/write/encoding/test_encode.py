@@ -15,7 +15,7 @@ import pytest
 from pipeline.edit.composite import paste_residual
 from pipeline.errors import MediaError
 from pipeline.media.planes import plane_views
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.frame_facts import FieldOrder, field_order_of
 from pipeline.media.read.probe import VideoInfo, probe, scan
 from pipeline.media.write.encoding.encode import PieceWriter
@@ -288,7 +288,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(footage, on_small_disk, tmp_
 import sys
 from pipeline.errors import MediaError
 from pipeline.media.read.probe import probe, scan
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.write.encoding.encode import PieceWriter
 from pipeline.media.write.encoding.mirror import mirror_settings
 info = probe(sys.argv[1]); index = scan(sys.argv[1], info)

@@ -14,7 +14,7 @@ import pytest
 from pipeline.errors import MediaError
 from pipeline.media.compare.witness import compare_files
 from pipeline.media.planes import all_plane_views
-from pipeline.media.read.decode import decode_range
+from pipeline.media.read.decoding.decode import decode_range
 from pipeline.media.read.inspection import Inspection, inspect_video
 from pipeline.media.read.source_packets import SourceFrames
 from pipeline.media.write.check import check_output

@@ -24,8 +24,8 @@ from pipeline.errors import MediaError
 from pipeline.media.fields import Field, Picture
 from pipeline.media.info import RGB_MATRIX, VideoInfo
 from pipeline.media.opening import one_line_errors, open_video, ready_decoder, video_stream
+from pipeline.media.read.decoding.nvdec import as_decoded_here
 from pipeline.media.read.frame_index import FrameIndex
-from pipeline.media.read.nvdec import as_decoded_here
 from pipeline.media.views.choice import view_of
 
 BY_KEYS_BACK = (1, 2, 4, 8)

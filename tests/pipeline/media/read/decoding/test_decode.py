@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import MediaError
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
 from pipeline.media.read.probe import probe, scan, times_s
 
 NTSC = tuple(range(0, 24 * 1001, 1001))

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import MediaError
 from pipeline.media.planes import VideoFrame, all_plane_views
-from pipeline.media.read import decode, nvdec, reader
+from pipeline.media.read.decoding import decode, nvdec, reader
 from pipeline.media.read.probe import probe, scan
 
 LAYOUTS = {"yuv420p": "nv12", "yuv420p10le": "p010le"}

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from pipeline.errors import MediaError
 from pipeline.media.fields import Picture
 from pipeline.media.info import VideoInfo
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.nvdec import give_up, gpu_decoder, why_not_nvdec
+from pipeline.media.read.decoding.pictures import PictureReader
 from pipeline.media.read.frame_index import FrameIndex, times_s
-from pipeline.media.read.nvdec import give_up, gpu_decoder, why_not_nvdec
-from pipeline.media.read.pictures import PictureReader
 from pipeline.media.views.choice import view_of
 from pipeline.pictures import FIRST, SECOND, WHOLE
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.store import MAX_STRIKES, VideoFolder
-from pipeline.watchdog import allowance_s, has_hung, watchdog
+from pipeline.guards.watchdog import allowance_s, has_hung, watchdog
+from pipeline.run_folder.store import MAX_STRIKES, VideoFolder
 
 
 def work_of(stage: str, number: int) -> str:

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import room
 from pipeline.errors import MediaError, PipelineError
+from pipeline.guards import room
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 

@@ -9,14 +9,14 @@
     WORK/<state>/<job>/<segment>-<digest>.<ext>      an encoded piece
     WORK/<state>/<job>/<segment>-<digest>.json       its commit marker, which holds the piece's hash
     WORK/<state>/<job>/<work>.<run>.try.<k>          start marks: of work whose process died or hung
-    WORK/<state>/<job>/no-room.<pid>                 a worker waits for room (pipeline/room.py)
+    WORK/<state>/<job>/no-room.<pid>                 a worker waits for room (guards/room.py)
     WORK/<state>/<job>/ready-<request>.<ext>         an output that is still to be sent into a store
     WORK/<state>/<job>/ready-<request>.json          what it is, written once it is whole
     WORK/<state>/<job>/done.json                     what the published output was made from
 
 `<state>` stands for the source's content (pipeline/source.py) and what engines are shown of it,
 `<job>` for one output path, so two curves on one clip share the analysis and nothing else. Only the
-run that has claimed an output (pipeline/lease.py) works in its job's folder.
+run that has claimed an output (pipeline/run_folder/lease.py) works in its job's folder.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.files import read_json, sha256_of, state_of, write_json
+from pipeline.guards.room import NOTES
 from pipeline.partials import sweep_partials
-from pipeline.room import NOTES
 from pipeline.rows import VideoRow
 from pipeline.settings import digest_of
 from pipeline.source import Identity, identify

@@ -5,9 +5,9 @@ import pytest
 from engines.choice import resolve
 from keyframes.load import load_sheet, parse_sheet
 from pipeline.errors import PipelineError
-from pipeline.own_curve import curve_of, keep_curve
+from pipeline.run_folder.own_curve import curve_of, keep_curve
+from pipeline.run_folder.store import video_row
 from pipeline.settings import RenderSettings
-from pipeline.store import video_row
 
 ANY = RenderSettings(load_sheet("smile"), resolve("editor", "identity"))
 

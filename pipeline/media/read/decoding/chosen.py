@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.read.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.decode import decode_range, display_rgb
+from pipeline.media.read.decoding.pictures import PictureReader
 from pipeline.media.read.inspection import Inspection
-from pipeline.media.read.pictures import PictureReader
 
 
 def chosen_frames(

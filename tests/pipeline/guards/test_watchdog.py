@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.watchdog import LEAST_S, allowance_s
+from pipeline.guards.watchdog import LEAST_S, allowance_s
 
 TWO_AT_ONCE = """
 import ctypes, sys, threading, time
 from pathlib import Path
-from pipeline.watchdog import watchdog
+from pipeline.guards.watchdog import watchdog
 
 started = threading.Event()
 
@@ -36,7 +36,7 @@ print("went on")
 def test_native_code_that_hangs_with_the_lock_held_ends_its_process_and_is_named(tmp_path: Path):
     for name in ("goes_on", "ended", "hangs"):
         (tmp_path / name).touch()
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(Path(__file__).resolve().parents[3])
     done = subprocess.run(
         [sys.executable, "-c", TWO_AT_ONCE],
         cwd=tmp_path,

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.lease import BusyError, Owner, Run, check_claimed, claim_path
 from pipeline.partials import partial_path
+from pipeline.run_folder.lease import BusyError, Owner, Run, check_claimed, claim_path
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from pipeline.partials import partial_path
-from pipeline.lease import Run
+from pipeline.run_folder.lease import Run
 run = Run("other", Path(sys.argv[2]))
 run.claim(Path(sys.argv[1]))
 alone, shared = (Path(sys.argv[2]) / name for name in ("alone", "shared"))

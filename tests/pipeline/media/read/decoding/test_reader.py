@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import MediaError
+from pipeline.media.read.decoding.reader import analysis_frames, check_reader, choose_reader
 from pipeline.media.read.probe import probe, scan
-from pipeline.media.read.reader import analysis_frames, check_reader, choose_reader
 
 
 def read(path: str, reader: str, first: int, last: int):

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from pipeline.store import VideoFolder, up_to_date, video_row, write_done
+from pipeline.run_folder.store import VideoFolder, up_to_date, video_row, write_done
 
 
 def folder_for(tmp_path, output="o.mp4", run="") -> VideoFolder:

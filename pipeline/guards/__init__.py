@@ -1,0 +1,1 @@
+"""What keeps work from hanging or from filling a disk."""

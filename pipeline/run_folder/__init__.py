@@ -1,0 +1,1 @@
+"""What a run keeps on disk: names, who writes an output, each video's curve, what failed."""
