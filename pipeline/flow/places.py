@@ -25,6 +25,8 @@ CALLS_PER_ACTOR = 3
 SLOW_CALLS, SLOW_EDIT_S = 2, 0.1
 """Where a frame takes so long, one segment feeds the GPU while the next is opened: 99.3 % busy at
 0.2 s, as with three. What an actor holds no other can take: with two, actors end more evenly."""
+IN_FLIGHT = 2
+"""Rows bound to an actor that does one at a time: the next lies ready."""
 RETRIES = 10
 """Of work that counts its own deaths: three of them end it, lost machines come on top."""
 MOST_FOR_GPUS = 0.5
@@ -62,7 +64,8 @@ def for_analysis(
     def operator(rows: Dataset, size: int) -> Dataset:
         return _mapped(rows, size, actors.Analyse, settings, settings.gpu_share, cpus)
 
-    return _pool("analyse", operator, gpus, settings.gpu_share, to_come, calls=1, num_cpus=cpus)
+    how = {"calls": 1, "bound": IN_FLIGHT, "num_cpus": cpus}
+    return _pool("analyse", operator, gpus, settings.gpu_share, to_come, **how)
 
 
 def for_rendering(
@@ -92,7 +95,7 @@ def for_rendering(
             **needs,
         )
 
-    how = {"calls": calls, "num_cpus": cpus}
+    how = {"calls": calls, "bound": calls, "num_cpus": cpus}
     return _pool("render", operator, gpus, share, to_come, **how)
 
 
@@ -136,7 +139,8 @@ def for_study(settings: StudySettings, gpus: float) -> Place:
     def operator(rows: Dataset, size: int) -> Dataset:
         return _mapped(rows, size, actors.Study, settings, share, cpus)
 
-    return _pool("study", operator, lambda: gpus, share, unknown, calls=1, num_cpus=cpus)
+    how = {"calls": 1, "bound": IN_FLIGHT, "num_cpus": cpus}
+    return _pool("study", operator, lambda: gpus, share, unknown, **how)
 
 
 def _mapped(
@@ -149,7 +153,7 @@ def _mapped(
         fn_constructor_args=(settings,),
         num_gpus=share,
         num_cpus=cpus,  # Ray Data's default is a whole core, and tasks would wait for ever
-        compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2),
+        compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=IN_FLIGHT),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -53,6 +54,7 @@ class Pool:
         to_come: Callable[[], int | None],
         *,
         calls: int,
+        bound: int,
         num_cpus: float = 0.0,
     ) -> None:
         """
@@ -60,10 +62,11 @@ class Pool:
             most: how many actors there can be now.
             to_come: how many rows will still be started, where that is known.
             calls: rows at once in an actor.
+            bound: rows that Ray binds to an actor before it has done them, at most.
             num_cpus: of one actor.
         """
         self._stage, self._build, self._most, self._to_come = stage, build, most, to_come
-        self._calls, self._cpus = calls, num_cpus
+        self._calls, self._bound, self._cpus = calls, bound, num_cpus
         self._under_way: dict[tuple[str, int], _Put] = {}
         self._runs: list[_Run] = []
         self._lacks_since: float | None = None
@@ -112,13 +115,21 @@ class Pool:
             return
         if self._lacks_since is None:
             self._lacks_since = time.monotonic()
-        if self._has_shrunk() and len(self._under_way) <= lacking * self._calls:
+        if self._has_shrunk() and self._least_gone() <= lacking:
             self._begin_again()
 
     def _has_shrunk(self) -> bool:
         """Whether GPUs have been gone for so long that nobody waits for them any more."""
         since = self._lacks_since
         return since is not None and time.monotonic() - since > RETURN_S
+
+    def _least_gone(self) -> int:
+        """How many actors are gone at least, should nothing come of all that is under way.
+
+        One that is gone keeps what is bound to it; a dataset without any, what waits there too.
+        """
+        held = Counter(put.run for put in self._under_way.values())
+        return sum(min(run.actors, -(-rows // self._bound)) for run, rows in held.items())
 
     def _begin_again(self) -> None:
         self.close(at_once=True)

@@ -1,4 +1,4 @@
-"""Jobs on real raylets that are unlike, with a sleeping editor.
+"""Jobs on real raylets that are unlike, that come and that go, with a sleeping editor.
 
 Slow: `make test-slow`.
 """
@@ -9,7 +9,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ class Raylets:
         environment = {NODE: f"{name},{speed}", "PYTHONPATH": str(ROOT)}
         memory = 200 * 2**20
         return self._cluster.add_node(env_vars=environment, object_store_memory=memory, **resources)
+
+    def kill(self, node: Any) -> None:
+        """Takes a node away, with all its workers, without a word."""
+        self._cluster.remove_node(node, allow_graceful=False)
 
     def job(self, videos: int, seconds: float, gpu_share: float = 1.0) -> subprocess.Popen[str]:
         """Begins a job whose clips take so many seconds of a GPU of speed 1."""
@@ -72,6 +77,14 @@ def raylets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Raylets
         made.leave()
 
 
+def _wait(until: Callable[[], Any], job: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + WAIT_S
+    while not until():
+        assert job.poll() is None, "the job has ended"
+        assert time.monotonic() < end, "nothing came of it"
+        time.sleep(0.2)
+
+
 def _told(job: subprocess.Popen[str]) -> dict[str, Any]:
     said, _ = job.communicate(timeout=WAIT_S)
     assert job.returncode == 0
@@ -94,3 +107,18 @@ def test_unlike_gpus_shared_by_actors_get_their_parts_and_other_nodes_analyse(
     assert min(edits["slow"]) > 0
     assert raylets.outputs() == told["segments"] == 40
     assert "cores" in {path.name for path in (tmp_path / "found" / "nodes").iterdir()}
+
+
+def test_a_node_that_joins_gets_rows_and_does_those_of_one_that_is_killed(raylets: Raylets):
+    raylets.add("cores", num_cpus=2)
+    first = raylets.add("first", num_cpus=1, num_gpus=1)
+    job = raylets.job(videos=16, seconds=3.0)
+    _wait(lambda: any(raylets.edits().get("first", [])), job)
+    raylets.add("second", num_cpus=1, num_gpus=1)
+    _wait(lambda: any(raylets.edits().get("second", [])), job)
+    raylets.kill(first)
+    told = _told(job)
+    edits = {name: sum(actors) for name, actors in raylets.edits().items()}
+    assert raylets.outputs() == told["segments"] == 16  # each once, whoever did it
+    assert edits["first"] < 160
+    assert edits["first"] + edits["second"] >= 160

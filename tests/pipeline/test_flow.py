@@ -250,7 +250,7 @@ def test_gpus_that_come_get_actors_and_what_was_on_those_that_go_is_put_again(
 ):
     runs, now, gpus = _datasets(monkeypatch), 0.0, 2
     monkeypatch.setattr(pool.time, "monotonic", lambda: now)
-    there = pool.Pool("render", mock.Mock(), lambda: gpus, lambda: None, calls=1)
+    there = pool.Pool("render", mock.Mock(), lambda: gpus, lambda: None, calls=1, bound=1)
     there.open(lambda _: None, Cores())
     there.tend()
     assert runs == []  # nothing is held before there is work
@@ -279,11 +279,36 @@ def test_gpus_that_come_get_actors_and_what_was_on_those_that_go_is_put_again(
     assert there.has_room()
 
 
+def test_what_waits_in_a_dataset_whose_last_actor_is_gone_is_put_again_too(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A node comes, the first one goes: nothing but its own actor would have taken its rows."""
+    runs, now, gpus = _datasets(monkeypatch), 0.0, 1
+    monkeypatch.setattr(pool.time, "monotonic", lambda: now)
+    there = pool.Pool("render", mock.Mock(), lambda: gpus, lambda: None, calls=2, bound=2)
+    there.open(lambda _: None, Cores())
+    for number in range(4):
+        there.start({"video": "v", "number": number})
+    gpus = 2
+    there.tend()
+    runs[0].rows = 4
+    there.start({"video": "v", "number": 4})
+    assert [run.put.call_count for run in runs] == [4, 1]
+    gpus = 1
+    there.tend()
+    now = pool.RETURN_S + 1
+    there.tend()
+    assert len(runs) == 2  # the other's actor is at work
+    assert list(there.landed((runs[1], stage_row("v", "render", 4))))
+    there.tend()
+    assert [call.args[0]["number"] for call in runs[2].put.call_args_list] == [0, 1, 2, 3]
+
+
 def test_rows_of_a_dataset_that_ray_gives_up_are_put_again_and_then_told(
     monkeypatch: pytest.MonkeyPatch,
 ):
     runs = _datasets(monkeypatch)
-    there = pool.Pool("render", mock.Mock(), lambda: 1, lambda: None, calls=3)
+    there = pool.Pool("render", mock.Mock(), lambda: 1, lambda: None, calls=3, bound=3)
     there.open(lambda _: None, Cores())
     for number in range(2):
         there.start({"video": "v", "number": number})
