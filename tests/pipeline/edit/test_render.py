@@ -83,9 +83,9 @@ def test_what_is_before_a_face_keeps_every_sample(talk, tmp_path):
         if number % 9 == 0:
             luma = cv2.GaussianBlur(before[0], (0, 0), 4)
             would = before[0] != without[0]
-            dark += int(would[luma < 60].sum())
+            dark += int(would[luma < 50].sum())
             light += int((before[0] != after[0])[luma > 110].sum())
-            assert np.array_equal(before[0][luma < 60], after[0][luma < 60])
+            assert np.array_equal(before[0][luma < 50], after[0][luma < 50])
     assert min(dark, light) > 20
 
 
