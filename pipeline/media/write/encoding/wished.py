@@ -132,7 +132,8 @@ def _holds(
 def way_out(info: VideoInfo) -> str:
     """What to pass for a source whose own codec cannot be written."""
     able = []
-    for name in ("hevc", "av1", "prores", "ffv1"):
+    keeping = ("h264", "prores", "ffv1") if info.interlaced else ("hevc", "av1", "prores", "ffv1")
+    for name in keeping:  # flags of fields are kept by few
         try:
             _nearest(info, CODEC_OF.get(name, name), None)
         except MediaError:

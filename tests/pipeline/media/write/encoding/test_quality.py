@@ -161,6 +161,8 @@ def test_what_cannot_be_is_refused_with_the_way_out(footage):
         source, EncodeWish(), codec="vp9", pix_fmt="yuv420p10le"
     )
     assert "--codec hevc or av1" in refusal(source, EncodeWish(), codec="wmv3")
+    fields = refusal(source, EncodeWish(), codec="wmv3", field_order=2)
+    assert "--codec h264 or prores or ffv1" in fields  # what keeps them
     assert "known: same, h264" in refusal(source, EncodeWish(codec="xvid"))
     assert "known: match, high" in refusal(source, EncodeWish(quality="superb"))
     assert "takes 0 to 51" in refusal(source, EncodeWish(quality="63"))
