@@ -86,6 +86,9 @@ def test_what_is_before_a_face_keeps_every_sample(talk, tmp_path):
             dark += int(would[luma < 50].sum())
             light += int((before[0] != after[0])[luma > 110].sum())
             assert np.array_equal(before[0][luma < 50], after[0][luma < 50])
+            at_its_edge = np.abs(before[0].astype(int) - after[0])[luma < 60]
+            assert at_its_edge.max() <= 1
+            assert at_its_edge.sum() <= 2
     assert min(dark, light) > 20
 
 
